@@ -70,7 +70,7 @@ pub(crate) struct Args {
     platforms: PlatformArgs,
 
     #[command(flatten)]
-    output_args: OutputArgs,
+    display: OutputArgs,
 
     #[command(flatten)]
     auth: AuthFile,
@@ -93,7 +93,7 @@ impl Args {
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let choice = self.platforms.choice()?;
         let keys = context.keys(self.auth.authfile.as_deref());
-        let runner = OperationRunner::new(self.output_args.mode(context))?;
+        let runner = OperationRunner::new(self.display.mode(context))?;
         let engine = match self.engine(context)? {
             Some(Backend::Daemon(daemon)) => {
                 let copy = self.by(&daemon, choice, keys)?;
@@ -242,7 +242,7 @@ impl Args {
 
     fn tell(&self, context: &mut Context<'_>, copied: &Copied) -> Result<(), Error> {
         let Copied { digest, artifacts } = copied;
-        if self.output_args.json {
+        if self.display.json {
             let record = Record {
                 source: self.source.to_string(),
                 destination: self.destination.to_string(),
@@ -252,7 +252,7 @@ impl Args {
             output::json::line(context.out, &record)?;
         } else {
             writeln!(context.out, "{digest}")?;
-            if self.output_args.has_notes() {
+            if self.display.has_notes() {
                 let with = match artifacts {
                     0 => String::new(),
                     count => format!(", with {}", human::count(*count as u64, "artifact")),

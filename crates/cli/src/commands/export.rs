@@ -43,7 +43,7 @@ pub(crate) struct Args {
     compress: Option<CompressionArg>,
 
     #[command(flatten)]
-    output_args: OutputArgs,
+    display: OutputArgs,
 }
 
 /// What was written, for programs.
@@ -61,7 +61,7 @@ impl Args {
         let name = image_name(&self.name)?;
         self.check()?;
         let engine = context.share()?;
-        let runner = OperationRunner::new(self.output_args.mode(context))?;
+        let runner = OperationRunner::new(self.display.mode(context))?;
         let output = match self.file() {
             Some(path) => OutputTarget::Path(path.to_owned()),
             None => standard_output()?,
@@ -94,7 +94,7 @@ impl Args {
             return Ok(());
         } else if io::stdout().is_terminal() {
             "a tar is not for a terminal: give a file with --output, or redirect it"
-        } else if self.output_args.json {
+        } else if self.display.json {
             "--json and the tar cannot both go to standard output: give a file with --output"
         } else {
             return Ok(());
@@ -128,7 +128,7 @@ impl Args {
             return Ok(());
         };
         let output = path.to_string_lossy();
-        if self.output_args.json {
+        if self.display.json {
             let record = Record {
                 image_id: exported.image_id.to_string(),
                 layers: exported.layers,
@@ -136,7 +136,7 @@ impl Args {
                 output: &output,
             };
             output::json::line(context.out, &record)?;
-        } else if self.output_args.has_notes() {
+        } else if self.display.has_notes() {
             note(&format!(
                 "Exported {} to {}: {}, {}",
                 escape(&self.name),

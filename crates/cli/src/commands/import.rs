@@ -64,7 +64,7 @@ pub(crate) struct Args {
     max_size: Option<NonZeroU64>,
 
     #[command(flatten)]
-    output_args: OutputArgs,
+    display: OutputArgs,
 }
 
 impl Args {
@@ -82,7 +82,7 @@ impl Args {
             Source::Stdin => context.backend_with_stdin(&mut stdin, &purpose)?,
             Source::File(_) | Source::Url(_) => context.backend(&purpose, |_| {})?,
         };
-        let runner = OperationRunner::new(self.output_args.mode(context))?;
+        let runner = OperationRunner::new(self.display.mode(context))?;
         let doing = source.doing("Importing");
         let imported = match backend {
             Backend::Local(engine) => {
@@ -140,11 +140,11 @@ impl Args {
 
     fn tell(&self, context: &mut Context<'_>, image: &Loaded) -> Result<(), Error> {
         warn_about_moved_names(image);
-        if self.output_args.json {
+        if self.display.json {
             write_record(context.out, image)?;
         } else {
             writeln!(context.out, "{}", image.image_id)?;
-            if let (Some(name), true) = (image.names.first(), self.output_args.has_notes()) {
+            if let (Some(name), true) = (image.names.first(), self.display.has_notes()) {
                 note(&format!("Imported as {}", escape(&name.familiar())));
             }
         }

@@ -39,7 +39,7 @@ pub(crate) struct Args {
     platforms: PlatformArgs,
 
     #[command(flatten)]
-    output_args: OutputArgs,
+    display: OutputArgs,
 }
 
 impl Args {
@@ -60,7 +60,7 @@ impl Args {
             Some(_) => context.backend(&purpose, |_| {})?,
             None => context.backend_with_stdin(&mut stdin, &purpose)?,
         };
-        let runner = OperationRunner::new(self.output_args.mode(context))?;
+        let runner = OperationRunner::new(self.display.mode(context))?;
         let from = self.from(stdin).map_err(|error| self.failed(error))?;
         let load = backend.load(from, options, self.doing("loading"))?;
         match runner.run(&self.doing("Loading"), load) {
@@ -112,7 +112,7 @@ impl Args {
     fn tell(&self, context: &mut Context<'_>, loaded: &[Loaded]) -> Result<(), Error> {
         for image in loaded {
             warn_about_moved_names(image);
-            if self.output_args.json {
+            if self.display.json {
                 write_record(context.out, image)?;
                 continue;
             }

@@ -53,7 +53,7 @@ pub(crate) struct Args {
     platforms: PlatformArgs,
 
     #[command(flatten)]
-    output_args: OutputArgs,
+    display: OutputArgs,
 
     #[command(flatten)]
     auth: AuthFile,
@@ -79,7 +79,7 @@ impl Args {
         } else {
             names
         };
-        let runner = OperationRunner::new(self.output_args.mode(context))?;
+        let runner = OperationRunner::new(self.display.mode(context))?;
         let keys = context.keys(self.auth.authfile.as_deref());
         let caller = Caller::new(Arc::new(keys.clone()));
         let mut ended = CommandOutcome::Success;
@@ -124,7 +124,7 @@ impl Args {
                 "{name} came with layers that were here in another compression; its manifest is a new one"
             ));
         }
-        if self.output_args.json {
+        if self.display.json {
             let record = Record {
                 reference: pushed.reference.to_string(),
                 digest: pushed.digest.to_string(),
@@ -136,7 +136,7 @@ impl Args {
             let repository = pushed.reference.without_tag().without_digest();
             let name = repository.with_digest(pushed.digest);
             writeln!(context.out, "{}", escape(&name.to_string()))?;
-            if self.output_args.has_notes() {
+            if self.display.has_notes() {
                 note(&format!("Pushed {}", pushed.reference.familiar()));
             }
         }

@@ -56,7 +56,7 @@ pub(crate) struct Args {
     platforms: PlatformArgs,
 
     #[command(flatten)]
-    output_args: OutputArgs,
+    display: OutputArgs,
 }
 
 /// What can be written.
@@ -90,7 +90,7 @@ impl Args {
         let choice = self.platforms.choice()?;
         self.check()?;
         let engine = context.share()?;
-        let runner = OperationRunner::new(self.output_args.mode(context))?;
+        let runner = OperationRunner::new(self.display.mode(context))?;
         let request = SaveRequest {
             names,
             choice,
@@ -142,7 +142,7 @@ impl Args {
             "a directory needs a name: give it with --output"
         } else if self.output().is_none() && io::stdout().is_terminal() {
             "an archive is not for a terminal: give a file with --output, or redirect it"
-        } else if self.output().is_none() && self.output_args.json {
+        } else if self.output().is_none() && self.display.json {
             "--json and the archive cannot both go to standard output: give a file with --output"
         } else if is_directory && self.compress.is_some() {
             "only an archive can be compressed, not a directory"
@@ -188,7 +188,7 @@ impl Args {
                     image.digest
                 ));
             }
-            if self.output_args.json {
+            if self.display.json {
                 let names = image.names.iter().map(ToString::to_string);
                 let record = Record {
                     image_id: image.image_id.to_string(),
@@ -200,7 +200,7 @@ impl Args {
                 output::json::line(context.out, &record)?;
             }
         }
-        if self.output_args.has_notes()
+        if self.display.has_notes()
             && let Some(path) = output
         {
             let count = human::count(saved.len() as u64, "image");

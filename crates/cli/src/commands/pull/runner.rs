@@ -140,7 +140,7 @@ impl PullRunner<'_> {
             Err(error) => {
                 let report = error.report();
                 self.record_event(|recorder, now| {
-                    recorder.failed(index, failure_record(&report), now)
+                    recorder.failed(index, failure_record(&report), now);
                 });
                 board.failed(index, &report, environment::colors(), self.now())?;
                 Ok(None)
