@@ -53,7 +53,11 @@ define_settings! {
 
         /// Accept Docker's old signed manifests (schema 1).
         schema1: bool =
-            SettingDefinition::new("schema1", FlagType, SettingTarget::Field(|pull| &mut pull.registry.schema1));
+            SettingDefinition::new(
+                "schema1",
+                FlagType,
+                SettingTarget::Field(|pull| &mut pull.registry.schema1),
+            );
 
         /// Registries that may be used without TLS, or with a certificate that cannot be verified. For this machine,
         /// plain HTTP is always allowed. `--insecure-registry` adds to the list.
@@ -68,7 +72,8 @@ define_settings! {
         /// PEM files with root certificates that are trusted in addition to those of the system. The lists of several
         /// files add up.
         ca: Vec<RootCertificates> =
-            SettingDefinition::new("ca", RootCertificatesType, SettingTarget::Program).merge(both_lists);
+            SettingDefinition::new("ca", RootCertificatesType, SettingTarget::Program)
+                .merge(both_lists);
 
         /// Proxy for `http` URLs. `proxy = ADDRESS` sets this and `proxy.https`.
         http_proxy: Option<Secret> =
@@ -79,7 +84,7 @@ define_settings! {
             )
             .group_key("proxy")
             .daemon_json("proxies.http-proxy", daemon_json::proxy)
-            .default_text("`HTTP_PROXY`");
+            .default_text("`HTTP_PROXY`, or `ALL_PROXY`");
 
         /// Proxy for `https` URLs.
         https_proxy: Option<Secret> =
@@ -90,7 +95,7 @@ define_settings! {
             )
             .group_key("proxy")
             .daemon_json("proxies.https-proxy", daemon_json::proxy)
-            .default_text("`HTTPS_PROXY`");
+            .default_text("`HTTPS_PROXY`, or `ALL_PROXY`");
 
         /// Hosts, domains (`.example.com`) and address ranges that are connected to directly.
         no_proxy: Option<String> =
@@ -214,7 +219,11 @@ define_settings! {
 
         /// Maximum download rate, over all pulls.
         limit_rate: Option<NonZeroU64> =
-            SettingDefinition::new("pull.limit-rate", RateType, SettingTarget::Field(|pull| &mut pull.rate));
+            SettingDefinition::new(
+                "pull.limit-rate",
+                RateType,
+                SettingTarget::Field(|pull| &mut pull.rate),
+            );
 
         /// Time that a partly downloaded layer is kept after its last progress.
         partials_max_age: Duration =
