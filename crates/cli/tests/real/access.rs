@@ -1,4 +1,4 @@
-//! Who gets in, and what is asked for.
+//! Authentication with a password, and the number of requests.
 
 use std::fs;
 use std::path::Path;
@@ -15,12 +15,12 @@ use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "access::the_password_in_dockers_configuration_opens_the_registry",
+        name: "access::credentials_come_from_dockers_configuration",
         needs: REGISTRY,
         test: basic,
     },
     Case {
-        name: "access::a_second_pull_is_up_to_date_and_asks_for_no_layer",
+        name: "access::a_second_pull_is_up_to_date_and_requests_no_layer",
         needs: REGISTRY,
         test: second_pull,
     },
@@ -53,7 +53,7 @@ fn basic(world: &World) {
     assert_eq!(windlass.images().len(), 1);
 }
 
-/// Writes what `docker login` writes.
+/// Writes the file that `docker login` writes.
 pub(crate) fn log_in(directory: &Path, host: &str, credentials: &str) {
     let credentials = BASE64_STANDARD.encode(credentials);
     let config = serde_json::json!({ "auths": { host: { "auth": credentials } } });
@@ -81,7 +81,7 @@ fn second_pull(world: &World) {
     let after_first = downloads();
     let second = windlass.succeeds(&["pull", &reference]);
 
-    // Three layers and the config, which need not be asked for again either.
+    // Three layers and the config; the second pull downloads none of them.
     assert_eq!((after_first, downloads()), (4, 4));
     assert!(second.stderr.contains("is up to date"), "{}", second.stderr);
     assert_eq!(first.stdout, second.stdout);

@@ -1,4 +1,4 @@
-//! Bundles that `runc` starts, as root and without, and what `umoci` makes of the same configs.
+//! Bundles that `runc` starts, as root and as another user, and those that `umoci` makes of the same configs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,15 +14,15 @@ use crate::command::{Ran, Windlass};
 use crate::needs::{BUNDLES, RUNTIME};
 use crate::world::World;
 
-/// The user `nobody`, whom every system has.
-const NOBODY: u32 = 65534;
+/// The user `nobody` of every Linux system.
+const UNPRIVILEGED: u32 = 65534;
 
 const PASSWD: &str =
     "root:x:0:0:root:/root:/bin/sh\nsailor:x:1000:100:Sailor:/home/sailor:/bin/sh\n";
 const GROUP: &str =
     "root:x:0:root\nwheel:x:10:root\nusers:x:100:\ncrew:x:2000:sailor\nfleet:x:2001:\n";
 
-/// What a container says of itself.
+/// A script that prints the state of its container.
 const REPORT: &str = r#"
 echo "$0" "$@"
 echo "id $(id -u):$(id -g) $(id -G)"
@@ -37,23 +37,23 @@ mkdir /sys/x /proc/sys/x 2>/dev/null || echo "the kernel is out of reach"
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "bundles::runc_starts_what_the_image_says",
+        name: "bundles::runc_starts_the_command_of_the_image",
         needs: RUNTIME,
         test: started,
     },
     Case {
-        name: "bundles::runc_starts_one_for_whoever_made_it",
+        name: "bundles::runc_starts_one_without_root",
         needs: RUNTIME,
         test: started_without_root,
     },
     Case {
-        name: "bundles::a_config_says_what_umoci_has_in_it",
+        name: "bundles::a_config_matches_the_one_of_umoci",
         needs: BUNDLES,
         test: same_as_judged,
     },
 ];
 
-/// Writes a layout with an image of one layer, tagged `it`, and returns where.
+/// Writes a layout with an image of one layer, tagged `it`, and returns its path.
 fn layout(directory: &Path, layer: &LayerBuilder, config: &Value) -> PathBuf {
     let dir = directory.join("layout");
     let mut layout = OciLayout::create(&dir).unwrap();
@@ -104,7 +104,7 @@ fn config() -> Value {
     })
 }
 
-/// Runs the command that `windlass bundle` printed, as this user or another.
+/// Runs the command that `windlass bundle` printed, as the given user.
 fn start(ran: &Ran, state: &Path, user: Option<u32>) -> Ran {
     let words: Vec<_> = ran.stdout.trim_end().split(' ').collect();
     assert_eq!(words[..3], ["runc", "run", "--bundle"], "{ran:#?}");
@@ -167,7 +167,7 @@ fn started(world: &World) {
     ");
     assert!(!bundle.join("rootfs/data/new").exists());
 
-    // The volume is new each time; as root, what is outside of volumes stays.
+    // The volume is new each time; as root, files outside of volumes stay.
     let bundle = directory.join("root");
     let arguments = [
         "bundle",
@@ -211,18 +211,18 @@ fn started(world: &World) {
     );
 }
 
-/// Nobody needs `newuidmap` or a range of IDs for it. (Another name than in the other test: containers of one name
-/// share a control group, wherever runc keeps their states.)
+/// The bundle needs neither `newuidmap` nor a range of IDs. (The name differs from that of the other test: containers
+/// of one name share a control group, wherever runc keeps their states.)
 fn started_without_root(_world: &World) {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("windlass");
     fs::copy(env!("CARGO_BIN_EXE_windlass"), &program).unwrap();
     let layout = layout(directory.path(), &system(), &config());
     run(Command::new("chown")
-        .args(["--recursive", &NOBODY.to_string()])
+        .args(["--recursive", &UNPRIVILEGED.to_string()])
         .arg(directory.path()))
     .unwrap();
-    let windlass = Windlass::new(directory.path()).by(NOBODY, program);
+    let windlass = Windlass::new(directory.path()).by(UNPRIVILEGED, program);
     windlass.succeeds(&["load", "--input", text(&layout), "--name", "own-report:1"]);
     let bundle = directory.path().join("box");
 
@@ -230,7 +230,7 @@ fn started_without_root(_world: &World) {
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("--user 0"), "{}", refused.stderr);
     let ran = windlass.succeeds(&["bundle", "--user", "0", "own-report:1", text(&bundle)]);
-    let started = start(&ran, &directory.path().join("state"), Some(NOBODY));
+    let started = start(&ran, &directory.path().join("state"), Some(UNPRIVILEGED));
 
     assert_eq!(
         (started.code, started.stderr.as_str()),
@@ -284,11 +284,11 @@ impl FromImage {
                 user["gid"].clone(),
                 gids.map(|gid| gid.as_u64().unwrap()).collect(),
             ),
-            // With umoci there is always a terminal, and of users who are not listed no home, which comes to `/`.
+            // umoci always configures a terminal, and for users without a home directory `/`.
             env: env
                 .filter(|variable| !matches!(variable.as_str(), "TERM=xterm" | "HOME=/"))
                 .collect(),
-            // umoci annotates what the image does not say with nothing.
+            // umoci writes empty annotations for missing values.
             annotations: { annotations.into_iter() }
                 .filter(|(_, value)| *value != "")
                 .collect(),

@@ -5,14 +5,14 @@ use std::process::{Child, Command, Output, Stdio};
 
 use windlass_testing::TreeSnapshot;
 
-/// The command, its store, and the little environment it gets.
+/// The command, its store, and its minimal environment.
 pub(crate) struct Windlass {
     program: PathBuf,
     directory: PathBuf,
     user: Option<u32>,
 }
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ran {
     /// The exit code; `None` if a signal ended it.
@@ -32,7 +32,7 @@ impl Windlass {
         }
     }
 
-    /// Has another user run the command, from a copy of `program` that is within that user's reach.
+    /// Runs the command as another user, from a copy of `program` that this user can read.
     pub(crate) fn by(self, user: u32, program: PathBuf) -> Self {
         Self {
             program,
@@ -76,7 +76,7 @@ impl Windlass {
             .unwrap()
     }
 
-    /// Runs the command, however it ends.
+    /// Runs the command, whatever its exit code.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran::from(self.command(arguments).output().unwrap())
     }
@@ -89,15 +89,15 @@ impl Windlass {
         ran
     }
 
-    /// Pulls, unpacks, and takes the tree down.
+    /// Pulls an image, unpacks it, and returns a snapshot of the tree.
     #[track_caller]
     pub(crate) fn tree(&self, reference: &str) -> TreeSnapshot {
         self.succeeds(&["pull", reference]);
         self.unpacked(reference)
     }
 
-    /// Unpacks what was pulled, and takes the tree down. The files stay: many deleted ones make those that
-    /// follow slow on ext4.
+    /// Unpacks a stored image, and returns a snapshot of the tree. The files stay: after many deletions ext4 creates
+    /// new files slowly.
     #[track_caller]
     pub(crate) fn unpacked(&self, reference: &str) -> TreeSnapshot {
         let roots = (0..).map(|number| self.directory.join(format!("root-{number}")));
@@ -108,7 +108,7 @@ impl Windlass {
         TreeSnapshot::of(&root).unwrap()
     }
 
-    /// The IDs of all images that can be seen.
+    /// Returns the IDs of all visible images.
     #[track_caller]
     pub(crate) fn images(&self) -> Vec<String> {
         let images = self.succeeds(&["images", "--quiet"]);

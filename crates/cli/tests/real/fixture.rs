@@ -10,7 +10,7 @@ use windlass_testing::{LayerBuilder, Random};
 
 use crate::world::World;
 
-/// Small files of [`Fixture::Many`].
+/// The number of small files of [`Fixture::Many`].
 pub(crate) const MANY: usize = 30_000;
 
 /// A family of images in one repository. All but `MultiArch` have the tag `gzip`.
@@ -20,9 +20,9 @@ pub(crate) enum Fixture {
     Debian,
     /// Tens of thousands of small files.
     Many,
-    /// Every kind of entry, with all that an entry can have.
+    /// Every kind of entry, with everything that an entry can have.
     Kinds,
-    /// Three layers that take away from each other.
+    /// Three layers that remove each other's entries.
     Whiteouts,
     /// A layer made by `umoci repack`.
     Repacked,
@@ -48,7 +48,7 @@ impl Fixture {
         }
     }
 
-    /// The tags of the repository: forms of the same image, layers packed by this or that.
+    /// The tags of the repository: forms of the same image with different compressions.
     pub(crate) fn tags(self) -> &'static [&'static str] {
         match self {
             Self::Debian | Self::Many => &["gzip", "zstd"],
@@ -140,7 +140,7 @@ fn multi_arch(dir: &Path, amd64: &Path, arm64: &Path) -> io::Result<()> {
     layout.tag("both", &index)
 }
 
-/// Has `umoci` unpack an image, and pack again what was done to it.
+/// Unpacks an image with `umoci`, changes it, and packs the changes with `umoci`.
 fn repacked(base: &Path, dir: &Path) -> io::Result<()> {
     let mut layout = OciLayout::create(dir)?;
     let layer = layout.add_layer(base, LayerCompression::Gzip)?;

@@ -1,4 +1,4 @@
-//! Docker Hub, as companies have it: a cache for it, and a proxy to the world. It is not asked itself.
+//! Docker Hub behind a cache and a proxy, as in many companies. The tests do not contact the real one.
 
 use std::fs;
 
@@ -7,34 +7,34 @@ use windlass_testing::real::{DockerRegistry, LoggedRequest};
 use windlass_testing::{Ca, HttpProxy, Registry};
 
 use crate::Case;
-use crate::door::Door;
 use crate::fixture::Fixture;
 use crate::needs::REGISTRY;
+use crate::registry_client::RegistryClient;
 use crate::world::World;
 
-/// Who answers for `docker.io`.
+/// The registry host of `docker.io`.
 const HUB: &str = "registry-1.docker.io";
 
 pub(crate) const CASES: &[Case] = &[Case {
-    name: "hub::daemon_json_has_its_mirror_and_the_way_to_it_when_that_is_dead",
+    name: "hub::daemon_json_configures_its_mirror_and_the_proxy_for_the_fallback",
     needs: REGISTRY,
     test: mirror,
 }];
 
-/// EP-1, FB-13, T29: all of it said by Docker's own file, about a name without a registry.
+/// EP-1, FB-13, T29: configured in Docker's own file, with a reference that names no registry.
 fn mirror(world: &World) {
-    let door = Door::new(world, "hub");
+    let client = RegistryClient::new(world, "hub");
     let ca = Ca::new();
-    let hub = DockerRegistry::builder(&door.directory.join("hub"));
+    let hub = DockerRegistry::builder(&client.directory.join("hub"));
     let hub = hub.tls(&ca).name(HUB).start().unwrap();
     world.push(&hub, Fixture::Small, "library/small");
-    let cache = DockerRegistry::builder(&door.directory.join("cache"));
+    let cache = DockerRegistry::builder(&client.directory.join("cache"));
     let cache = cache.cache_of(&hub).start().unwrap();
     let proxy = HttpProxy::builder().name(&format!("{HUB}:443"), hub.address());
     let proxy = proxy.start();
-    let [pem, daemon] = ["ca.pem", "daemon.json"].map(|name| door.directory.join(name));
+    let [pem, daemon] = ["ca.pem", "daemon.json"].map(|name| client.directory.join(name));
     fs::write(&pem, ca.pem()).unwrap();
-    door.configure(&format!(
+    client.configure(&format!(
         "ca = {:?}\ndaemon-json = {:?}\n",
         pem.to_str().unwrap(),
         daemon.to_str().unwrap()
@@ -44,7 +44,7 @@ fn mirror(world: &World) {
         let file = json!({ "registry-mirrors": [mirror], "proxies": proxies, "debug": true });
         fs::write(&daemon, file.to_string()).unwrap();
     };
-    let windlass = &door.windlass;
+    let windlass = &client.windlass;
 
     configure(&cache.url());
     let shown = windlass.succeeds(&["config", "show", "docker.io"]).stdout;
@@ -55,11 +55,11 @@ fn mirror(world: &World) {
     assert!(pulled.stdout.starts_with(name), "{pulled:#?}");
     let mirrored = format!("(mirror: {})", cache.address());
     assert!(pulled.stderr.contains(&mirrored), "{pulled:#?}");
-    let asked = cache.requests().unwrap();
-    assert!(asked.iter().any(LoggedRequest::is_blob_download));
+    let requests = cache.requests().unwrap();
+    assert!(requests.iter().any(LoggedRequest::is_blob_download));
     assert!(
-        asked.iter().all(|it| it.path.ends_with("?ns=docker.io")),
-        "{asked:#?}"
+        requests.iter().all(|it| it.path.ends_with("?ns=docker.io")),
+        "{requests:#?}"
     );
     assert_eq!(proxy.log(), [""; 0]);
 
@@ -70,12 +70,12 @@ fn mirror(world: &World) {
     let again = windlass.succeeds(&["pull", "small:gzip"]);
 
     assert_eq!(again.stdout, pulled.stdout);
-    let said = again
+    let warning = again
         .stderr
         .lines()
         .find(|line| line.contains(&dead.host()));
-    let is_said = said.is_some_and(|line| line.ends_with("; asking another endpoint"));
-    assert!(is_said, "{}", again.stderr);
+    let has_warning = warning.is_some_and(|line| line.ends_with("; asking another endpoint"));
+    assert!(has_warning, "{}", again.stderr);
     assert!(!again.stderr.contains("(mirror"), "{}", again.stderr);
     let tunnels = proxy.log();
     assert!(!tunnels.is_empty());

@@ -1,4 +1,4 @@
-//! Pulls that are ended before their time, by a signal or by a full disk.
+//! Pulls that a signal or a full disk stops.
 
 use rustix::process::{Pid, Signal, kill_process};
 use windlass_testing::real::LoopDisk;
@@ -13,7 +13,7 @@ use crate::world::World;
 /// Some megabytes into an image of twenty.
 const MIDWAY: u64 = 5 << 20;
 
-/// Bytes of a disk that an image of thirty thousand files does not fit on.
+/// The size in bytes of a disk that is too small for an image of thirty thousand files.
 const SMALL_DISK: u64 = 64 << 20;
 
 pub(crate) const CASES: &[Case] = &[
@@ -42,11 +42,11 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-/// Ends a pull midway by `signal` and checks what follows; returns how it ended.
+/// Stops a pull midway by `signal` and checks the state afterwards; returns the result of the pull.
 fn signalled(world: &World, signal: Signal, name: &str) -> Ran {
     let directory = world.directory(name);
     let windlass = Windlass::new(&directory);
-    // Pushes it, if no test has yet.
+    // Pushes the image, if no test has yet.
     world.reference(Fixture::Many, "gzip");
     let valve = Valve::before(world.registry().address(), MIDWAY);
     let reference = format!("{}/many:gzip", valve.address());

@@ -1,11 +1,11 @@
-//! `skopeo copy` and `umoci unpack`: what an image is, by other people's word.
+//! `skopeo copy` and `umoci unpack`: the reference for the tree of an image.
 
 use std::path::Path;
 
 use windlass_testing::TreeSnapshot;
 use windlass_testing::real::{command, run};
 
-/// Copies and unpacks `reference` below `directory`; `options` go to `skopeo`, before its command.
+/// Copies and unpacks `reference` below `directory`; `options` are global options of `skopeo`.
 pub(crate) fn tree(reference: &str, directory: &Path, options: &[&str]) -> TreeSnapshot {
     let (layout, bundle) = (directory.join("layout"), directory.join("bundle"));
     let copied = format!("{}:it", layout.display());

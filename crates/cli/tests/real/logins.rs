@@ -1,4 +1,4 @@
-//! Files with credentials that others write, and that others read: podman's form, by `skopeo`'s hand.
+//! Credential files in podman's format, shared with `skopeo`.
 
 use std::fs;
 use std::path::Path;
@@ -11,18 +11,18 @@ use windlass_testing::real::{DockerRegistry, PASSWORD, RegistryAuth, USER, comma
 
 use crate::Case;
 use crate::command::Ran;
-use crate::door::{Door, fill, named};
 use crate::needs::REGISTRY;
+use crate::registry_client::{RegistryClient, fill, named};
 use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "logins::what_skopeo_keeps_lets_windlass_in",
+        name: "logins::windlass_uses_credentials_of_skopeo",
         needs: REGISTRY,
         test: from_skopeo,
     },
     Case {
-        name: "logins::what_windlass_keeps_lets_skopeo_in",
+        name: "logins::skopeo_uses_credentials_of_windlass",
         needs: REGISTRY,
         test: to_skopeo,
     },
@@ -31,27 +31,27 @@ pub(crate) const CASES: &[Case] = &[
 /// A registry with a password.
 struct Locked {
     registry: DockerRegistry,
-    door: Door,
+    client: RegistryClient,
     host: String,
 }
 
 impl Locked {
     fn new(world: &World, name: &str) -> Self {
-        let door = Door::new(world, name);
-        let directory = door.directory.join("registry");
+        let client = RegistryClient::new(world, name);
+        let directory = client.directory.join("registry");
         let registry = DockerRegistry::start(&directory, RegistryAuth::Basic).unwrap();
         fill(world, &registry);
         Self {
             host: registry.address().to_string(),
             registry,
-            door,
+            client,
         }
     }
 
-    /// Asks for the digest of the small image.
-    fn ask(&self, change: impl FnOnce(&mut Command)) -> Ran {
+    /// Requests the digest of the small image.
+    fn request(&self, change: impl FnOnce(&mut Command)) -> Ran {
         let mut command = self
-            .door
+            .client
             .windlass
             .command(&["digest", &named(&self.registry)]);
         change(&mut command);
@@ -59,14 +59,14 @@ impl Locked {
     }
 
     #[track_caller]
-    fn lets_in(&self, change: impl FnOnce(&mut Command)) {
-        let ran = self.ask(change);
+    fn assert_allowed(&self, change: impl FnOnce(&mut Command)) {
+        let ran = self.request(change);
         assert_eq!(ran.code, Some(0), "{ran:#?}");
     }
 
     #[track_caller]
-    fn keeps_out(&self, change: impl FnOnce(&mut Command)) {
-        let ran = self.ask(change);
+    fn assert_denied(&self, change: impl FnOnce(&mut Command)) {
+        let ran = self.request(change);
         assert_eq!(ran.code, Some(1), "{ran:#?}");
         assert!(
             ran.stderr.contains("authentication required"),
@@ -76,22 +76,22 @@ impl Locked {
     }
 }
 
-/// `REGISTRY_AUTH_FILE`, `--authfile`, `DOCKER_AUTH_CONFIG`, the user's own file; for a registry, and for a
-/// part of one, which goes before it.
+/// `REGISTRY_AUTH_FILE`, `--authfile`, `DOCKER_AUTH_CONFIG`, the user's own file; entries for a registry, and for a
+/// part of one, which override the former.
 fn from_skopeo(world: &World) {
     let locked = Locked::new(world, "from-skopeo");
-    let directory = &locked.door.directory;
+    let directory = &locked.client.directory;
     let whole = directory.join("whole.json");
     skopeo("login", &whole, &locked.host);
 
-    locked.keeps_out(|_| ());
-    locked.lets_in(|command| {
+    locked.assert_denied(|_| ());
+    locked.assert_allowed(|command| {
         command.env("REGISTRY_AUTH_FILE", &whole);
     });
-    locked.lets_in(|command| {
+    locked.assert_allowed(|command| {
         command.arg("--authfile").arg(&whole);
     });
-    locked.lets_in(|command| {
+    locked.assert_allowed(|command| {
         command.env("DOCKER_AUTH_CONFIG", fs::read_to_string(&whole).unwrap());
     });
 
@@ -101,11 +101,11 @@ fn from_skopeo(world: &World) {
     let wrong = BASE64_STANDARD.encode("bosun:wrong");
     both["auths"][&locked.host] = serde_json::json!({ "auth": wrong });
     fs::write(&part, both.to_string()).unwrap();
-    locked.lets_in(|command| {
+    locked.assert_allowed(|command| {
         command.env("REGISTRY_AUTH_FILE", &part);
     });
     skopeo("logout", &part, &format!("{}/hold", locked.host));
-    locked.keeps_out(|command| {
+    locked.assert_denied(|command| {
         command.env("REGISTRY_AUTH_FILE", &part);
     });
 
@@ -113,30 +113,30 @@ fn from_skopeo(world: &World) {
     fs::create_dir_all(own.parent().unwrap()).unwrap();
     fs::rename(&whole, &own).unwrap();
     let ran = locked
-        .door
+        .client
         .windlass
         .succeeds(&["pull", &named(&locked.registry)]);
     assert!(!ran.stderr.contains(PASSWORD), "{}", ran.stderr);
 }
 
-/// Docker's file, and one that is named; what stands in it for others stays, and logging out takes it away.
+/// Docker's file, and a named one; entries of other registries stay, and logging out removes the entry.
 fn to_skopeo(world: &World) {
     let locked = Locked::new(world, "to-skopeo");
-    let (door, host) = (&locked.door, &locked.host);
-    let docker = door.directory.join("docker/config.json");
+    let (client, host) = (&locked.client, &locked.host);
+    let docker = client.directory.join("docker/config.json");
     fs::create_dir(docker.parent().unwrap()).unwrap();
     let others = r#"{"auths": {"other.test": {"auth": "Ym9zdW46eA=="}}, "psFormat": "x"}"#;
     fs::write(&docker, others).unwrap();
 
-    let welcome = door.log_in(host, PASSWORD);
+    let welcome = client.log_in(host, PASSWORD);
     assert_eq!(welcome.code, Some(0), "{welcome:#?}");
     assert!(may_inspect(&docker, &locked.registry));
-    door.windlass.succeeds(&["logout", host]);
+    client.windlass.succeeds(&["logout", host]);
     assert!(!may_inspect(&docker, &locked.registry));
     let left: Value = serde_json::from_slice(&fs::read(&docker).unwrap()).unwrap();
     assert_eq!(left, serde_json::from_str::<Value>(others).unwrap());
 
-    let named = door.directory.join("named.json");
+    let named = client.directory.join("named.json");
     let file = named.to_str().unwrap();
     let arguments = [
         "login",
@@ -148,16 +148,16 @@ fn to_skopeo(world: &World) {
         file,
         host,
     ];
-    door.windlass.succeeds(&arguments);
+    client.windlass.succeeds(&arguments);
     assert!(may_inspect(&named, &locked.registry));
-    locked.keeps_out(|_| ());
+    locked.assert_denied(|_| ());
     skopeo("logout", &named, host);
-    locked.keeps_out(|command| {
+    locked.assert_denied(|command| {
         command.arg("--authfile").arg(&named);
     });
 }
 
-/// Has `skopeo` log in or out.
+/// Logs in or out with `skopeo`.
 fn skopeo(what: &str, file: &Path, place: &str) {
     let mut skopeo = command("skopeo");
     skopeo.arg(what).arg("--authfile").arg(file);

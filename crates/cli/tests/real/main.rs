@@ -1,7 +1,7 @@
-//! windlass against Debian's own tools: `docker-registry` serves, `skopeo` and `umoci` judge.
+//! windlass against Debian's own tools: `docker-registry` serves, `skopeo` and `umoci` are the reference.
 //!
-//! Where a tool is missing, a test says what it needs and is not run; with `WINDLASS_E2E=require`,
-//! as in CI, it fails. As root all of it runs in mount and process namespaces of its own.
+//! A test whose tools are missing reports them and is not run; with `WINDLASS_E2E=require`,
+//! as in CI, it fails. As root all tests run in mount and process namespaces of their own.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -9,25 +9,25 @@ mod access;
 mod bundles;
 mod command;
 mod daemon;
-mod door;
 mod fixture;
-mod freight;
 mod hub;
+mod import_export;
 mod interruption;
 mod judge;
 mod logins;
+mod mirrors_and_helpers;
 mod needs;
 mod proxies;
-mod questions;
+mod queries;
 mod registries;
+mod registry_client;
 mod schema1;
 mod serve;
-mod tars;
 mod timings;
 mod tokens;
+mod transfers;
 mod trees;
 mod valve;
-mod ways;
 mod world;
 
 use std::os::unix::process::CommandExt;
@@ -41,7 +41,7 @@ use windlass_testing::real::{self, LoopDisk, MountedDisk};
 use crate::needs::Need;
 use crate::world::World;
 
-/// A test: its name, what it cannot do without, and what it does.
+/// A test: its name, its requirements, and its function.
 #[derive(Clone, Copy)]
 pub(crate) struct Case {
     name: &'static str,
@@ -49,7 +49,7 @@ pub(crate) struct Case {
     test: fn(&World),
 }
 
-/// Bytes of the disk that the tests write to: hundreds of thousands of files, never deleted one by one.
+/// The size of the disk of the tests, in bytes: they write hundreds of thousands of files and delete none.
 const DISK_SIZE: u64 = 12 << 30;
 
 fn main() -> ExitCode {
@@ -72,17 +72,17 @@ fn main() -> ExitCode {
         registries::CASES,
         tokens::CASES,
         logins::CASES,
-        questions::CASES,
+        queries::CASES,
         schema1::CASES,
-        ways::CASES,
+        mirrors_and_helpers::CASES,
         hub::CASES,
         proxies::CASES,
         interruption::CASES,
         timings::CASES,
-        freight::CASES,
+        transfers::CASES,
         serve::CASES,
         bundles::CASES,
-        tars::CASES,
+        import_export::CASES,
         &daemon::cases(),
     ]
     .concat();
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
-/// Where the disk may grow; without one there is little to write.
+/// The directory of the disk's file; without a disk the tests write little.
 fn scratch() -> PathBuf {
     match real::is_first_process() {
         true => env!("CARGO_TARGET_TMPDIR").into(),
@@ -100,9 +100,9 @@ fn scratch() -> PathBuf {
     }
 }
 
-/// Starts this program again; only returns to say why it could not.
+/// Replaces this process by the same program in new namespaces; returns only on failure.
 fn enter_namespaces() {
-    let program = std::env::current_exe().expect("a program knows itself");
+    let program = std::env::current_exe().expect("the path of the program is available");
     let error = real::in_namespaces(program)
         .args(std::env::args_os().skip(1))
         .exec();

@@ -1,4 +1,4 @@
-//! What tests cannot do without, and whether it is here.
+//! Requirements of the tests, and whether the machine meets them.
 
 use std::process::{Command, Stdio};
 
@@ -7,22 +7,22 @@ use windlass_testing::real;
 
 use crate::world::World;
 
-/// Something that a machine has or has not.
+/// A requirement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Need {
     /// Root, in namespaces of its own.
     Root,
-    /// Debian's packages, from where `debootstrap` fetches them.
+    /// Debian's packages, from where `debootstrap` downloads them.
     DebianPackages,
     /// A program.
     Tool(&'static str),
-    /// Debian's `dockerd`, and what that wants of a machine.
+    /// Debian's `dockerd`, and its requirements.
     Dockerd,
     /// Python's `docker` and Ansible's `community.docker`, in one environment.
     DockerLibraries,
 }
 
-/// For images made of tars, served by the registry and unpacked by the judge.
+/// For images made of tars, served by the registry and unpacked by `umoci`.
 pub(crate) const JUDGE: &[Need] = &[
     Need::Root,
     Need::Tool("docker-registry"),
@@ -40,7 +40,7 @@ pub(crate) const REGISTRY: &[Need] = &[
     Need::Tool("zstd"),
 ];
 
-/// For a registry that keeps its blobs in S3.
+/// For a registry that stores its blobs in S3.
 pub(crate) const OBJECT_STORAGE: &[Need] = &[
     Need::Tool("docker-registry"),
     Need::Tool("moto_server"),
@@ -49,7 +49,7 @@ pub(crate) const OBJECT_STORAGE: &[Need] = &[
     Need::Tool("zstd"),
 ];
 
-/// For containerd, which pulls from what windlass serves.
+/// For containerd, which pulls from `windlass serve`.
 pub(crate) const CONTAINERD: &[Need] = &[
     Need::Root,
     Need::Tool("containerd"),
@@ -69,7 +69,7 @@ pub(crate) const DOCKER: &[Need] = &[
     Need::Tool("zstd"),
 ];
 
-/// For the Compose that Debian has.
+/// For Debian's Compose.
 pub(crate) const COMPOSE: &[Need] = &[
     Need::Tool("docker-compose"),
     Need::Tool("docker-registry"),
@@ -85,7 +85,7 @@ pub(crate) const LIBRARIES: &[Need] = &[
     Need::Tool("gzip"),
 ];
 
-/// For what is asked of Docker's own daemon, too.
+/// For comparisons with Docker's own daemon.
 pub(crate) const DOCKERD: &[Need] = &[
     Need::Root,
     Need::Tool("dockerd"),
@@ -114,7 +114,7 @@ pub(crate) const RUNTIME: &[Need] = &[
     Need::Tool("gzip"),
 ];
 
-/// For bundles beside those of another tool.
+/// For comparisons of bundles with those of another tool.
 pub(crate) const BUNDLES: &[Need] = &[Need::Root, Need::Tool("umoci"), Need::Tool("gzip")];
 
 /// For an image of a Debian root.
@@ -130,7 +130,7 @@ pub(crate) const DEBIAN: &[Need] = &[
 ];
 
 impl Need {
-    /// Says what is missing, if it is.
+    /// Returns a description of what is missing, if anything.
     pub(crate) fn missing(self, world: &World) -> Option<String> {
         match self {
             Self::Root if !geteuid().is_root() => Some("needs root".to_owned()),
@@ -156,7 +156,7 @@ impl Need {
     }
 }
 
-/// A command for a program that came with `ansible-playbook`, such as its Python.
+/// Returns a command for a program in the same directory as `ansible-playbook`, such as its Python.
 pub(crate) fn beside_ansible(program: &str) -> Command {
     let ansible = real::find("ansible-playbook").unwrap_or_default();
     let mut command = Command::new(ansible.with_file_name(program));

@@ -1,4 +1,4 @@
-//! A registry with TLS that is known by a name to proxies only.
+//! A registry with TLS whose name only proxies can resolve.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,8 +8,8 @@ use windlass_testing::{Ca, HttpProxy, Socks5Proxy, SocksHost};
 
 use crate::Case;
 use crate::command::Ran;
-use crate::door::{Door, fill};
 use crate::needs::REGISTRY;
+use crate::registry_client::{RegistryClient, fill};
 use crate::world::World;
 
 const NAME: &str = "reg.test/hold/small:gzip";
@@ -17,12 +17,12 @@ const PLACE: &str = "reg.test:443";
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "proxies::one_of_the_environment_sees_no_more_than_where_to",
+        name: "proxies::a_proxy_of_the_environment_gets_only_the_address",
         needs: REGISTRY,
         test: environment,
     },
     Case {
-        name: "proxies::one_of_a_registry_is_for_that_one_only",
+        name: "proxies::a_proxy_of_a_registry_is_used_for_it_only",
         needs: REGISTRY,
         test: of_a_registry,
     },
@@ -51,16 +51,16 @@ impl Island {
     }
 }
 
-/// HT-1, D13: a login and a pull through `HTTPS_PROXY`; a proxy that refuses is told.
+/// HT-1, D13: a login and a pull through `HTTPS_PROXY`; a proxy that refuses the connection is reported.
 fn environment(world: &World) {
     let island = Island::new(world, "proxies-environment", RegistryAuth::Basic);
     let proxy = HttpProxy::builder().login("gob", "smacked");
     let proxy = proxy.name(PLACE, island.registry.address()).start();
-    let door = Door::new(world, "proxies-environment-door");
-    door.configure(&format!("ca = {:?}\n", island.pem()));
+    let client = RegistryClient::new(world, "proxies-environment-door");
+    client.configure(&format!("ca = {:?}\n", island.pem()));
     let url = proxy.url().replace("http://", "http://gob:smacked@");
     let run = |arguments: &[&str]| {
-        let mut command = door.windlass.command(arguments);
+        let mut command = client.windlass.command(arguments);
         Ran::from(command.env("HTTPS_PROXY", &url).output().unwrap())
     };
 
@@ -84,22 +84,23 @@ fn environment(world: &World) {
     assert!(!refused.stderr.contains("smacked"), "{}", refused.stderr);
 }
 
-/// Names are left to the proxy; another registry is gone to past it, and past that of the environment.
+/// The proxy resolves names; a registry without that proxy is reached directly, and the environment's proxy is
+/// ignored.
 fn of_a_registry(world: &World) {
     let island = Island::new(world, "proxies-registry", RegistryAuth::Open);
     let proxy = Socks5Proxy::builder().login("gob", "smacked");
     let proxy = proxy.name(PLACE, island.registry.address()).start();
     let unused = HttpProxy::builder().start();
-    let door = Door::new(world, "proxies-registry-door");
+    let client = RegistryClient::new(world, "proxies-registry-door");
     let url = proxy.url().replace("socks5h://", "socks5h://gob:smacked@");
-    door.configure(&format!(
+    client.configure(&format!(
         "ca = {:?}\n[registry.\"reg.test\"]\nproxy = {url:?}\n",
         island.pem()
     ));
 
-    let mut pull = door.windlass.command(&["pull", NAME]);
+    let mut pull = client.windlass.command(&["pull", NAME]);
     let pull = Ran::from(pull.env("HTTPS_PROXY", unused.url()).output().unwrap());
-    let other = door.windlass.command(&["pull", "other.test/app"]);
+    let other = client.windlass.command(&["pull", "other.test/app"]);
     let other = Ran::from({ other }.env("HTTPS_PROXY", unused.url()).output().unwrap());
 
     assert_eq!(pull.code, Some(0), "{pull:#?}");
@@ -120,7 +121,7 @@ fn of_a_registry(world: &World) {
             .iter()
             .all(|it| it == "CONNECT other.test:443 502")
     );
-    let shown = door.windlass.succeeds(&["config", "show", "reg.test"]);
+    let shown = client.windlass.succeeds(&["config", "show", "reg.test"]);
     assert!(shown.stdout.contains("socks5h://"), "{}", shown.stdout);
     assert!(!shown.stdout.contains("smacked"), "{}", shown.stdout);
 }

@@ -1,4 +1,4 @@
-//! The registries that companies run: with a CA of their own, with tokens, with object storage.
+//! Registries with a private CA, with tokens, with object storage.
 
 use std::fs;
 use std::path::Path;
@@ -11,28 +11,28 @@ use windlass_testing::real::{
 
 use crate::Case;
 use crate::command::Ran;
-use crate::door::{Door, fill, named};
 use crate::needs::{OBJECT_STORAGE, REGISTRY};
+use crate::registry_client::{RegistryClient, fill, named};
 use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "registries::one_with_its_own_ca_is_trusted_in_three_ways",
+        name: "registries::a_private_ca_is_trusted_in_three_ways",
         needs: REGISTRY,
         test: own_ca,
     },
     Case {
-        name: "registries::tokens_are_had_by_logging_in",
+        name: "registries::a_login_gets_a_refresh_token",
         needs: REGISTRY,
         test: tokens,
     },
     Case {
-        name: "registries::object_storage_is_shown_no_credentials",
+        name: "registries::object_storage_gets_no_credentials",
         needs: OBJECT_STORAGE,
         test: object_storage,
     },
     Case {
-        name: "registries::what_is_up_to_date_costs_one_request",
+        name: "registries::an_up_to_date_image_costs_one_request",
         needs: REGISTRY,
         test: one_request,
     },
@@ -51,39 +51,42 @@ fn own_ca(world: &World) {
     let pem = directory.join("ca.pem");
     fs::write(&pem, ca.pem()).unwrap();
 
-    let door = Door::new(world, "own-ca-toml");
+    let client = RegistryClient::new(world, "own-ca-toml");
     fill(world, &registry);
     let name = named(&registry);
-    door.fails(&["pull", &name], "no secure connection");
-    door.configure(&format!(
+    client.fails(&["pull", &name], "no secure connection");
+    client.configure(&format!(
         "[registry.{host:?}]\nca = {:?}\n",
         pem.to_str().unwrap()
     ));
-    door.fails(&["pull", &name], "authentication required");
-    let refused = door.log_in(&host, "wrong");
+    client.fails(&["pull", &name], "authentication required");
+    let refused = client.log_in(&host, "wrong");
     assert_eq!(refused.code, Some(1), "{refused:#?}");
     assert!(!refused.stderr.contains("wrong\n"), "{}", refused.stderr);
-    door.fails(&["pull", &name], "authentication required");
-    let welcome = door.log_in(&host, PASSWORD);
+    client.fails(&["pull", &name], "authentication required");
+    let welcome = client.log_in(&host, PASSWORD);
     assert_eq!(welcome.code, Some(0), "{welcome:#?}");
     assert!(
         welcome.stdout.starts_with("Login Succeeded"),
         "{welcome:#?}"
     );
-    door.windlass.succeeds(&["pull", &name]);
-    door.windlass.succeeds(&["logout", &host]);
-    door.fails_again(&["pull", &name]);
+    client.windlass.succeeds(&["pull", &name]);
+    client.windlass.succeeds(&["logout", &host]);
+    client.fails_again(&["pull", &name]);
 
-    let door = Door::new(world, "own-ca-certs-d");
-    let certificates = door.directory.join(".config/windlass/certs.d").join(&host);
+    let client = RegistryClient::new(world, "own-ca-certs-d");
+    let certificates = client
+        .directory
+        .join(".config/windlass/certs.d")
+        .join(&host);
     fs::create_dir_all(&certificates).unwrap();
     fs::copy(&pem, certificates.join("ca.crt")).unwrap();
-    assert_eq!(door.log_in(&host, PASSWORD).code, Some(0));
-    door.windlass.succeeds(&["pull", &name]);
+    assert_eq!(client.log_in(&host, PASSWORD).code, Some(0));
+    client.windlass.succeeds(&["pull", &name]);
 
-    let door = Door::new(world, "own-ca-environment");
-    log_in_as_docker_does(&door.directory, &host);
-    let mut pull = door.windlass.command(&["pull", &name]);
+    let client = RegistryClient::new(world, "own-ca-environment");
+    log_in_as_docker_does(&client.directory, &host);
+    let mut pull = client.windlass.command(&["pull", &name]);
     let ran = Ran::from(pull.env("SSL_CERT_FILE", &pem).output().unwrap());
     assert_eq!(ran.code, Some(0), "{ran:#?}");
 }
@@ -100,14 +103,14 @@ fn log_in_as_docker_does(directory: &Path, host: &str) {
     run(login.arg(host)).unwrap();
 }
 
-/// HT-7 to HT-12: nobody gets in, a login gets a refresh token, and tokens that end are renewed.
+/// HT-7 to HT-12: anonymous pulls are refused, a login gets a refresh token, and expired tokens are renewed.
 fn tokens(world: &World) {
-    let door = Door::new(world, "tokens");
+    let client = RegistryClient::new(world, "tokens");
     let server = TokenServer::builder()
         .grant_to_all(RepositoryGrant::pull("deck/small"))
         .start()
         .unwrap();
-    let registry = DockerRegistry::builder(&door.directory.join("registry"))
+    let registry = DockerRegistry::builder(&client.directory.join("registry"))
         .access(RegistryAuth::Tokens(server.authority()))
         .start()
         .unwrap();
@@ -115,29 +118,29 @@ fn tokens(world: &World) {
     fill(world, &registry);
     let name = named(&registry);
 
-    door.fails(&["pull", &name], &host);
-    assert_eq!(door.log_in(&host, "wrong").code, Some(1));
-    let welcome = door.log_in(&host, PASSWORD);
+    client.fails(&["pull", &name], &host);
+    assert_eq!(client.log_in(&host, "wrong").code, Some(1));
+    let welcome = client.log_in(&host, PASSWORD);
     assert_eq!(welcome.code, Some(0), "{welcome:#?}");
-    let kept = fs::read_to_string(door.directory.join("docker/config.json")).unwrap();
+    let kept = fs::read_to_string(client.directory.join("docker/config.json")).unwrap();
     let kept: Value = serde_json::from_str(&kept).unwrap();
     assert!(kept["auths"][&host]["identitytoken"].is_string(), "{kept}");
 
     let before = server.requests().len();
-    door.windlass.succeeds(&["pull", &name]);
-    let asked = server.requests().split_off(before);
-    assert_eq!(asked.len(), 1, "{asked:#?}");
-    assert_eq!(asked[0].grant_type.as_deref(), Some("refresh_token"));
-    assert_eq!(asked[0].scopes, ["repository:hold/small:pull"]);
+    client.windlass.succeeds(&["pull", &name]);
+    let requests = server.requests().split_off(before);
+    assert_eq!(requests.len(), 1, "{requests:#?}");
+    assert_eq!(requests[0].grant_type.as_deref(), Some("refresh_token"));
+    assert_eq!(requests[0].scopes, ["repository:hold/small:pull"]);
 
     server.revoke_refresh_tokens();
-    let ran = door.windlass.run(&["digest", &name]);
+    let ran = client.windlass.run(&["digest", &name]);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
     assert!(ran.stderr.contains("windlass login"), "{}", ran.stderr);
 }
 
-/// T26, D5: the registry wants a password, or a token, and redirects to presigned URLs that must not be
-/// shown it.
+/// T26, D5: the registry requires a password or a token, and redirects to presigned URLs, which must not
+/// get it.
 fn object_storage(world: &World) {
     let directory = world.directory("object-storage");
     let s3 = S3::start(&directory.join("s3")).unwrap();
@@ -146,15 +149,15 @@ fn object_storage(world: &World) {
         ("basic", RegistryAuth::Basic),
         ("tokens", RegistryAuth::Tokens(server.authority())),
     ] {
-        let door = Door::new(world, name);
+        let client = RegistryClient::new(world, name);
         let registry = DockerRegistry::builder(&directory.join(name));
         let registry = registry.access(access).s3(&s3).start().unwrap();
         fill(world, &registry);
         let host = registry.address().to_string();
-        assert_eq!(door.log_in(&host, PASSWORD).code, Some(0));
+        assert_eq!(client.log_in(&host, PASSWORD).code, Some(0));
         let before = s3.presigned_requests().len();
 
-        door.windlass.succeeds(&["pull", &named(&registry)]);
+        client.windlass.succeeds(&["pull", &named(&registry)]);
 
         let requests = s3.presigned_requests().split_off(before);
         assert_eq!(requests.len(), 2, "the config and the layer: {requests:#?}");
@@ -167,38 +170,41 @@ fn object_storage(world: &World) {
     }
 }
 
-/// ST-5: HEAD, and nothing else. The digest that is told is skopeo's, and that of the bytes.
+/// ST-5: one HEAD request. The printed digest is skopeo's, and that of the bytes.
 fn one_request(world: &World) {
-    let door = Door::new(world, "one-request");
+    let client = RegistryClient::new(world, "one-request");
     let registry =
-        DockerRegistry::start(&door.directory.join("registry"), RegistryAuth::Open).unwrap();
+        DockerRegistry::start(&client.directory.join("registry"), RegistryAuth::Open).unwrap();
     fill(world, &registry);
     let name = named(&registry);
 
-    let dry = door.windlass.run(&["pull", "--dry-run", &name]);
+    let dry = client.windlass.run(&["pull", "--dry-run", &name]);
     assert_eq!(dry.code, Some(10), "{dry:#?}");
-    assert!(!door.directory.join("store").exists());
-    door.windlass.succeeds(&["pull", &name]);
-    door.windlass.succeeds(&["pull", "--dry-run", &name]);
+    assert!(!client.directory.join("store").exists());
+    client.windlass.succeeds(&["pull", &name]);
+    client.windlass.succeeds(&["pull", "--dry-run", &name]);
 
     let before = registry.requests().unwrap().len();
-    door.windlass.succeeds(&["pull", &name]);
-    let asked: Vec<String> = (registry.requests().unwrap().split_off(before).iter())
+    client.windlass.succeeds(&["pull", &name]);
+    let requests: Vec<String> = (registry.requests().unwrap().split_off(before).iter())
         .map(|request| format!("{} {} {}", request.method, request.path, request.status))
         .collect();
-    assert_eq!(asked, ["HEAD /v2/hold/small/manifests/gzip 200"]);
+    assert_eq!(requests, ["HEAD /v2/hold/small/manifests/gzip 200"]);
 
-    let digest = door.windlass.succeeds(&["digest", &name]).stdout;
+    let digest = client.windlass.succeeds(&["digest", &name]).stdout;
     let mut skopeo = command("skopeo");
     skopeo.args(["inspect", "--tls-verify=false", "--format", "{{.Digest}}"]);
     let judged = run(skopeo.arg(format!("docker://{name}"))).unwrap();
     assert_eq!(digest.as_bytes(), judged);
-    let manifest = door.windlass.succeeds(&["manifest", "--raw", &name]).stdout;
+    let manifest = client
+        .windlass
+        .succeeds(&["manifest", "--raw", &name])
+        .stdout;
     let computed = windlass::Digest::sha256(manifest.as_bytes()).to_string();
     assert_eq!(digest.trim_end(), computed);
     let repository = format!("{}/hold/small", registry.address());
     assert_eq!(
-        door.windlass.succeeds(&["tags", &repository]).stdout,
+        client.windlass.succeeds(&["tags", &repository]).stdout,
         "gzip\n"
     );
 }

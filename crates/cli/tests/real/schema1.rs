@@ -1,4 +1,4 @@
-//! Docker's manifests of schema 1, as `docker-registry` makes them of newer ones.
+//! Docker's manifests of schema 1, as `docker-registry` converts newer ones to them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use windlass_testing::real::{DockerRegistry, LoggedRequest};
 
 use crate::Case;
 use crate::command::Windlass;
-use crate::door::Door;
 use crate::fixture::Fixture;
 use crate::needs::REGISTRY;
+use crate::registry_client::RegistryClient;
 use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "schema1::it_is_refused_unless_it_is_wanted_and_then_the_same_tree",
+        name: "schema1::is_refused_unless_allowed_and_gives_the_same_tree",
         needs: REGISTRY,
         test: wanted,
     },
@@ -32,21 +32,21 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-/// A registry that speaks schema 1, and a windlass that may not take it yet.
+/// A registry that serves schema 1, and a windlass that does not accept it yet.
 struct Museum {
     registry: DockerRegistry,
-    door: Door,
+    client: RegistryClient,
 }
 
 impl Museum {
     fn new(world: &World, name: &str) -> Self {
-        let door = Door::new(world, name);
-        let registry = DockerRegistry::builder(&door.directory.join("registry"));
+        let client = RegistryClient::new(world, name);
+        let registry = DockerRegistry::builder(&client.directory.join("registry"));
         let registry = registry.schema1().start().unwrap();
-        Self { registry, door }
+        Self { registry, client }
     }
 
-    /// Pushes `layout` in Docker's types of today and of old, and returns the reference of the old one and
+    /// Pushes `layout` with Docker's current media types and as schema 1, and returns the reference of the latter and
     /// the registry's document.
     fn push(&self, layout: &Path) -> (String, Value) {
         let registry = &self.registry;
@@ -62,7 +62,7 @@ impl Museum {
     }
 
     fn allow(&self) {
-        self.door.configure("schema1 = true\n");
+        self.client.configure("schema1 = true\n");
     }
 
     fn downloads(&self) -> usize {
@@ -73,15 +73,15 @@ impl Museum {
     }
 }
 
-/// MF-7: the error names the setting; with it the tree is that of the same image as it is made today.
+/// MF-7: the error names the setting; with it the tree is that of the same image in a current format.
 fn wanted(world: &World) {
     let museum = Museum::new(world, "schema1");
-    let windlass = &museum.door.windlass;
+    let windlass = &museum.client.windlass;
     let (old, _) = museum.push(&world.layout(Fixture::Whiteouts));
     let other = Windlass::new(&world.directory("schema1-new"));
     let tree = other.tree(&museum.reference("new:gzip"));
 
-    museum.door.fails(&["pull", &old], "schema1 = true");
+    museum.client.fails(&["pull", &old], "schema1 = true");
     museum.allow();
     let before = windlass.run(&["pull", "--dry-run", &old]);
     let first = windlass.succeeds(&["pull", &old]);
@@ -98,7 +98,7 @@ fn wanted(world: &World) {
     assert!(first.stdout.ends_with(&format!("@{digest}")), "{first:#?}");
 }
 
-/// S1-5, S1-6, S1-7: made here from the registry's document, by the rules that Docker's daemon goes by.
+/// S1-5, S1-6, S1-7: the config made from the registry's document follows the rules of Docker's daemon.
 fn converted(world: &World) {
     let museum = Museum::new(world, "schema1-config");
     let layout = world.directory("schema1-docker");
@@ -106,7 +106,7 @@ fn converted(world: &World) {
     make_it_dockers(&layout);
     let (old, document) = museum.push(&layout);
     museum.allow();
-    let windlass = &museum.door.windlass;
+    let windlass = &museum.client.windlass;
 
     windlass.succeeds(&["pull", &old]);
 
@@ -116,7 +116,7 @@ fn converted(world: &World) {
     let expected = dockers_config(&document, &inspected(&today, &new)["RootFS"]["Layers"]);
     let id = inspected(windlass, &old)["Id"].as_str().unwrap().to_owned();
     let hex = id.strip_prefix("sha256:").unwrap();
-    let config = museum.door.directory.join("store/blobs/sha256").join(hex);
+    let config = museum.client.directory.join("store/blobs/sha256").join(hex);
     assert_eq!(fs::read_to_string(config).unwrap(), expected);
     assert_eq!(id, Digest::sha256(expected.as_bytes()).to_string());
 }
@@ -135,10 +135,10 @@ fn other_tag(world: &World) {
 
     let moved = museum.reference("moved:other");
     let why = r#"signed for the tag "gzip", not "other""#;
-    museum.door.fails(&["pull", &moved], why);
-    let digest = museum.door.windlass.succeeds(&["digest", &old]).stdout;
+    museum.client.fails(&["pull", &moved], why);
+    let digest = museum.client.windlass.succeeds(&["digest", &old]).stdout;
     let by_digest = museum.reference(&format!("old@{}", digest.trim_end()));
-    museum.door.windlass.succeeds(&["pull", &by_digest]);
+    museum.client.windlass.succeeds(&["pull", &by_digest]);
 }
 
 fn inspected(windlass: &Windlass, name: &str) -> Value {
@@ -146,7 +146,7 @@ fn inspected(windlass: &Windlass, name: &str) -> Value {
     serde_json::from_str::<Value>(&found).unwrap()[0].take()
 }
 
-/// What Docker 17.03 makes of a manifest of schema 1 whose layers have these diff IDs.
+/// Returns the config that Docker 17.03 makes of a manifest of schema 1 whose layers have these diff IDs.
 fn dockers_config(document: &Value, diff_ids: &Value) -> String {
     let newest_first = document["history"].as_array().unwrap();
     let entries: Vec<Value> = { newest_first.iter() }
@@ -159,7 +159,7 @@ fn dockers_config(document: &Value, diff_ids: &Value) -> String {
     let steps: Vec<_> = entries.iter().rev().map(step).collect();
     config.insert("history".to_owned(), steps.into());
     config.insert("rootfs".to_owned(), "-".into());
-    // Names in their order, no blanks; but this one object is written as it was declared.
+    // Members are sorted and there are no spaces; only this object keeps the order of its declaration.
     let rootfs = format!(r#"{{"type":"layers","diff_ids":{diff_ids}}}"#);
     let config = Value::Object(config).to_string();
     config.replace(r#""rootfs":"-""#, &format!(r#""rootfs":{rootfs}"#))
@@ -179,7 +179,7 @@ fn step(entry: &Value) -> Value {
     step
 }
 
-/// Has the image of the layout say that Docker made it: of such ones the daemon keeps what they say.
+/// Marks the image of the layout as built by Docker: the daemon keeps the history of such images.
 fn make_it_dockers(layout: &Path) {
     let mut index = read(&layout.join("index.json"));
     for tagged in index["manifests"].as_array_mut().unwrap() {

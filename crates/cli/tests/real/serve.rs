@@ -1,4 +1,4 @@
-//! What is here, served to other programs: every one of them gets the same bytes.
+//! `windlass serve` with other clients: each of them gets the same bytes.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -9,8 +9,8 @@ use windlass_testing::real::{Containerd, DockerRegistry, LoggedRequest, command,
 use crate::Case;
 use crate::command::Windlass;
 use crate::fixture::Fixture;
-use crate::freight::digest;
 use crate::needs::{CONTAINERD, REGISTRY};
+use crate::transfers::digest;
 use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
@@ -20,23 +20,23 @@ pub(crate) const CASES: &[Case] = &[
         test: copies,
     },
     Case {
-        name: "serve::a_pull_through_cache_stands_before_it",
+        name: "serve::a_pull_through_cache_proxies_it",
         needs: REGISTRY,
         test: cache,
     },
     Case {
-        name: "serve::windlass_has_it_for_a_mirror",
+        name: "serve::windlass_uses_it_as_a_mirror",
         needs: REGISTRY,
         test: mirror,
     },
     Case {
-        name: "serve::containerd_has_it_for_a_mirror",
+        name: "serve::containerd_uses_it_as_a_mirror",
         needs: CONTAINERD,
         test: containerd,
     },
 ];
 
-/// A command that serves; killed on drop.
+/// A running `windlass serve`; killed on drop.
 struct Serving {
     child: Child,
     url: String,
@@ -66,7 +66,7 @@ impl Drop for Serving {
     }
 }
 
-/// A windlass that serves an image by these names, and the digest that they stand for.
+/// A windlass that serves an image by these names, and the image's digest.
 fn served(
     world: &World,
     name: &str,
@@ -113,7 +113,7 @@ fn copies(world: &World) {
     .unwrap();
     assert!(String::from_utf8(listed).unwrap().contains("\"1\""));
 
-    // As a mirror of a registry that nobody asks.
+    // As a mirror of a registry that does not exist.
     let conf = directory.join("registries.conf");
     let toml = format!(
         "[[registry]]\nprefix = \"ghcr.io\"\nlocation = \"127.0.0.1:1\"\n\
@@ -130,7 +130,7 @@ fn copies(world: &World) {
     .unwrap();
     assert_eq!(digest(&mirrored), expected);
 
-    // Of an index, the image that is here.
+    // Of an index, the stored image is served.
     let image = (Fixture::MultiArch, "both");
     let (_here, serving, expected) = served(world, "served-index", image, &["both:1"]);
     let name = format!("{}/both:1", serving.host());
@@ -172,7 +172,7 @@ fn cache(world: &World) {
     );
 }
 
-/// The registry itself is nowhere; all comes from the mirror.
+/// The registry does not exist; everything comes from the mirror.
 fn mirror(world: &World) {
     let names = [
         "registry.test:5000/hold/heavy:1",
@@ -208,7 +208,7 @@ fn containerd(world: &World) {
     assert_eq!(containerd.pull_plain(&name).unwrap(), expected);
 }
 
-/// Nobody is at the registry's own address.
+/// Nothing listens at the address of the registry.
 fn write_hosts(directory: &std::path::Path, serving: &Serving) {
     fs::create_dir_all(directory).unwrap();
     let toml = format!(

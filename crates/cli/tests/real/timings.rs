@@ -1,4 +1,4 @@
-//! The picture of a pull, as Chromium draws it.
+//! The page of `--timings`, rendered by Chromium.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,23 +14,23 @@ use crate::needs::BROWSER;
 use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[Case {
-    name: "timings::chromium_draws_what_was_recorded_and_runs_nothing_else",
+    name: "timings::chromium_draws_the_recorded_spans_and_runs_no_other_script",
     needs: BROWSER,
     test: picture,
 }];
 
-/// What a registry says where it can, to get at who reads the page.
+/// Text of a registry that tries to inject elements and scripts into the page.
 const HOSTILE: &str = "<b id=evil></script><script>document.body.id='evil'</script>";
 
-/// What Chromium made of a page.
+/// The result of rendering a page.
 struct Seen {
-    /// The document, when its scripts had run.
+    /// The document after its scripts have run.
     dom: String,
-    /// What Chromium had to complain about.
+    /// The messages of Chromium's console.
     console: Vec<String>,
 }
 
-/// A bar: what it stands for, where it begins, and how wide it is.
+/// A bar of the chart: its span, its start and its width.
 #[derive(Debug)]
 struct Bar {
     kind: String,
@@ -38,8 +38,8 @@ struct Bar {
     width: f64,
 }
 
-/// Two images, one of which fails: every layer has a bar for each span, to scale; what the registry said
-/// is text; and a script other than ours does not run.
+/// Two images, one of which fails: every layer has a bar for each span, to scale; text of the registry
+/// stays text; and a foreign script does not run.
 fn picture(world: &World) {
     let directory = world.directory("timings");
     let page = recorded(&directory);
@@ -53,7 +53,7 @@ fn picture(world: &World) {
     assert_eq!(attribute(root, "data-error"), None);
     assert_eq!(attribute(root, "data-ready"), Some("3"));
     assert_drawn_to_scale(&seen.dom, &data);
-    // As text, escaped once more by who wrote the document down.
+    // Escaped text, which the dump of the document escapes once more.
     assert!(seen.dom.contains("&lt;b id=evil&gt;"), "{}", seen.dom);
     assert!(!seen.dom.contains("<b id=\"evil\""));
     assert_eq!(attribute(tags(&seen.dom, "body")[0], "id"), None);
@@ -69,7 +69,7 @@ fn picture(world: &World) {
     assert!(seen.console[0].contains("Content Security Policy"));
 }
 
-/// Pulls, slowly enough that there is something to see.
+/// Pulls, slowly enough that the page has spans to draw.
 fn recorded(directory: &Path) -> PathBuf {
     let registry = Registry::start();
     let layers = [1, 2, 3].map(|seed| LayerBuilder::of_size_seeded(1 << 20, seed));
@@ -102,7 +102,7 @@ fn recorded(directory: &Path) -> PathBuf {
     page
 }
 
-/// Opens `page` and lets it run.
+/// Opens `page` and runs its scripts.
 fn opened(page: &Path) -> Seen {
     let profile = page.with_extension("profile");
     let output = command("chromium")
@@ -125,7 +125,7 @@ fn opened(page: &Path) -> Seen {
     }
 }
 
-/// Each layer's bars are those of its spans, and one scale fits them all.
+/// The bars of each layer match its spans, with one scale for all.
 #[track_caller]
 fn assert_drawn_to_scale(dom: &str, data: &Value) {
     let drawn = bars(dom);
@@ -173,7 +173,7 @@ fn assert_drawn_to_scale(dom: &str, data: &Value) {
     }
 }
 
-/// The bars of each layer, in the order in which they are drawn.
+/// The bars of each layer, in drawing order.
 fn bars(dom: &str) -> BTreeMap<&str, Vec<Bar>> {
     let mut bars: BTreeMap<&str, Vec<Bar>> = BTreeMap::new();
     for tag in tags(dom, "rect") {
@@ -188,7 +188,7 @@ fn bars(dom: &str) -> BTreeMap<&str, Vec<Bar>> {
     bars
 }
 
-/// The tags that begin elements called `name`, without what stands around them.
+/// The start tags of the elements called `name`, without their angle brackets.
 fn tags<'a>(dom: &'a str, name: &str) -> Vec<&'a str> {
     let parts = dom.split('<').filter_map(|part| part.strip_prefix(name));
     let tags = parts.filter(|part| part.starts_with([' ', '>']));
@@ -204,7 +204,7 @@ fn number(tag: &str, name: &str) -> f64 {
     attribute(tag, name).unwrap().parse().unwrap()
 }
 
-/// What the page was given to show.
+/// Returns the data of the page.
 fn data(page: &str) -> Value {
     let (_, rest) = page
         .split_once(r#"<script type="application/json" id="data">"#)

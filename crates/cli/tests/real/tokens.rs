@@ -1,4 +1,4 @@
-//! A token server beside the registry: who is let in, who is told what, and tokens that end too early.
+//! A token server beside the registry: anonymous tokens, refused logins, and tokens that expire early.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,33 +9,33 @@ use windlass_testing::real::{
 
 use crate::Case;
 use crate::command::Ran;
-use crate::door::Door;
 use crate::fixture::Fixture;
 use crate::needs::REGISTRY;
+use crate::registry_client::RegistryClient;
 use crate::valve::Valve;
 use crate::world::World;
 
-/// Somewhere in the first of two layers of a megabyte each.
+/// An offset in the first of two layers of a megabyte each.
 const MIDWAY: u64 = 512 << 10;
-/// Time for a pull to get there.
+/// Long enough for a pull to reach that offset.
 const ACCEPTED: Duration = Duration::from_secs(3);
-/// How long a test waits for tokens to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The deadline for tokens to expire.
+const TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "tokens::what_is_everybodys_needs_no_login",
+        name: "tokens::public_images_need_no_login",
         needs: REGISTRY,
-        test: everybody,
+        test: public_image,
     },
     Case {
-        name: "tokens::who_may_not_or_is_not_known_is_told_so",
+        name: "tokens::refused_logins_are_reported",
         needs: REGISTRY,
-        test: told,
+        test: refused_logins,
     },
     Case {
-        name: "tokens::one_that_ends_in_mid_pull_is_renewed",
+        name: "tokens::one_that_expires_during_a_pull_is_renewed",
         needs: REGISTRY,
         test: renewed,
     },
@@ -45,21 +45,21 @@ pub(crate) const CASES: &[Case] = &[
 struct Guarded {
     server: TokenServer,
     registry: DockerRegistry,
-    door: Door,
+    client: RegistryClient,
     host: String,
 }
 
 impl Guarded {
     fn new(world: &World, name: &str, server: TokenServerBuilder) -> Self {
-        let door = Door::new(world, name);
+        let client = RegistryClient::new(world, name);
         let server = server.start().unwrap();
         let access = RegistryAuth::Tokens(server.authority());
-        let registry = DockerRegistry::start(&door.directory.join("registry"), access).unwrap();
+        let registry = DockerRegistry::start(&client.directory.join("registry"), access).unwrap();
         Self {
             host: registry.address().to_string(),
             server,
             registry,
-            door,
+            client,
         }
     }
 
@@ -71,34 +71,34 @@ impl Guarded {
 
     #[track_caller]
     fn log_in(&self) {
-        let ran = self.door.log_in(&self.host, PASSWORD);
+        let ran = self.client.log_in(&self.host, PASSWORD);
         assert_eq!(ran.code, Some(0), "{ran:#?}");
     }
 }
 
-/// HT-11: a token is had without credentials, and there are none to be sent.
-fn everybody(world: &World) {
+/// HT-11: a token is requested without credentials if there are none.
+fn public_image(world: &World) {
     let server = TokenServer::builder().grant_to_all(RepositoryGrant::pull("deck/small"));
-    let guarded = Guarded::new(world, "everybody", server);
+    let guarded = Guarded::new(world, "public", server);
     let name = guarded.push(world, Fixture::Small, "deck/small");
     let before = guarded.server.requests().len();
 
-    guarded.door.windlass.succeeds(&["pull", &name]);
+    guarded.client.windlass.succeeds(&["pull", &name]);
 
-    let asked = guarded.server.requests().split_off(before);
-    assert_eq!(asked.len(), 1, "{asked:#?}");
-    assert!(!asked[0].has_authorization, "{asked:#?}");
-    assert_eq!(asked[0].account, None);
+    let requests = guarded.server.requests().split_off(before);
+    assert_eq!(requests.len(), 1, "{requests:#?}");
+    assert!(!requests[0].has_authorization, "{requests:#?}");
+    assert_eq!(requests[0].account, None);
 }
 
-/// HT-7, HT-14, I7: nobody, a user with a wrong password, one who may not, and one whose login has ended.
-fn told(world: &World) {
+/// HT-7, HT-14, I7: no login, a wrong password, a user without access, and a login that has expired.
+fn refused_logins(world: &World) {
     let server = TokenServer::builder().user("mate", "oar-and-sail", &[]);
-    let guarded = Guarded::new(world, "told", server);
+    let guarded = Guarded::new(world, "refused", server);
     let name = guarded.push(world, Fixture::Small, "hold/small");
-    let (door, host) = (&guarded.door, &guarded.host);
+    let (client, host) = (&guarded.client, &guarded.host);
     let log_in = format!("windlass login {host}");
-    let says = |ran: &Ran, words: &[&str]| {
+    let assert_fails = |ran: &Ran, words: &[&str]| {
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:#?}");
         for word in words {
             assert!(ran.stderr.contains(word), "{word:?}: {}", ran.stderr);
@@ -108,41 +108,41 @@ fn told(world: &World) {
         }
     };
 
-    says(&door.windlass.run(&["pull", &name]), &[host, &log_in]);
-    let wrong = door.log_in_as("mate", host, "oar-and-sails");
-    says(&wrong, &[host, "check user name and password"]);
-    assert!(!door.directory.join("docker/config.json").exists());
-    let mate = door.log_in_as("mate", host, "oar-and-sail");
+    assert_fails(&client.windlass.run(&["pull", &name]), &[host, &log_in]);
+    let wrong = client.log_in_as("mate", host, "oar-and-sails");
+    assert_fails(&wrong, &[host, "check user name and password"]);
+    assert!(!client.directory.join("docker/config.json").exists());
+    let mate = client.log_in_as("mate", host, "oar-and-sail");
     assert_eq!(mate.code, Some(0), "{mate:#?}");
-    says(
-        &door.windlass.run(&["pull", &name]),
+    assert_fails(
+        &client.windlass.run(&["pull", &name]),
         &["hold/small", &log_in],
     );
     guarded.log_in();
-    door.windlass.succeeds(&["pull", &name]);
+    client.windlass.succeeds(&["pull", &name]);
     guarded.server.revoke_refresh_tokens();
-    says(
-        &door.windlass.run(&["pull", &name]),
+    assert_fails(
+        &client.windlass.run(&["pull", &name]),
         &["log in again", &log_in],
     );
 }
 
-/// HT-12: the second layer is refused, a new token is had, and the pull goes on.
+/// HT-12: the second layer is refused, a new token is requested, and the pull goes on.
 fn renewed(world: &World) {
     let server = TokenServer::builder().accepted_lifetime(ACCEPTED);
     let guarded = Guarded::new(world, "renewed", server);
     guarded.push(world, Fixture::Heavy, "hold/heavy");
     let valve = Valve::before(guarded.registry.address(), MIDWAY);
     let host = valve.address().to_string();
-    let ran = guarded.door.log_in(&host, PASSWORD);
+    let ran = guarded.client.log_in(&host, PASSWORD);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let name = format!("{host}/hold/heavy:gzip");
     let before = guarded.server.requests().len();
 
     let one_by_one = "--max-concurrent-downloads=1";
-    let pull = { &guarded.door.windlass }.start(&["pull", one_by_one, &name]);
+    let pull = { &guarded.client.windlass }.start(&["pull", one_by_one, &name]);
     valve.wait_until_holding();
-    // One that is younger than the pull's.
+    // A token that is issued later than the one of the pull.
     let token = guarded.server.access_token(USER, "hold/heavy");
     wait_until_refused(&guarded.registry, &token);
     let refused_before = refused(&guarded.registry);
@@ -150,13 +150,13 @@ fn renewed(world: &World) {
     let ran = Ran::from(pull.wait_with_output().unwrap());
 
     assert_eq!(ran.code, Some(0), "{ran:#?}");
-    let asked = guarded.server.requests().split_off(before);
-    assert!(asked.len() >= 2, "{asked:#?}");
+    let requests = guarded.server.requests().split_off(before);
+    assert!(requests.len() >= 2, "{requests:#?}");
     assert!(
-        asked.iter().all(|request| request.status == 200
+        requests.iter().all(|request| request.status == 200
             && request.account.as_deref() == Some(USER)
             && request.scopes == ["repository:hold/heavy:pull"]),
-        "{asked:#?}"
+        "{requests:#?}"
     );
     let refused = refused(&guarded.registry).split_off(refused_before.len());
     assert!(
@@ -165,7 +165,7 @@ fn renewed(world: &World) {
     );
 }
 
-/// What the registry has answered with 401.
+/// The paths of the requests to which the registry responded with 401.
 fn refused(registry: &DockerRegistry) -> Vec<String> {
     let requests = registry.requests().unwrap().into_iter();
     let refused = requests.filter(|request| request.status == 401 && request.path != "/v2/");
@@ -175,7 +175,7 @@ fn refused(registry: &DockerRegistry) -> Vec<String> {
 fn wait_until_refused(registry: &DockerRegistry, token: &str) {
     let start = Instant::now();
     while registry.accepts_token(token).unwrap() {
-        assert!(start.elapsed() < PATIENCE, "the token does not end");
+        assert!(start.elapsed() < TIMEOUT, "the token does not end");
         thread::sleep(POLL);
     }
 }

@@ -1,4 +1,4 @@
-//! What `windlass unpack` and `windlass mount` leave is what the judge leaves.
+//! `windlass unpack` and `windlass mount` give the same tree as `umoci`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -13,37 +13,37 @@ use crate::judge;
 use crate::needs::{DEBIAN, JUDGE, ROOT};
 use crate::world::World;
 
-/// The user `nobody`, whom every system has.
-const NOBODY: u32 = 65534;
+/// The user `nobody` of every Linux system.
+const UNPRIVILEGED: u32 = 65534;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "trees::a_debian_root_is_what_umoci_makes_of_it",
+        name: "trees::a_debian_root_matches_umoci",
         needs: DEBIAN,
         test: |world| same_as_judged(world, Fixture::Debian),
     },
     Case {
-        name: "trees::tens_of_thousands_of_small_files_are_what_umoci_makes_of_them",
+        name: "trees::many_small_files_match_umoci",
         needs: JUDGE,
         test: |world| same_as_judged(world, Fixture::Many),
     },
     Case {
-        name: "trees::every_kind_of_entry_is_what_umoci_makes_of_it",
+        name: "trees::every_kind_of_entry_matches_umoci",
         needs: JUDGE,
         test: |world| same_as_judged(world, Fixture::Kinds),
     },
     Case {
-        name: "trees::whiteouts_take_away_what_umoci_takes_away",
+        name: "trees::whiteouts_match_umoci",
         needs: JUDGE,
         test: |world| same_as_judged(world, Fixture::Whiteouts),
     },
     Case {
-        name: "trees::a_layer_made_by_umoci_repack_is_read_as_it_was_meant",
+        name: "trees::a_layer_of_umoci_repack_matches_umoci",
         needs: JUDGE,
         test: |world| same_as_judged(world, Fixture::Repacked),
     },
     Case {
-        name: "trees::an_index_gives_the_image_of_the_platform_asked_for",
+        name: "trees::an_index_gives_the_image_of_the_given_platform",
         needs: JUDGE,
         test: platforms,
     },
@@ -53,13 +53,13 @@ pub(crate) const CASES: &[Case] = &[
         test: mounted,
     },
     Case {
-        name: "trees::an_ordinary_user_gets_all_that_one_may_have",
+        name: "trees::an_ordinary_user_gets_everything_but_privileged_attributes",
         needs: JUDGE,
         test: ordinary_user,
     },
 ];
 
-/// All forms of an image, one after the other: type, mode, owner, mtime, links, attributes, bytes.
+/// Compares every form of an image in turn: types, modes, owners, mtimes, links, attributes and bytes.
 fn same_as_judged(world: &World, fixture: Fixture) {
     let judged = world.judged(fixture);
     for tag in fixture.tags() {
@@ -95,8 +95,8 @@ fn platforms(world: &World) {
     }
 }
 
-/// Exactly, for one layer. Of stacked ones an overlay shows a directory's mtime by the topmost layer that
-/// has something in it, whether that layer carries the directory or not.
+/// The trees of images with one layer are identical. With several layers, an overlay shows a directory with the mtime
+/// of the topmost layer that has an entry in it, even if that layer has no entry for the directory itself.
 fn mounted(world: &World) {
     for (fixture, beside) in [
         (Fixture::Kinds, [].as_slice()),
@@ -120,16 +120,17 @@ fn mounted(world: &World) {
     }
 }
 
-/// Own owner, no devices, no attributes that only root may set; all else as it should be.
+/// An ordinary user becomes the owner, and devices and attributes that need root are skipped; everything else is the
+/// same.
 fn ordinary_user(world: &World) {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("windlass");
     fs::copy(env!("CARGO_BIN_EXE_windlass"), &program).unwrap();
     run(std::process::Command::new("chown")
-        .arg(NOBODY.to_string())
+        .arg(UNPRIVILEGED.to_string())
         .arg(directory.path()))
     .unwrap();
-    let windlass = Windlass::new(directory.path()).by(NOBODY, program);
+    let windlass = Windlass::new(directory.path()).by(UNPRIVILEGED, program);
     let mut wanted = world.judged(Fixture::Kinds).without(&[TreeAspect::Owner]);
     for device in ["null", "disk", "far"] {
         wanted = wanted.without_path(device);
@@ -141,7 +142,7 @@ fn ordinary_user(world: &World) {
     assert!(ran.stderr.contains("3 device nodes"), "{}", ran.stderr);
     assert!(
         tree.iter()
-            .all(|(_, entry)| (entry.uid, entry.gid) == (NOBODY, NOBODY))
+            .all(|(_, entry)| (entry.uid, entry.gid) == (UNPRIVILEGED, UNPRIVILEGED))
     );
     assert!(
         !tree

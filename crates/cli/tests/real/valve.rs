@@ -1,4 +1,4 @@
-//! A pipe between client and registry that shuts after so many bytes of answers.
+//! A proxy between client and registry that closes after a given number of response bytes.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,10 +6,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// How long a test waits for the valve to shut before it gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The deadline of a test that waits for the valve to close.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Listens on loopback and passes everything on, until it shuts.
+/// A TCP proxy on loopback that forwards everything until it closes.
 pub(crate) struct Valve {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -22,16 +22,16 @@ struct Shared {
 
 #[derive(Default)]
 struct Flow {
-    /// Bytes of answers passed on.
+    /// Response bytes that were forwarded.
     passed: u64,
-    /// How many there may be.
+    /// The number of bytes to forward, or `None` without a limit.
     limit: Option<u64>,
-    /// Whether somebody waits for more.
+    /// Whether a connection waits for the valve to open.
     is_holding: bool,
 }
 
 impl Valve {
-    /// Opens a valve before `upstream` that lets `limit` bytes of answers through.
+    /// Starts a valve in front of `upstream` that forwards `limit` bytes of responses.
     pub(crate) fn before(upstream: SocketAddr, limit: u64) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -59,18 +59,18 @@ impl Valve {
         valve
     }
 
-    /// Where clients connect.
+    /// The address that clients connect to.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Waits until all that may pass has passed, and more wants to.
+    /// Waits until the limit is reached and a connection waits for more.
     pub(crate) fn wait_until_holding(&self) {
         let flow = self.shared.flow.lock().unwrap();
         let (flow, waited) = self
             .shared
             .changed
-            .wait_timeout_while(flow, PATIENCE, |flow| !flow.is_holding)
+            .wait_timeout_while(flow, TIMEOUT, |flow| !flow.is_holding)
             .unwrap();
         assert!(
             !waited.timed_out(),
@@ -79,7 +79,7 @@ impl Valve {
         );
     }
 
-    /// Lets everything through from now on.
+    /// Forwards everything from now on.
     pub(crate) fn open(&self) {
         self.shared.flow.lock().unwrap().limit = None;
         self.shared.changed.notify_all();
@@ -87,7 +87,7 @@ impl Valve {
 }
 
 impl Shared {
-    /// Waits until `bytes` more may pass.
+    /// Waits until `bytes` more may be forwarded.
     fn pass(&self, bytes: u64) {
         let mut flow = self.flow.lock().unwrap();
         flow.passed += bytes;
@@ -99,12 +99,12 @@ impl Shared {
     }
 }
 
-/// Starts the two directions of a connection.
+/// Starts to copy both directions of a connection.
 fn connect(client: &TcpStream, server: &TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
     let (from_server, to_client) = (server.try_clone()?, client.try_clone()?);
     let shared = Arc::clone(shared);
-    // A side that has gone away ends the copying, which is all there is to do about it.
+    // The copying ends when one side disconnects.
     thread::spawn(move || copy(from_client, to_server, |_| ()));
     thread::spawn(move || copy(from_server, to_client, |bytes| shared.pass(bytes)));
     Ok(())
@@ -118,7 +118,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, before: impl Fn(u64)) {
             break;
         }
     }
-    // Either may be gone already.
+    // Either side may have disconnected already.
     drop(to.shutdown(Shutdown::Write));
     drop(from.shutdown(Shutdown::Read));
 }

@@ -1,4 +1,4 @@
-//! What the tests share: a directory, the registry, and the images in it.
+//! State that the tests share: a directory, the registry, and its images.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::command::Windlass;
 use crate::fixture::Fixture;
 use crate::judge;
 
-/// Made as tests ask for it; its processes end with it.
+/// Each part is created at its first use; its processes end with it.
 pub(crate) struct World {
     registry: OnceLock<DockerRegistry>,
     debian: OnceLock<Result<PathBuf, String>>,
@@ -28,7 +28,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Starts with nothing, in `directory`.
+    /// Creates an empty world in `directory`.
     pub(crate) fn new(directory: &Path) -> Self {
         Self {
             registry: OnceLock::new(),
@@ -43,7 +43,7 @@ impl World {
         }
     }
 
-    /// Makes a directory for one test alone.
+    /// Creates a directory for one test alone.
     pub(crate) fn directory(&self, name: &str) -> PathBuf {
         let number = self.directories.fetch_add(1, Ordering::Relaxed);
         let directory = self.directory.join(format!("{number:02}-{name}"));
@@ -51,14 +51,14 @@ impl World {
         directory
     }
 
-    /// The registry that serves everybody.
+    /// The registry that tests share.
     pub(crate) fn registry(&self) -> &DockerRegistry {
         self.registry.get_or_init(|| {
             DockerRegistry::start(&self.directory.join("registry"), RegistryAuth::Open).unwrap()
         })
     }
 
-    /// The reference of `tag` of a fixture, which is pushed when it is first asked for.
+    /// The reference of `tag` of a fixture, which is pushed at its first use.
     pub(crate) fn reference(&self, fixture: Fixture, tag: &str) -> String {
         let pushed = Arc::clone(self.pushed.lock().unwrap().entry(fixture).or_default());
         pushed.get_or_init(|| {
@@ -71,7 +71,7 @@ impl World {
         )
     }
 
-    /// Pushes all tags of a fixture to a registry of a test's own.
+    /// Pushes all tags of a fixture to a test's own registry.
     pub(crate) fn push(&self, registry: &DockerRegistry, fixture: Fixture, repository: &str) {
         let layout = self.layout(fixture);
         for tag in fixture.tags() {
@@ -79,7 +79,7 @@ impl World {
         }
     }
 
-    /// What the judge makes of the gzip form of a fixture.
+    /// The tree that `umoci` makes of the gzip form of a fixture.
     pub(crate) fn judged(&self, fixture: Fixture) -> TreeSnapshot {
         let judged = Arc::clone(self.judged.lock().unwrap().entry(fixture).or_default());
         let tree = judged.get_or_init(|| {
@@ -89,7 +89,7 @@ impl World {
         tree.clone()
     }
 
-    /// What windlass makes of the gzip form of a fixture when nothing happens.
+    /// The tree that windlass makes of the gzip form of a fixture in an undisturbed pull.
     pub(crate) fn undisturbed(&self, fixture: Fixture) -> TreeSnapshot {
         let undisturbed = Arc::clone(self.undisturbed.lock().unwrap().entry(fixture).or_default());
         let tree = undisturbed.get_or_init(|| {
@@ -116,7 +116,7 @@ impl World {
         dockerd.as_ref().map_err(String::as_str)
     }
 
-    /// The OCI layout of a fixture, which is built when it is first asked for.
+    /// The OCI layout of a fixture, which is built at its first use.
     pub(crate) fn layout(&self, fixture: Fixture) -> PathBuf {
         let layout = Arc::clone(self.layouts.lock().unwrap().entry(fixture).or_default());
         let layout = layout.get_or_init(|| {

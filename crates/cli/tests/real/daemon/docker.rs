@@ -1,4 +1,4 @@
-//! The docker CLI: Debian's, and another one where there is one.
+//! The docker CLI: Debian's, and a second one where it is installed.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -10,18 +10,18 @@ use super::host::Host;
 use crate::command::Ran;
 use crate::world::World;
 
-/// A docker CLI, and the daemon that it speaks to.
+/// A docker CLI, and the daemon that it uses.
 pub(crate) struct Docker {
     program: PathBuf,
     pub(crate) host: Host,
 }
 
-/// Has every docker CLI of this machine do the same, each with a daemon of its own.
+/// Runs the test with every docker CLI of this machine, each with a daemon of its own.
 pub(crate) fn each(world: &World, name: &str, test: impl Fn(&Docker)) {
     each_of(|| Host::start(world, name), test);
 }
 
-/// The same with daemons that are started so.
+/// The same with daemons that `start` starts.
 pub(crate) fn each_of(start: impl Fn() -> Host, test: impl Fn(&Docker)) {
     for program in real::find_all("docker") {
         let host = start();
@@ -38,12 +38,12 @@ impl Docker {
         command
     }
 
-    /// Runs it, however it ends.
+    /// Runs the CLI, whatever its exit code.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran::from(self.command(arguments).output().unwrap())
     }
 
-    /// Runs it with something to read.
+    /// Runs the CLI with `input` on standard input.
     pub(crate) fn reads(&self, arguments: &[&str], input: &[u8]) -> Ran {
         let mut command = self.command(arguments);
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
@@ -53,13 +53,13 @@ impl Docker {
         Ran::from(child.wait_with_output().unwrap())
     }
 
-    /// Logs in as the one whom registries know.
+    /// Logs in as the test user of the registries.
     pub(crate) fn log_in(&self, host: &str, password: &str) -> Ran {
         let arguments = ["login", "--username", USER, "--password-stdin", host];
         self.reads(&arguments, password.as_bytes())
     }
 
-    /// Runs it, which has to succeed; returns its standard output.
+    /// Runs the CLI, which has to succeed; returns its standard output.
     #[track_caller]
     pub(crate) fn does(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
@@ -72,7 +72,7 @@ impl Docker {
         ran.stdout
     }
 
-    /// Runs it, which has to fail with 1 and say all of `words` on standard error.
+    /// Runs the CLI, which has to fail with 1 and print all of `words` on standard error.
     #[track_caller]
     pub(crate) fn fails(&self, arguments: &[&str], words: &[&str]) {
         let ran = self.run(arguments);

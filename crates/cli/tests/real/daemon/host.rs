@@ -1,4 +1,4 @@
-//! `windlass daemon`, as clients find it: by a socket.
+//! A `windlass daemon` and its socket, for clients to connect to.
 
 use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
@@ -12,20 +12,20 @@ use tempfile::TempDir;
 use windlass_testing::real::SocketRequest;
 
 use crate::command::Windlass;
-use crate::door::Door;
+use crate::registry_client::RegistryClient;
 use crate::world::World;
 
-/// How long the daemon may take to listen, and to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The deadline of the daemon to start, and to stop.
+const TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
 
-/// A running daemon with a store and a socket of its own; asked to end on drop.
+/// A running daemon with a store and a socket of its own; it is stopped on drop.
 pub(crate) struct Host {
     daemon: Child,
     pub(crate) windlass: Windlass,
     pub(crate) directory: PathBuf,
     socket: PathBuf,
-    /// A socket in it has a short path, which it needs.
+    /// The directory of the socket: the path of a socket has to be short.
     _run: TempDir,
 }
 
@@ -34,20 +34,24 @@ impl Host {
         Self::configured(world, name, |_| ())
     }
 
-    /// Starts it with the files that `configure` writes.
-    pub(crate) fn configured(world: &World, name: &str, configure: impl FnOnce(&Door)) -> Self {
-        let door = Door::new(world, name);
-        configure(&door);
+    /// Starts the daemon with the files that `configure` writes.
+    pub(crate) fn configured(
+        world: &World,
+        name: &str,
+        configure: impl FnOnce(&RegistryClient),
+    ) -> Self {
+        let client = RegistryClient::new(world, name);
+        configure(&client);
         let run = tempfile::tempdir().unwrap();
         let socket = run.path().join("w.sock");
         let host = format!("unix://{}", socket.display());
-        let log = File::create(door.directory.join("daemon.log")).unwrap();
-        let mut command = door.windlass.command(&["daemon", "-H", &host]);
+        let log = File::create(client.directory.join("daemon.log")).unwrap();
+        let mut command = client.windlass.command(&["daemon", "-H", &host]);
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let mut host = Self {
             daemon: command.spawn().unwrap(),
-            windlass: door.windlass,
-            directory: door.directory,
+            windlass: client.windlass,
+            directory: client.directory,
             socket,
             _run: run,
         };
@@ -55,24 +59,24 @@ impl Host {
         host
     }
 
-    /// Where it listens.
+    /// The path of the socket.
     pub(crate) fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// The same, as clients are told.
+    /// The socket as the value of `DOCKER_HOST`.
     pub(crate) fn url(&self) -> String {
         format!("unix://{}", self.socket.display())
     }
 
-    /// Has it remove an image.
+    /// Removes an image through the daemon.
     pub(crate) fn removes(&self, name: &str) {
         let request = SocketRequest::new("DELETE", &format!("/images/{name}"));
         let answer = request.send(&self.socket).unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
-    /// Has a client find it, and nothing else of this machine's.
+    /// Points a client at the daemon, with no other configuration of this machine.
     pub(crate) fn show(&self, client: &mut Command) {
         client.env_clear().env("PATH", "/usr/bin:/bin");
         client
@@ -87,7 +91,7 @@ impl Host {
         while UnixStream::connect(&self.socket).is_err() {
             let has_ended = self.daemon.try_wait().unwrap().is_some();
             assert!(
-                !has_ended && start.elapsed() < PATIENCE,
+                !has_ended && start.elapsed() < TIMEOUT,
                 "the daemon does not listen: {}",
                 self.log()
             );
@@ -103,9 +107,9 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         let start = Instant::now();
-        // Nothing to be done about a child that is already gone.
+        // The daemon may have ended already.
         let _gone = kill_process(Pid::from_child(&self.daemon), Signal::TERM);
-        while matches!(self.daemon.try_wait(), Ok(None)) && start.elapsed() < PATIENCE {
+        while matches!(self.daemon.try_wait(), Ok(None)) && start.elapsed() < TIMEOUT {
             thread::sleep(POLL);
         }
         drop(self.daemon.kill());

@@ -1,4 +1,4 @@
-//! What is here, by the docker CLI: lists, names, what an image is, what becomes of it.
+//! Stored images through the docker CLI: lists, names, inspection, removal.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "daemon::images::are_listed_in_every_way",
+        name: "daemon::images::are_listed_with_every_option",
         needs: DOCKER,
         test: |world| each(world, "lists", |docker| listed(world, docker)),
     },
@@ -20,7 +20,7 @@ pub(crate) const CASES: &[Case] = &[
         test: |world| each(world, "inspect", |docker| inspected(world, docker)),
     },
     Case {
-        name: "daemon::images::go_with_their_last_name",
+        name: "daemon::images::are_removed_with_their_last_name",
         needs: DOCKER,
         test: |world| each(world, "rmi", |docker| removed(world, docker)),
     },

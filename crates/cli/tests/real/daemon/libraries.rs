@@ -1,4 +1,4 @@
-//! Libraries that programs are written with: Rust's `bollard`, Python's `docker`, and what Ansible brings along.
+//! Client libraries: Rust's `bollard`, Python's `docker`, and Ansible's modules.
 
 use std::fs;
 
@@ -49,10 +49,12 @@ fn bollard(world: &World) {
                 .create_image(Some(options), None, None)
                 .try_collect::<Vec<_>>()
         };
-        let told = pull(&heavy).await.unwrap();
-        let last = told.last().and_then(|told| told.status.as_deref());
+        let progress = pull(&heavy).await.unwrap();
+        let last = progress
+            .last()
+            .and_then(|progress| progress.status.as_deref());
         let newer = format!("Status: Downloaded newer image for {heavy}");
-        assert_eq!(last, Some(&*newer), "{told:#?}");
+        assert_eq!(last, Some(&*newer), "{progress:#?}");
 
         let options = ListImagesOptionsBuilder::new().all(true).build();
         let images = docker.list_images(Some(options)).await.unwrap();
@@ -80,7 +82,7 @@ fn bollard(world: &World) {
     });
 }
 
-/// What a script of somebody's would do; it fails where anything is not as it should be.
+/// A typical script; it fails where anything is not as expected.
 const SCRIPT: &str = r#"
 import sys
 import docker

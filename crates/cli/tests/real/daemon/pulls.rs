@@ -1,4 +1,4 @@
-//! `docker pull`: what it prints, and how it ends.
+//! `docker pull`: its output and its exit code.
 
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -14,20 +14,20 @@ use super::docker::{Docker, each, each_of};
 use super::host::Host;
 use crate::Case;
 use crate::command::Ran;
-use crate::door::{fill, named};
 use crate::fixture::Fixture;
 use crate::needs::DOCKER;
+use crate::registry_client::{fill, named};
 use crate::valve::Valve;
 use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "daemon::pulls::are_told_in_the_words_of_always",
+        name: "daemon::pulls::print_the_messages_of_docker",
         needs: DOCKER,
-        test: |world| each(world, "pull", |docker| words(world, docker)),
+        test: |world| each(world, "pull", |docker| messages(world, docker)),
     },
     Case {
-        name: "daemon::pulls::all_tags_and_other_platforms_come",
+        name: "daemon::pulls::all_tags_and_other_platforms",
         needs: DOCKER,
         test: |world| {
             each(world, "pull-all", |docker| {
@@ -36,7 +36,7 @@ pub(crate) const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "daemon::pulls::what_is_not_there_is_said_and_exits_1",
+        name: "daemon::pulls::missing_images_exit_with_1",
         needs: DOCKER,
         test: |world| each(world, "pull-missing", |docker| missing(world, docker)),
     },
@@ -46,19 +46,19 @@ pub(crate) const CASES: &[Case] = &[
         test: |world| each(world, "pull-private", |docker| private(world, docker)),
     },
     Case {
-        name: "daemon::pulls::control_c_ends_one_and_the_next_goes_on",
+        name: "daemon::pulls::an_interrupted_pull_is_resumed",
         needs: DOCKER,
         test: |world| each(world, "pull-stopped", |docker| stopped(world, docker)),
     },
     Case {
-        name: "daemon::pulls::the_mirror_of_daemon_json_has_docker_hubs_names",
+        name: "daemon::pulls::the_mirror_of_daemon_json_serves_docker_hub",
         needs: DOCKER,
         test: mirror,
     },
 ];
 
 /// ST-1, ST-5, PG-1, MF-6.
-fn words(world: &World, docker: &Docker) {
+fn messages(world: &World, docker: &Docker) {
     let reference = world.reference(Fixture::Heavy, "gzip");
     let repository = reference.strip_suffix(":gzip").unwrap();
 
@@ -66,10 +66,10 @@ fn words(world: &World, docker: &Docker) {
     let lines: Vec<&str> = first.lines().collect();
     assert_eq!(lines[0], "gzip: Pulling from heavy");
     for step in ["Pulling fs layer", "Download complete", "Pull complete"] {
-        let told = lines
+        let steps = lines
             .iter()
             .filter(|line| line.ends_with(&format!(": {step}")));
-        assert_eq!(told.count(), 2, "{step}: {first}");
+        assert_eq!(steps.count(), 2, "{step}: {first}");
     }
     let [.., digest, status, name] = lines[..] else {
         panic!("{first}");
@@ -129,7 +129,7 @@ fn tags_and_platforms(world: &World, docker: &Docker) {
     assert_eq!(docker.does(&architecture), "linux/arm64\n");
     let words = ["no matching manifest for linux/s390x"];
     docker.fails(&["pull", "--platform", "linux/s390x", &both], &words);
-    // What was there is not touched.
+    // The existing image is unchanged.
     assert_eq!(docker.does(&architecture), "linux/arm64\n");
 }
 
@@ -178,7 +178,7 @@ fn private(world: &World, docker: &Docker) {
         assert!(welcome.stdout.contains("Login Succeeded"), "{welcome:#?}");
         docker.does(&["pull", &reference]);
         docker.does(&["logout", &host]);
-        // What is here needs nobody's leave, and what the registry has, again a login.
+        // `inspect` needs no login, but another pull does.
         docker.does(&["image", "inspect", &reference]);
         let refused = docker.run(&["pull", &reference]);
         assert_eq!(refused.code, Some(1), "{name}: {refused:#?}");
@@ -187,13 +187,13 @@ fn private(world: &World, docker: &Docker) {
     }
 }
 
-/// Somewhere in the first of two layers of a megabyte each.
+/// An offset in the first of two layers of a megabyte each.
 const MIDWAY: u64 = 512 << 10;
-/// How long the daemon may take to notice that a client has left.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The deadline of the daemon to notice that a client has disconnected.
+const TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
-/// API-5: nobody else waits for the pull, so it stops, and what came of it is kept.
+/// API-5: a pull without any client left stops, and its partial downloads are kept.
 fn stopped(world: &World, docker: &Docker) {
     world.reference(Fixture::Heavy, "gzip");
     let valve = Valve::before(world.registry().address(), MIDWAY);
@@ -204,7 +204,7 @@ fn stopped(world: &World, docker: &Docker) {
 
     kill_process(Pid::from_child(&pull), Signal::INT).unwrap();
     let ran = Ran::from(pull.wait_with_output().unwrap());
-    // By its own hand or by the signal's, as its version has it.
+    // Depending on its version, the CLI exits with a code or ends by the signal.
     assert_ne!(ran.code, Some(0), "{ran:#?}");
     wait_until_idle(&docker.host);
     assert_eq!(docker.does(&["images", "--quiet", "--all"]), "");
@@ -219,7 +219,7 @@ fn stopped(world: &World, docker: &Docker) {
     let before = ranges();
     valve.open();
     docker.does(&["pull", &reference]);
-    // The registry's log comes a little later than its answers.
+    // The log of the registry is written a little later than its responses.
     wait_until("nothing was kept", || ranges() > before);
 }
 
@@ -235,12 +235,12 @@ fn wait_until_idle(host: &Host) {
 fn wait_until(otherwise: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "{otherwise}");
+        assert!(start.elapsed() < TIMEOUT, "{otherwise}");
         thread::sleep(POLL);
     }
 }
 
-/// EP-1, EP-2: of Docker's own configuration, the key that everybody has.
+/// EP-1, EP-2: the key of Docker's own configuration.
 fn mirror(world: &World) {
     let directory = world.directory("mirror-of-hub");
     let ca = Ca::new();
@@ -253,8 +253,8 @@ fn mirror(world: &World) {
     let mirrors = json!({ "registry-mirrors": [cache.url()] });
     fs::write(&file, mirrors.to_string()).unwrap();
     let start = || {
-        Host::configured(world, "behind-a-mirror", |door| {
-            door.configure(&format!("daemon-json = {:?}\n", file.to_str().unwrap()));
+        Host::configured(world, "behind-a-mirror", |client| {
+            client.configure(&format!("daemon-json = {:?}\n", file.to_str().unwrap()));
         })
     };
     each_of(start, |docker| {
@@ -278,6 +278,6 @@ fn mirror(world: &World) {
         let digest = docker.does(&digests);
         assert!(digest.starts_with("small@sha256:"), "{digest}");
     });
-    let asked = cache.requests().unwrap();
-    assert!(asked.iter().any(LoggedRequest::is_blob_download));
+    let requests = cache.requests().unwrap();
+    assert!(requests.iter().any(LoggedRequest::is_blob_download));
 }

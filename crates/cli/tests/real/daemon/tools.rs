@@ -1,4 +1,4 @@
-//! Programs that speak to the daemon and are not docker: Compose, skopeo.
+//! Compose and skopeo as clients of the daemon.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ pub(crate) const CASES: &[Case] = &[
         test: compose,
     },
     Case {
-        name: "daemon::tools::skopeo_takes_images_out_and_brings_them_back",
+        name: "daemon::tools::skopeo_copies_images_from_and_to_the_daemon",
         needs: REGISTRY,
         test: skopeo,
     },
@@ -76,7 +76,7 @@ fn compose(world: &World) {
     );
 }
 
-/// Debian's pins a version of the API that is older than all that Docker itself still speaks.
+/// Debian's skopeo pins a version of the API that is older than any that Docker still supports.
 fn skopeo(world: &World) {
     let host = Host::start(world, "skopeo");
     let small = world.reference(Fixture::Small, "gzip");

@@ -1,21 +1,21 @@
-//! Where two documents differ.
+//! Differences between two documents.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::Value;
 
-/// A place where the answers to a request differ.
+/// A place where the responses to a request differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Difference {
     pub(super) request: String,
-    /// Members from the top of the answer, with dots between them; all entries of an array are `[]`.
+    /// Members from the top of the response, with dots between them; all entries of an array are `[]`.
     pub(super) place: String,
     theirs: Option<Value>,
     ours: Option<Value>,
 }
 
-/// Finds every place where what `dockerd` answered to `request` and what windlass answered differ.
+/// Returns every place where the responses of `dockerd` and of windlass to `request` differ.
 pub(super) fn compare(request: &str, theirs: &Value, ours: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     walk("", Some(theirs), Some(ours), &mut |place, theirs, ours| {
@@ -33,7 +33,7 @@ fn walk(
     place: &str,
     theirs: Option<&Value>,
     ours: Option<&Value>,
-    tell: &mut impl FnMut(&str, Option<&Value>, Option<&Value>),
+    report: &mut impl FnMut(&str, Option<&Value>, Option<&Value>),
 ) {
     match (theirs, ours) {
         (Some(Value::Object(theirs)), Some(Value::Object(ours))) => {
@@ -43,15 +43,15 @@ fn walk(
                     "" => name.clone(),
                     place => format!("{place}.{name}"),
                 };
-                walk(&place, theirs.get(name), ours.get(name), tell);
+                walk(&place, theirs.get(name), ours.get(name), report);
             }
         }
         (Some(Value::Array(theirs)), Some(Value::Array(ours))) if theirs.len() == ours.len() => {
             for (theirs, ours) in theirs.iter().zip(ours) {
-                walk(&format!("{place}[]"), Some(theirs), Some(ours), tell);
+                walk(&format!("{place}[]"), Some(theirs), Some(ours), report);
             }
         }
-        (theirs, ours) if theirs != ours => tell(place, theirs, ours),
+        (theirs, ours) if theirs != ours => report(place, theirs, ours),
         _ => {}
     }
 }

@@ -1,4 +1,4 @@
-//! The images that both daemons are asked about, in one registry.
+//! The images of the comparison, in one registry.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use windlass_testing::{
     ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, PackedIndex, Registry,
 };
 
-/// Images, and the registry that has them.
+/// The images, and the registries that have them.
 pub(super) struct Fleet {
     pub(super) registry: DockerRegistry,
-    /// With all that a config can have; Docker's types.
+    /// An image with every member of a config, in Docker's media types.
     pub(super) full: PackedImage,
-    /// On the same base, with hardly anything in its config.
+    /// An image on the same base with an almost empty config.
     pub(super) bare: PackedImage,
-    /// For two processors.
+    /// An index for two processors.
     pub(super) both: PackedIndex,
-    /// Where a password is wanted, and where a token is.
+    /// Registries that require a password and a token.
     pub(super) locked: [DockerRegistry; 2],
     _tokens: TokenServer,
-    /// `full` as `docker save` would have it, called `loaded:1`.
+    /// `full` as `docker save` writes it, named `loaded:1`.
     pub(super) archive: PathBuf,
 }
 
@@ -63,7 +63,7 @@ impl Fleet {
         }
     }
 
-    /// The name of an image in the registry.
+    /// Returns the reference of an image in the registry.
     pub(super) fn name(&self, name: &str) -> String {
         format!("{}/fleet/{name}", self.registry.address())
     }

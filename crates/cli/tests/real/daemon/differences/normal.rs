@@ -1,24 +1,24 @@
-//! What of an answer is compared: as a document, with what differs from one moment to the next taken out.
+//! Normal forms of responses for the comparison: documents without what differs from one run to the next.
 
 use serde_json::{Map, Value, json};
 use windlass_testing::real::SocketResponse;
 
-/// What the body of an answer is.
+/// The format of the body of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
-    /// A document, or nothing.
+    /// A JSON document, or nothing.
     Document,
-    /// One document a line: words, and for each layer its steps.
+    /// One document a line: messages, and the steps of each layer.
     Progress,
     /// One event a line.
     Events,
-    /// Words.
+    /// Plain text.
     Text,
-    /// An archive, which is not looked into here.
+    /// An archive, whose content is not compared here.
     Archive,
 }
 
-/// Headers that clients look at.
+/// Headers that clients evaluate.
 const HEADERS: [&str; 7] = [
     "api-version",
     "builder-version",
@@ -28,7 +28,7 @@ const HEADERS: [&str; 7] = [
     "ostype",
     "pragma",
 ];
-/// Members that are of this run: times, and tokens.
+/// Members that differ from run to run: times and tokens.
 const OF_NOW: [&str; 6] = [
     "BuildTime",
     "IdentityToken",
@@ -37,9 +37,9 @@ const OF_NOW: [&str; 6] = [
     "time",
     "timeNano",
 ];
-/// Of several images, dockerd prunes any first.
+/// dockerd prunes images in any order.
 const IN_ANY_ORDER: &str = "ImagesDeleted";
-/// Steps that come or do not, as time has it: dockerd tells each watcher of a layer the latest that there is.
+/// Steps that depend on timing: dockerd sends each watcher of a layer the latest step only.
 const CHANCY: [&str; 5] = [
     "Waiting",
     "Downloading",
@@ -48,7 +48,7 @@ const CHANCY: [&str; 5] = [
     "Pushing",
 ];
 
-/// Makes a document of an answer.
+/// Returns the normal form of a response.
 pub(super) fn normal(answer: &SocketResponse, body: Body) -> Value {
     let mut headers = Map::new();
     for name in HEADERS {
@@ -57,7 +57,7 @@ pub(super) fn normal(answer: &SocketResponse, body: Body) -> Value {
         }
     }
     let text = String::from_utf8_lossy(&answer.body);
-    // What failed before it began is a document, whatever it would have been.
+    // An early error is a document, whatever the format of a success.
     let body = match body {
         _ if answer.status >= 400 => document(&text),
         Body::Document => document(&text),
@@ -104,7 +104,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Tells layers apart, as they come in any order.
+/// Groups the steps by layer, because layers are reported in any order.
 fn progress(text: &str) -> Value {
     let (mut words, mut layers) = (Vec::new(), Map::new());
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! What both daemons are asked, one after the other: each request finds what those before it left.
+//! The requests to both daemons, in order: each depends on the state that those before it left.
 
 use serde_json::{Value, json};
 use windlass_testing::real::{PASSWORD, SocketRequest, USER};
@@ -6,21 +6,21 @@ use windlass_testing::real::{PASSWORD, SocketRequest, USER};
 use super::fleet::Fleet;
 use super::normal::Body;
 
-/// A request, what it is called, and what is expected for an answer.
+/// A request, its name, and the format of its response.
 pub(super) struct Step {
     pub(super) name: String,
     pub(super) request: SocketRequest,
     pub(super) body: Body,
 }
 
-/// Writes down requests.
+/// Collects requests.
 struct Script(Vec<Step>);
 
-/// The version that both speak.
+/// The API version that both support.
 const VERSION: &str = "/v1.41";
 
 impl Script {
-    fn ask(&mut self, name: &str, method: &str, path: &str) -> &mut Step {
+    fn request(&mut self, name: &str, method: &str, path: &str) -> &mut Step {
         self.0.push(Step {
             name: name.to_owned(),
             request: SocketRequest::new(method, &format!("{VERSION}{path}")),
@@ -30,15 +30,15 @@ impl Script {
     }
 
     fn get(&mut self, name: &str, path: &str) -> &mut Step {
-        self.ask(name, "GET", path)
+        self.request(name, "GET", path)
     }
 
     fn post(&mut self, name: &str, path: &str) -> &mut Step {
-        self.ask(name, "POST", path)
+        self.request(name, "POST", path)
     }
 
     fn delete(&mut self, name: &str, path: &str) -> &mut Step {
-        self.ask(name, "DELETE", path)
+        self.request(name, "DELETE", path)
     }
 }
 
@@ -48,10 +48,10 @@ impl Step {
         self
     }
 
-    /// Without the version that stands in front of the path otherwise, or with another one.
+    /// Uses another version prefix in the path, or none.
     fn at(&mut self, version: &str) -> &mut Self {
         let path = self.request.path.strip_prefix(VERSION);
-        self.request.path = format!("{version}{}", path.expect("it begins so"));
+        self.request.path = format!("{version}{}", path.expect("paths begin with the version"));
         self
     }
 
@@ -61,13 +61,13 @@ impl Step {
         self
     }
 
-    fn says(&mut self, name: &str, value: &str) -> &mut Self {
+    fn header(&mut self, name: &str, value: &str) -> &mut Self {
         self.request = self.request.clone().header(name, value);
         self
     }
 }
 
-/// Everything that is asked.
+/// Returns all requests.
 pub(super) fn steps(fleet: &Fleet) -> Vec<Step> {
     let mut script = Script(Vec::new());
     greetings(&mut script);
@@ -87,7 +87,7 @@ pub(super) fn steps(fleet: &Fleet) -> Vec<Step> {
 fn greetings(script: &mut Script) {
     script.get("ping", "/_ping").at("").reads(Body::Text);
     script
-        .ask("ping, head", "HEAD", "/_ping")
+        .request("ping, head", "HEAD", "/_ping")
         .at("")
         .reads(Body::Text);
     script.get("ping, versioned", "/_ping").reads(Body::Text);
@@ -95,7 +95,7 @@ fn greetings(script: &mut Script) {
     script.get("info", "/info");
     script.get("unknown path", "/nope");
     script.get("unknown path, unversioned", "/nope").at("");
-    script.ask("wrong method", "PUT", "/images/json");
+    script.request("wrong method", "PUT", "/images/json");
     script.get("version too new", "/images/json").at("/v1.99");
     script.get("version too old", "/images/json").at("/v1.11");
     script.get("no version", "/images/json").at("/vx");
@@ -275,10 +275,10 @@ fn registries(script: &mut Script, fleet: &Fleet) {
         "tag, to push",
         &format!("/images/{full}/tag?repo={host}/pushed/full&tag=1"),
     );
-    // As clients do, which have nobody to be.
+    // Clients without credentials send an empty object.
     let mut push = |name: &str, image: &str| {
         let push = script.post(name, &format!("/images/{image}"));
-        push.reads(Body::Progress).says("X-Registry-Auth", "e30=");
+        push.reads(Body::Progress).header("X-Registry-Auth", "e30=");
     };
     push("push", &format!("{host}/pushed/full/push?tag=1"));
     push("push, again", &format!("{host}/pushed/full/push?tag=1"));
@@ -315,7 +315,7 @@ fn logins(script: &mut Script, fleet: &Fleet) {
         let pull = script.post(&format!("pull, {kind} is wrong"), &pull);
         // {"username":"bosun","password":"wrong"}
         let wrong = "eyJ1c2VybmFtZSI6ImJvc3VuIiwicGFzc3dvcmQiOiJ3cm9uZyJ9";
-        pull.says("X-Registry-Auth", wrong);
+        pull.header("X-Registry-Auth", wrong);
         let look = format!("/distribution/{host}/a:1/json");
         script.get(&format!("distribution, {kind} is wanted"), &look);
         let full = fleet.name("full:1");
@@ -323,7 +323,7 @@ fn logins(script: &mut Script, fleet: &Fleet) {
         script.post(&format!("tag, to where a {kind} is wanted"), &tag);
         let push = format!("/images/{host}/a/push?tag=1");
         let push = script.post(&format!("push, {kind} is wanted"), &push);
-        push.reads(Body::Progress).says("X-Registry-Auth", "e30=");
+        push.reads(Body::Progress).header("X-Registry-Auth", "e30=");
         let remove = format!("/images/{host}/a:1");
         script.delete(&format!("remove, where a {kind} is wanted"), &remove);
     }

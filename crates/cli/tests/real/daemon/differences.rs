@@ -1,4 +1,4 @@
-//! Debian's `dockerd` and windlass are asked the same about the same images, and every difference is a known one.
+//! Debian's `dockerd` and windlass get the same requests about the same images, and every difference is a known one.
 
 mod compare;
 mod fleet;
@@ -24,7 +24,7 @@ pub(crate) const CASES: &[Case] = &[
         test: all_are_known,
     },
     Case {
-        name: "daemon::differences::all_that_are_known_are_written_down",
+        name: "daemon::differences::all_known_ones_are_documented",
         needs: &[],
         test: written_down,
     },

@@ -13,17 +13,17 @@ use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "daemon::freight::what_is_saved_is_loaded_as_it_was",
+        name: "daemon::transfers::a_saved_image_is_loaded_unchanged",
         needs: DOCKER,
         test: |world| each(world, "save", |docker| archived(world, docker)),
     },
     Case {
-        name: "daemon::freight::a_file_system_becomes_an_image",
+        name: "daemon::transfers::a_file_system_becomes_an_image",
         needs: DOCKER,
         test: |world| each(world, "import", imported),
     },
     Case {
-        name: "daemon::freight::images_are_pushed_with_their_digest",
+        name: "daemon::transfers::images_are_pushed_with_their_digest",
         needs: DOCKER,
         test: |world| each(world, "push", |docker| pushed(world, docker)),
     },
@@ -56,7 +56,7 @@ fn archived(world: &World, docker: &Docker) {
     }
     assert_eq!(docker.does(&inspect), before);
 
-    // By standard output and input; and the image is still the one that its registry has.
+    // Through standard output and input; the image is still the one of its registry.
     let mut save = docker.command(&["save", &heavy]);
     let archive = save.output().unwrap().stdout;
     docker.does(&["rmi", &heavy]);
@@ -122,19 +122,19 @@ fn pushed(world: &World, docker: &Docker) {
     assert_eq!(refused.code, Some(1), "{refused:#?}");
     let welcome = docker.log_in(&registry.address().to_string(), PASSWORD);
     assert_eq!(welcome.code, Some(0), "{welcome:#?}");
-    let said = docker.does(&["push", &one]);
+    let output = docker.does(&["push", &one]);
     let first = format!("The push refers to repository [{repository}]\n");
-    assert!(said.starts_with(&first), "{said}");
+    assert!(output.starts_with(&first), "{output}");
     assert!(
-        said.contains(&format!("1: digest: {digest} size: ")),
-        "{said}"
+        output.contains(&format!("1: digest: {digest} size: ")),
+        "{output}"
     );
-    let said = docker.does(&["push", "--all-tags", &repository]);
+    let output = docker.does(&["push", "--all-tags", &repository]);
     assert!(
-        said.contains(&format!("2: digest: {digest} size: ")),
-        "{said}"
+        output.contains(&format!("2: digest: {digest} size: ")),
+        "{output}"
     );
-    // As scripts look it up afterwards.
+    // Scripts read the digest from here afterwards.
     let digests = docker.does(&["image", "inspect", "--format", "{{.RepoDigests}}", &one]);
     assert!(
         digests.contains(&format!("{repository}@{digest}")),

@@ -1,4 +1,4 @@
-//! What is asked without pulling, by the word of `skopeo`.
+//! Queries without a pull, compared with `skopeo`.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -7,19 +7,19 @@ use serde_json::Value;
 use windlass_testing::real::{command, run};
 
 use crate::Case;
-use crate::door::Door;
 use crate::fixture::Fixture;
 use crate::needs::REGISTRY;
+use crate::registry_client::RegistryClient;
 use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "questions::manifest_digest_and_tags_are_what_skopeo_says",
+        name: "queries::manifest_digest_and_tags_match_skopeo",
         needs: REGISTRY,
         test: answers,
     },
     Case {
-        name: "questions::a_dry_run_tells_when_a_tag_has_moved",
+        name: "queries::a_dry_run_detects_a_moved_tag",
         needs: REGISTRY,
         test: moved,
     },
@@ -27,13 +27,13 @@ pub(crate) const CASES: &[Case] = &[
 
 /// MF-1, MF-2, MF-10: the index, byte for byte; one image of it; all tags of a repository.
 fn answers(world: &World) {
-    let door = Door::new(world, "questions");
-    let asks = |arguments: &[&str]| door.windlass.succeeds(arguments).stdout;
+    let client = RegistryClient::new(world, "questions");
+    let query = |arguments: &[&str]| client.windlass.succeeds(arguments).stdout;
     let both = world.reference(Fixture::MultiArch, "both");
     let repository = both.strip_suffix(":both").unwrap();
 
-    let index = asks(&["manifest", "--raw", &both]);
-    let digest = asks(&["digest", &both]);
+    let index = query(&["manifest", "--raw", &both]);
+    let digest = query(&["digest", &both]);
     assert_eq!(index, skopeo(&["inspect", "--raw"], &both));
     assert_eq!(digest, skopeo(&["inspect", "--format={{.Digest}}"], &both));
     assert_eq!(digest.trim_end(), format!("sha256:{}", sha256sum(&index)));
@@ -44,10 +44,10 @@ fn answers(world: &World) {
         let platform = format!("--platform=linux/{architecture}");
         let digest = image["digest"].as_str().unwrap();
         let exact = format!("{repository}@{digest}");
-        assert_eq!(asks(&["digest", &platform, &both]).trim_end(), digest);
-        let manifest = asks(&["manifest", "--raw", &platform, &both]);
+        assert_eq!(query(&["digest", &platform, &both]).trim_end(), digest);
+        let manifest = query(&["manifest", "--raw", &platform, &both]);
         assert_eq!(manifest, skopeo(&["inspect", "--raw"], &exact));
-        let pretty: Value = serde_json::from_str(&asks(&["manifest", &exact])).unwrap();
+        let pretty: Value = serde_json::from_str(&query(&["manifest", &exact])).unwrap();
         assert_eq!(pretty, serde_json::from_str::<Value>(&manifest).unwrap());
     }
 
@@ -56,36 +56,36 @@ fn answers(world: &World) {
     let listed: Value = serde_json::from_str(&skopeo(&["list-tags"], repository)).unwrap();
     let listed: Vec<_> = listed["Tags"].as_array().unwrap().iter().collect();
     assert_eq!(listed.len(), Fixture::Kinds.tags().len());
-    let tags = asks(&["tags", repository]);
+    let tags = query(&["tags", repository]);
     assert_eq!(tags.lines().collect::<Vec<_>>(), listed);
-    assert!(!door.directory.join("store").exists());
+    assert!(!client.directory.join("store").exists());
 }
 
-/// Exit code 10 where a pull would change something, 0 where not; nothing is changed either way.
+/// Exit code 10 if a pull would change something, 0 if not; neither changes anything.
 fn moved(world: &World) {
-    let door = Door::new(world, "moved");
+    let client = RegistryClient::new(world, "moved");
     let name = format!("{}/moving/tag:gzip", world.registry().address());
     let dry = |name: &str, code, word: &str| {
-        let ran = door.windlass.run(&["pull", "--dry-run", name]);
+        let ran = client.windlass.run(&["pull", "--dry-run", name]);
         assert_eq!(ran.code, Some(code), "{ran:#?}");
         assert!(ran.stdout.contains(word), "{word:?}: {}", ran.stdout);
     };
 
     world.push(world.registry(), Fixture::Small, "moving/tag");
     dry(&name, 10, " new ");
-    assert_eq!(door.windlass.images(), [""; 0]);
-    let first = door.windlass.succeeds(&["pull", &name]);
+    assert_eq!(client.windlass.images(), [""; 0]);
+    let first = client.windlass.succeeds(&["pull", &name]);
     dry(&name, 0, "up to date");
-    let small = door.windlass.images();
+    let small = client.windlass.images();
 
     world.push(world.registry(), Fixture::Heavy, "moving/tag");
     dry(&name, 10, " newer ");
-    assert_eq!(door.windlass.images(), small);
+    assert_eq!(client.windlass.images(), small);
     let exact = first.stdout.trim_end().replace(":gzip@", "@");
     dry(&exact, 0, "up to date");
-    door.windlass.succeeds(&["pull", &name]);
+    client.windlass.succeeds(&["pull", &name]);
     dry(&name, 0, "up to date");
-    let gone = door
+    let gone = client
         .windlass
         .run(&["pull", "--dry-run", &format!("{name}-not")]);
     assert_eq!(gone.code, Some(1), "{gone:#?}");
@@ -94,8 +94,8 @@ fn moved(world: &World) {
 fn skopeo(arguments: &[&str], reference: &str) -> String {
     let mut skopeo = command("skopeo");
     skopeo.args(arguments).arg("--tls-verify=false");
-    let said = run(skopeo.arg(format!("docker://{reference}"))).unwrap();
-    String::from_utf8(said).unwrap()
+    let output = run(skopeo.arg(format!("docker://{reference}"))).unwrap();
+    String::from_utf8(output).unwrap()
 }
 
 fn sha256sum(text: &str) -> String {

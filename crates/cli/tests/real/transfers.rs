@@ -1,4 +1,4 @@
-//! Images that leave and come: into archives and registries and back, byte for byte, with other tools between.
+//! Transfers into archives and registries and back, byte for byte, with other tools between.
 
 use std::fs;
 use std::path::Path;
@@ -17,43 +17,43 @@ use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "freight::what_is_saved_is_what_was_pulled",
+        name: "transfers::a_saved_image_is_the_pulled_one",
         needs: JUDGE,
         test: saved,
     },
     Case {
-        name: "freight::what_skopeo_writes_is_loaded",
+        name: "transfers::archives_of_skopeo_are_loaded",
         needs: REGISTRY,
         test: loaded,
     },
     Case {
-        name: "freight::images_go_to_registries_and_nothing_goes_twice",
+        name: "transfers::pushes_skip_existing_blobs",
         needs: REGISTRY,
         test: pushed,
     },
     Case {
-        name: "freight::a_token_server_lets_push_and_take_over",
+        name: "transfers::a_token_server_grants_pushes_and_mounts",
         needs: REGISTRY,
         test: pushed_by_token,
     },
     Case {
-        name: "freight::all_platforms_are_copied_with_their_index",
+        name: "transfers::all_platforms_are_copied_with_their_index",
         needs: REGISTRY,
         test: copied,
     },
     Case {
-        name: "freight::blobs_are_the_same_files_everywhere",
+        name: "transfers::blobs_are_the_same_files_in_every_tool",
         needs: JUDGE,
         test: same_bytes,
     },
     Case {
-        name: "freight::referrers_go_from_registry_to_registry",
+        name: "transfers::referrers_are_copied_between_registries",
         needs: REGISTRY,
         test: referrers,
     },
 ];
 
-/// The digest of the manifest or index that `place` has, by skopeo's word.
+/// Returns the digest of the manifest or index of `place` as skopeo reports it.
 pub(crate) fn digest(place: &str) -> String {
     let inspected = run(command("skopeo")
         .args([
@@ -67,7 +67,7 @@ pub(crate) fn digest(place: &str) -> String {
     windlass::Digest::sha256(inspected).to_string()
 }
 
-/// Has skopeo carry an image, in a form that it may have to change.
+/// Copies an image with skopeo, which may change its format.
 fn skopeo(from: &str, to: &str) {
     run(command("skopeo")
         .args([
@@ -84,7 +84,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Every form that other tools read has the same manifest, and what they make of it is the same tree.
+/// Every form that other tools read has the same manifest, and they unpack it to the same tree.
 fn saved(world: &World) {
     let reference = world.reference(Fixture::Whiteouts, "mixed");
     let directory = world.directory("saved");
@@ -114,7 +114,7 @@ fn saved(world: &World) {
         expected
     );
 
-    // By Docker's own list, skopeo finds the same layers; umoci makes the same tree of them.
+    // skopeo finds the same layers with Docker's own list; umoci unpacks them to the same tree.
     let layout = directory.join("layout");
     let by_list = format!("oci:{}:it", layout.display());
     skopeo(&format!("docker-archive:{}", docker.display()), &by_list);
@@ -127,7 +127,7 @@ fn saved(world: &World) {
     let tree = windlass_testing::TreeSnapshot::of(bundle.join("rootfs")).unwrap();
     world.judged(Fixture::Whiteouts).assert_same(&tree);
 
-    // All of it comes back, and leaves again as the same bytes.
+    // Each archive can be loaded, and is saved as the same bytes again.
     for (place, name) in [(&oci, "a"), (&archive, "b"), (&docker, "c")] {
         let other = world.directory(&format!("loaded-{name}"));
         let again = Windlass::new(&other);
@@ -172,7 +172,7 @@ fn loaded(world: &World) {
     }
 }
 
-/// The requests since `after` that carried blobs or took them over.
+/// The requests since `after` that uploaded or mounted blobs.
 fn uploads(registry: &DockerRegistry, after: usize) -> Vec<String> {
     let requests = registry.requests().unwrap();
     let writes = requests[after..].iter().filter(|request| {
@@ -206,7 +206,7 @@ fn pushed(world: &World) {
     let pushed = windlass.succeeds(&["push", &name]);
     assert_eq!(pushed.stdout, format!("{host}/a/heavy@{expected}\n"));
 
-    // Again: nothing is sent. Into another repository: the registry takes it over.
+    // The second push sends nothing. The registry mounts the blobs in another repository.
     let seen = || registry.requests().unwrap().len();
     let before = seen();
     windlass.succeeds(&["push", &name]);
@@ -231,7 +231,7 @@ fn pushed(world: &World) {
     fresh.succeeds(&["pull", &other]);
     assert_eq!(fresh.images(), windlass.images());
 
-    // In pieces, and from one registry to the other without a store.
+    // In chunks, and from one registry to another without a store.
     let pieces = format!("{host}/c/heavy:1");
     let copied = windlass.succeeds(&["copy", &reference, &pieces]);
     assert_eq!(copied.stdout.trim(), expected);
@@ -273,7 +273,7 @@ fn pushed_by_token(world: &World) {
     assert!(uploads(&registry, 0).contains(&"POST 201".to_owned()));
 }
 
-/// Every place in turn; at the end the index is the one it was.
+/// Copies an index through every kind of place; the result is the index it was.
 fn copied(world: &World) {
     let reference = world.reference(Fixture::MultiArch, "both");
     let expected = digest(&format!("docker://{reference}"));
@@ -295,7 +295,7 @@ fn copied(world: &World) {
     }
     assert_eq!(digest(way.last().unwrap()), expected);
 
-    // One of them is the manifest that the index has for it.
+    // The copy of one platform is the manifest in the index.
     let arm = place("oci", "arm");
     let copied = windlass.succeeds(&["copy", "--platform", "linux/arm64", &way[2], &arm]);
     let index = fs::read(directory.join("layout/index.json")).unwrap();
@@ -311,7 +311,7 @@ fn copied(world: &World) {
     assert_eq!(entry.unwrap()["digest"], copied.stdout.trim());
 }
 
-/// What skopeo writes and what windlass writes are the same files, but for the lists; umoci finds the image in ours.
+/// skopeo and windlass write the same files, except for the lists; umoci finds the image in those of windlass.
 fn same_bytes(world: &World) {
     let reference = world.reference(Fixture::Whiteouts, "gzip");
     let directory = world.directory("same-bytes");
@@ -359,14 +359,14 @@ fn same_bytes(world: &World) {
     world.judged(Fixture::Whiteouts).assert_same(&tree);
 }
 
-/// Debian's registry knows nothing of referrers: the fallback tag has them, in one and then in the other.
+/// Debian's registry has no referrers API: the copies use the fallback tag.
 fn referrers(world: &World) {
     let reference = world.reference(Fixture::Heavy, "gzip");
     let directory = world.directory("referrers");
     let windlass = Windlass::new(&directory);
     let [first, second] = ["first", "second"]
         .map(|name| DockerRegistry::start(&directory.join(name), RegistryAuth::Open).unwrap());
-    // An artifact about the image, in a layout, as ORAS and cosign put it there.
+    // An artifact about the image, in a layout, as ORAS and cosign store it.
     let layout = directory.join("layout");
     let place = format!("oci:{}:it", layout.display());
     windlass.succeeds(&["copy", &format!("docker://{reference}"), &place]);

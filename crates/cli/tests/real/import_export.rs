@@ -1,4 +1,4 @@
-//! `import` and `export` beside `tar`, `skopeo` and `umoci`.
+//! `import` and `export` compared with `tar`, `skopeo` and `umoci`.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -13,12 +13,12 @@ use crate::fixture::Fixture;
 use crate::needs::{DEBIAN, JUDGE, Need};
 use crate::world::World;
 
-/// The user `nobody`, whom every system has.
-const NOBODY: u32 = 65534;
+/// The user `nobody` of every Linux system.
+const UNPRIVILEGED: u32 = 65534;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "tars::an_export_is_what_umoci_makes_of_the_image",
+        name: "import_export::an_export_matches_umoci",
         needs: JUDGE,
         test: |world| {
             for fixture in [Fixture::Kinds, Fixture::Whiteouts, Fixture::Repacked] {
@@ -27,22 +27,22 @@ pub(crate) const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "tars::an_export_of_a_debian_root_is_what_umoci_makes_of_it",
+        name: "import_export::an_export_of_a_debian_root_matches_umoci",
         needs: DEBIAN,
         test: |world| same_as_judged(world, Fixture::Debian),
     },
     Case {
-        name: "tars::an_ordinary_user_exports_the_same_bytes",
+        name: "import_export::an_ordinary_user_exports_the_same_bytes",
         needs: JUDGE,
         test: ordinary_user,
     },
     Case {
-        name: "tars::what_is_imported_is_what_other_tools_read",
+        name: "import_export::other_tools_read_imported_images",
         needs: JUDGE,
         test: imported,
     },
     Case {
-        name: "tars::pipes_from_tar_and_to_tar",
+        name: "import_export::pipes_from_tar_and_to_tar",
         needs: &[Need::Root, Need::Tool("tar"), Need::Tool("zstd")],
         test: piped,
     },
@@ -52,7 +52,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Has GNU tar unpack a tar.
+/// Unpacks a tar with GNU tar.
 fn untarred(tar: &Path, into: &Path) -> TreeSnapshot {
     fs::create_dir(into).unwrap();
     run(command("tar")
@@ -64,7 +64,7 @@ fn untarred(tar: &Path, into: &Path) -> TreeSnapshot {
     TreeSnapshot::of(into).unwrap()
 }
 
-/// Exported, and unpacked by GNU tar; exported, imported, and unpacked: it is the tree that it was.
+/// An exported tree is the same after GNU tar unpacks it, and after it is imported and unpacked.
 fn same_as_judged(world: &World, fixture: Fixture) {
     let judged = world.judged(fixture);
     for tag in fixture.tags() {
@@ -83,16 +83,16 @@ fn same_as_judged(world: &World, fixture: Fixture) {
     }
 }
 
-/// The files of an ordinary user's store are that user's; what is exported is the image's.
+/// The files of an ordinary user's store belong to that user; an export has the owners of the image.
 fn ordinary_user(world: &World) {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("windlass");
     fs::copy(env!("CARGO_BIN_EXE_windlass"), &program).unwrap();
     run(std::process::Command::new("chown")
-        .arg(NOBODY.to_string())
+        .arg(UNPRIVILEGED.to_string())
         .arg(directory.path()))
     .unwrap();
-    let user = Windlass::new(directory.path()).by(NOBODY, program);
+    let user = Windlass::new(directory.path()).by(UNPRIVILEGED, program);
     let root = Windlass::new(&world.directory("tars-by-root"));
     let reference = world.reference(Fixture::Kinds, "gzip");
     let [as_user, as_root] = [user, root].map(|windlass| {
@@ -103,7 +103,7 @@ fn ordinary_user(world: &World) {
     assert!(as_user.stdout == as_root.stdout);
 }
 
-/// What windlass makes of a tar, skopeo reads and umoci unpacks.
+/// skopeo reads and umoci unpacks an imported image.
 fn imported(world: &World) {
     let directory = world.directory("tars-imported");
     let windlass = Windlass::new(&directory);
@@ -145,7 +145,7 @@ fn imported(world: &World) {
             .args(["--insecure-policy", "copy", "--quiet", &place])
             .arg(format!("oci:{layout}")))
         .unwrap();
-        // umoci knows of no layers in zstd.
+        // umoci does not support layers compressed with zstd.
         if name == "flat.tar.zst" {
             continue;
         }
@@ -193,7 +193,7 @@ fn piped(world: &World) {
         let untar = untar.arg("-xpC").arg(&out);
         let untar = untar.stdin(export.stdout.take().unwrap()).status().unwrap();
         assert!(untar.success() && export.wait().unwrap().success());
-        // GNU's own form has no fractions of seconds.
+        // The GNU format has no fractions of seconds.
         let beside: &[_] = match arguments[0] {
             "--format=pax" => &[],
             _ => &[windlass_testing::TreeAspect::Mtime],

@@ -1,4 +1,4 @@
-//! Everything else that people ask of a docker daemon.
+//! Other requests to a docker daemon: events, information, logins, searches.
 
 use serde_json::Value;
 
@@ -10,12 +10,12 @@ use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "daemon::rest::tells_of_itself_and_of_what_happens",
+        name: "daemon::other::information_and_events",
         needs: DOCKER,
         test: |world| each(world, "itself", |docker| itself(world, docker)),
     },
     Case {
-        name: "daemon::rest::runs_nothing_and_says_so",
+        name: "daemon::other::containers_are_refused",
         needs: DOCKER,
         test: |world| each(world, "nothing", |docker| nothing(world, docker)),
     },
@@ -39,7 +39,7 @@ fn itself(world: &World, docker: &Docker) {
     assert_eq!(info["ServerVersion"], version);
     docker.does(&["info"]);
 
-    // A moment ahead: the CLI leaves fractions of seconds out.
+    // One second ahead, because the CLI drops fractions of seconds.
     let until = (jiff::Timestamp::now().as_second() + 1).to_string();
     let events = [
         "events",
@@ -76,7 +76,7 @@ fn itself(world: &World, docker: &Docker) {
     assert!(usage.starts_with("Images 1 0\nContainers 0 0\n"), "{usage}");
     docker.does(&["system", "df", "--verbose"]);
 
-    // A registry that has no search: what it says is told.
+    // The registry has no search: its error is passed on.
     let term = format!("{}/smal", world.registry().address());
     docker.fails(&["search", &term], &["404"]);
 }

@@ -1,24 +1,24 @@
-//! `windlass daemon` and the programs that people use with Docker's.
+//! `windlass daemon` and clients of Docker's API.
 
 mod differences;
 mod docker;
-mod freight;
 mod host;
 mod images;
 mod libraries;
+mod other;
 mod pulls;
-mod rest;
 mod tools;
+mod transfers;
 
 use crate::Case;
 
-/// All of them.
+/// Returns the cases of all modules.
 pub(crate) fn cases() -> Vec<Case> {
     [
         pulls::CASES,
         images::CASES,
-        freight::CASES,
-        rest::CASES,
+        transfers::CASES,
+        other::CASES,
         tools::CASES,
         libraries::CASES,
         differences::CASES,

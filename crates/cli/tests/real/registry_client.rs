@@ -1,4 +1,4 @@
-//! What tests of registries share: a windlass with files of its own, and what to do with it.
+//! Helpers for the tests of registries: a windlass with files of its own, and its logins and failures.
 
 use std::fs;
 use std::io::Write as _;
@@ -11,13 +11,13 @@ use crate::command::{Ran, Windlass};
 use crate::fixture::Fixture;
 use crate::world::World;
 
-/// A windlass of its own, and a registry with the small image as `hold/small:gzip`.
-pub(crate) struct Door {
+/// A windlass with a directory of its own, for a registry that has the small image as `hold/small:gzip`.
+pub(crate) struct RegistryClient {
     pub(crate) windlass: Windlass,
     pub(crate) directory: PathBuf,
 }
 
-impl Door {
+impl RegistryClient {
     pub(crate) fn new(world: &World, name: &str) -> Self {
         let directory = world.directory(name);
         Self {
@@ -33,7 +33,7 @@ impl Door {
         fs::write(directory.join("windlass.toml"), toml).unwrap();
     }
 
-    /// Logs in with the password from standard input.
+    /// Logs in with the password on standard input.
     pub(crate) fn log_in(&self, host: &str, password: &str) -> Ran {
         self.log_in_as(USER, host, password)
     }
@@ -51,7 +51,7 @@ impl Door {
         Ran::from(child.wait_with_output().unwrap())
     }
 
-    /// Runs what has to fail, saying `why`, with nothing pulled.
+    /// Runs a command that has to fail with `why` in its error, with no image pulled.
     #[track_caller]
     pub(crate) fn fails(&self, arguments: &[&str], why: &str) {
         let ran = self.windlass.run(arguments);
@@ -61,7 +61,7 @@ impl Door {
         assert_eq!(self.windlass.images(), [""; 0]);
     }
 
-    /// As before the login, with an image that is there.
+    /// Runs a command that has to fail for lack of a login, whatever images are stored.
     #[track_caller]
     pub(crate) fn fails_again(&self, arguments: &[&str]) {
         let ran = self.windlass.run(arguments);
@@ -79,7 +79,7 @@ pub(crate) fn fill(world: &World, registry: &DockerRegistry) {
     world.push(registry, Fixture::Small, "hold/small");
 }
 
-/// The small image, as it is called there.
+/// Returns the reference of the small image.
 pub(crate) fn named(registry: &DockerRegistry) -> String {
     format!("{}/hold/small:gzip", registry.address())
 }

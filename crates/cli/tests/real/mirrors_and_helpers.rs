@@ -1,4 +1,4 @@
-//! Ways to registries: a mirror, and who keeps the password.
+//! Mirrors and credential helpers.
 
 use std::fs;
 use std::path::Path;
@@ -9,34 +9,34 @@ use windlass_testing::real::{
 
 use crate::Case;
 use crate::command::Ran;
-use crate::door::{Door, fill, named};
 use crate::needs::REGISTRY;
+use crate::registry_client::{RegistryClient, fill, named};
 use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
-        name: "ways::a_pull_through_cache_is_a_mirror",
+        name: "mirrors_and_helpers::a_pull_through_cache_is_a_mirror",
         needs: REGISTRY,
         test: cache,
     },
     Case {
-        name: "ways::a_credential_helper_keeps_the_password",
+        name: "mirrors_and_helpers::a_credential_helper_stores_the_password",
         needs: REGISTRY,
         test: helper,
     },
 ];
 
-/// FB-1, FB-13, T29: the cache is asked first, and when it is gone the registry itself, which is said.
+/// FB-1, FB-13, T29: the cache is used first; when it is gone the registry itself is, with a warning.
 fn cache(world: &World) {
-    let door = Door::new(world, "cache");
+    let client = RegistryClient::new(world, "cache");
     let upstream =
-        DockerRegistry::start(&door.directory.join("upstream"), RegistryAuth::Open).unwrap();
+        DockerRegistry::start(&client.directory.join("upstream"), RegistryAuth::Open).unwrap();
     fill(world, &upstream);
-    let mirror = DockerRegistry::builder(&door.directory.join("mirror"))
+    let mirror = DockerRegistry::builder(&client.directory.join("mirror"))
         .cache_of(&upstream)
         .start()
         .unwrap();
-    let hosts = door.directory.join(".config/windlass/certs.d");
+    let hosts = client.directory.join(".config/windlass/certs.d");
     let hosts = hosts.join(upstream.address().to_string());
     fs::create_dir_all(&hosts).unwrap();
     let toml = format!(
@@ -47,7 +47,7 @@ fn cache(world: &World) {
     fs::write(hosts.join("hosts.toml"), toml).unwrap();
     let name = named(&upstream);
 
-    let pulled = door.windlass.succeeds(&["pull", &name]);
+    let pulled = client.windlass.succeeds(&["pull", &name]);
     let mirrored = mirror.requests().unwrap();
     assert!(mirrored.iter().any(LoggedRequest::is_blob_download));
     assert!(
@@ -58,35 +58,35 @@ fn cache(world: &World) {
 
     let address = mirror.address().to_string();
     drop(mirror);
-    door.windlass.succeeds(&["rmi", &name]);
+    client.windlass.succeeds(&["rmi", &name]);
     let before = upstream.requests().unwrap().len();
-    let pulled = door.windlass.succeeds(&["pull", &name]);
+    let pulled = client.windlass.succeeds(&["pull", &name]);
     assert!(upstream.requests().unwrap().len() > before);
     assert!(pulled.stderr.contains(&address), "{}", pulled.stderr);
 }
 
-/// T30: what a helper keeps is in no file, and is asked for when a registry wants it.
+/// T30: credentials of a helper are in no file; the helper runs when a registry requires them.
 fn helper(world: &World) {
-    let door = Door::new(world, "helper");
+    let client = RegistryClient::new(world, "helper");
     let registry =
-        DockerRegistry::start(&door.directory.join("registry"), RegistryAuth::Basic).unwrap();
+        DockerRegistry::start(&client.directory.join("registry"), RegistryAuth::Basic).unwrap();
     fill(world, &registry);
     let host = registry.address().to_string();
-    let programs = door.directory.join("programs");
+    let programs = client.directory.join("programs");
     fs::create_dir(&programs).unwrap();
-    let kept = door.directory.join("kept");
+    let kept = client.directory.join("kept");
     let script = format!(
         "#!/bin/sh\ncase $1 in\nstore) cat >{0};;\nget) read -r host; [ -s {0} ] && cat {0} || \
          {{ echo credentials not found in native keychain; exit 1; }};;\nerase) rm -f {0};;\nesac\n",
         kept.display()
     );
     write_program(&programs.join("docker-credential-locker"), &script);
-    fs::create_dir(door.directory.join("docker")).unwrap();
-    let config = door.directory.join("docker/config.json");
+    fs::create_dir(client.directory.join("docker")).unwrap();
+    let config = client.directory.join("docker/config.json");
     fs::write(&config, r#"{"credsStore":"locker"}"#).unwrap();
     let path = format!("{}:/usr/bin:/bin", programs.display());
     let windlass = |arguments: &[&str]| {
-        let mut command = door.windlass.command(arguments);
+        let mut command = client.windlass.command(arguments);
         Ran::from(command.env("PATH", &path).output().unwrap())
     };
 
@@ -112,8 +112,8 @@ fn helper(world: &World) {
     );
 }
 
-/// By another program: a child that another test starts meanwhile must not have it open for writing, or it
-/// cannot be run.
+/// `install` writes the program: a child that another test starts meanwhile could inherit this process's descriptor
+/// for writing, and the program could not be run.
 fn write_program(path: &Path, script: &str) {
     let source = path.with_extension("source");
     fs::write(&source, script).unwrap();
