@@ -132,7 +132,7 @@ impl Daemon {
         options: LoadOptions,
     ) -> Operation<CopyEvent, Vec<Loaded>, LoadError> {
         let daemon = Arc::clone(self);
-        // Where the work runs: what is committed is recorded, even if the client has left.
+        // On the thread of the work: a committed load is recorded even if its client has disconnected.
         self.engine.load(from, options).map(move |loaded| {
             for image in &loaded {
                 daemon.record_image(ImageAction::Load, image);

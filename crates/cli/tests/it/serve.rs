@@ -189,7 +189,7 @@ fn it_serves_tls_with_the_given_certificate() {
     insta::assert_snapshot!(windlass.run(swapped), @r"
     exit: 1
     --- stderr
-    error: speaking TLS with tls.key and tls.crt: certificate: the file has no certificate in PEM form
+    error: using tls.key and tls.crt for TLS: certificate: the file has no certificate in PEM form
     ");
     let missing = ["serve", "--tls-cert", "no.crt", "--tls-key", "tls.key"];
     insta::assert_snapshot!(windlass.run(missing), @r"

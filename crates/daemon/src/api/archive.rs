@@ -37,7 +37,7 @@ struct ArchiveResponse {
 
 /// Writes to the response: one handle for the operation, and one for its end.
 #[derive(Clone)]
-struct ArchiveWriter(Arc<Mutex<ArchiveResponse>>);
+struct ArchiveResponseWriter(Arc<Mutex<ArchiveResponse>>);
 
 /// `GET /images/get?names=…` and `GET /images/{name}/get`
 pub(super) async fn save(
@@ -64,7 +64,7 @@ pub(super) async fn save(
     let choice = choice(request)?;
     let (head, started) = oneshot::channel();
     let (chunks, body) = ApiBody::chunks();
-    let writer = ArchiveWriter::new(ArchiveResponse {
+    let writer = ArchiveResponseWriter::new(ArchiveResponse {
         chunks,
         buffer: Vec::with_capacity(CHUNK),
         head: Some((head, body)),
@@ -98,7 +98,11 @@ fn choice(request: &ApiRequest) -> Result<Choice, ApiError> {
 }
 
 /// Ends the response, on the thread that wrote the archive.
-fn finish(daemon: &Daemon, mut writer: ArchiveWriter, saved: &Result<Vec<Saved>, SaveError>) {
+fn finish(
+    daemon: &Daemon,
+    mut writer: ArchiveResponseWriter,
+    saved: &Result<Vec<Saved>, SaveError>,
+) {
     match saved {
         Ok(saved) => {
             for image in saved {
@@ -118,7 +122,7 @@ fn finish(daemon: &Daemon, mut writer: ArchiveWriter, saved: &Result<Vec<Saved>,
     }
 }
 
-impl ArchiveWriter {
+impl ArchiveResponseWriter {
     fn new(response: ArchiveResponse) -> Self {
         Self(Arc::new(Mutex::new(response)))
     }
@@ -141,7 +145,7 @@ impl ArchiveResponse {
     }
 }
 
-impl Write for ArchiveWriter {
+impl Write for ArchiveResponseWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.lock().write(bytes)
     }
