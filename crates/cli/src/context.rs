@@ -1,4 +1,4 @@
-//! What every command is given: the way to the engine and to registries, and where its result goes.
+//! The context of a command: its configuration, engine, credentials and output.
 
 use std::cell::OnceCell;
 use std::io::{self, Write};
@@ -20,27 +20,28 @@ use crate::stdin::Stdin;
 use windlass::text::escape;
 use windlass_control::{ControlClient, ImageHold};
 
-/// Waiting processes are shown what the owner does; an argument list may be long.
+/// The largest number of characters of the purpose that waiting processes display.
 const PURPOSE_WIDTH: usize = 100;
 
-/// How often, and for how long each time, a daemon is waited for that owns the store and does not answer yet.
-const LOOKS: usize = 40;
-const LOOK: Duration = Duration::from_millis(50);
+/// How often a command looks for the control socket of a daemon that owns the store and is starting.
+const DAEMON_POLLS: usize = 40;
+/// The time between two of these looks.
+const DAEMON_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The surroundings of a command.
+/// The context of a command.
 pub(crate) struct Context<'a> {
-    /// The environment variables that count.
+    /// The environment variables.
     pub(crate) environment: Environment,
-    /// Where the result goes: standard output.
+    /// Standard output, for the result.
     pub(crate) out: &'a mut dyn Write,
     global: Global,
     settings: OnceCell<CommandSettings>,
-    /// Keeps a daemon from removing what this command reads.
+    /// Keeps a daemon from removing images that this command reads.
     holding: OnceCell<ImageHold>,
 }
 
 impl<'a> Context<'a> {
-    /// Makes the context of a command that was called with `global`.
+    /// Makes the context of a command with these global options.
     pub(crate) fn new(global: Global, environment: Environment, out: &'a mut dyn Write) -> Self {
         Self {
             environment,
@@ -51,12 +52,12 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Opens the engine to look at what is there.
+    /// Opens the engine to read the store, without its lock.
     pub(crate) fn look(&self) -> Result<Engine, Error> {
         self.open(&Access::Look, |_| {}, || {})
     }
 
-    /// Opens the engine to change what is there; `purpose` is the command, for those who wait meanwhile.
+    /// Opens the engine to change the store. Processes that wait for the lock display `purpose`, the command.
     pub(crate) fn own(
         &self,
         purpose: &str,
@@ -66,11 +67,11 @@ impl<'a> Context<'a> {
         self.open(&Access::Own { purpose }, configure, || {})
     }
 
-    /// Returns who changes what is there with what comes from `stdin`.
+    /// Returns the backend that changes the store with data of `stdin`.
     ///
-    /// Who writes to that may need the store, too, as in `windlass export app | windlass import -`, and has it for as
-    /// long as it writes. So the store is not taken before something comes, and if it is in use then, all that comes is
-    /// taken in before it is waited for.
+    /// The process at the other end of the pipe may use the store itself, as in
+    /// `windlass export app | windlass import -`, and keeps it open until all data is written. To avoid a deadlock, the
+    /// store is opened after the first data has arrived, and standard input is buffered while the store is in use.
     pub(crate) fn backend_with_stdin(
         &self,
         stdin: &mut Stdin,
@@ -81,11 +82,11 @@ impl<'a> Context<'a> {
             return Ok(Backend::Daemon(daemon));
         }
         let purpose = truncated(&escape(purpose), PURPOSE_WIDTH).into_owned();
-        let engine = self.open(&Access::Own { purpose }, |_| {}, || stdin.take_in());
+        let engine = self.open(&Access::Own { purpose }, |_| {}, || stdin.buffer());
         engine.map(Box::new).map(Backend::Local)
     }
 
-    /// Returns who changes what is there: the daemon that owns the store, or else an engine that does.
+    /// Returns the backend that changes the store: the daemon that owns it, or an engine in this process.
     pub(crate) fn backend(
         &self,
         purpose: &str,
@@ -100,8 +101,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Opens the engine to use what is there, beside others that do. A daemon that owns the store keeps all of it
-    /// meanwhile.
+    /// Opens the engine to read images while others may read them, too. No image is removed meanwhile, by a daemon
+    /// neither.
     pub(crate) fn share(&self) -> Result<Engine, Error> {
         if let Some(daemon) = self.daemon()? {
             let held = daemon.hold()?;
@@ -111,32 +112,33 @@ impl<'a> Context<'a> {
         self.open(&Access::Share, |_| {}, || {})
     }
 
-    /// Returns the daemon that owns the store, if one does. One that is about to open its hatch is waited for a little.
+    /// Returns a client of the daemon that owns the store, if there is one. Waits up to two seconds for a daemon that is
+    /// starting.
     fn daemon(&self) -> Result<Option<ControlClient>, Error> {
         let root = self.root()?;
-        for _ in 0..LOOKS {
+        for _ in 0..DAEMON_POLLS {
             let found = ControlClient::find(&root);
             if found.is_some() || !ControlClient::is_expected(&root) {
                 return Ok(found);
             }
-            thread::sleep(LOOK);
+            thread::sleep(DAEMON_POLL_INTERVAL);
         }
         Ok(None)
     }
 
-    /// Returns the way to registries without any store.
+    /// Returns access to registries without a store.
     pub(crate) fn remote(&self) -> Result<Remote, Error> {
         let settings = self.settings()?;
         let pull = settings.engine(PathBuf::new()).pull;
         Remote::new(pull.registry, pull.retry).map_err(|error| OperationError::Client(error).into())
     }
 
-    /// Returns the credentials of the user, in `authfile` before all other places if it is given.
+    /// Returns the credentials of the user. Those in `authfile` have priority.
     pub(crate) fn keys(&self, authfile: Option<&Path>) -> CredentialStore {
         config::keys(authfile, &self.environment)
     }
 
-    /// Returns the configuration, which is read when it is first asked for.
+    /// Returns the configuration. The first call reads it.
     pub(crate) fn settings(&self) -> Result<&CommandSettings, Error> {
         if let Some(settings) = self.settings.get() {
             return Ok(settings);
@@ -147,13 +149,13 @@ impl<'a> Context<'a> {
         Ok(self.settings.get_or_init(|| settings))
     }
 
-    /// Returns where the store is, or would be.
+    /// Returns the root directory of the store, which may not exist.
     pub(crate) fn root(&self) -> Result<PathBuf, Error> {
-        let asked = self.global.root.as_deref();
-        self.settings()?.root(asked, &self.environment)
+        let root = self.global.root.as_deref();
+        self.settings()?.root(root, &self.environment)
     }
 
-    /// Returns what every command was given.
+    /// Returns the global options.
     pub(crate) fn global(&self) -> &Global {
         &self.global
     }
@@ -168,9 +170,9 @@ impl<'a> Context<'a> {
         let settings = self.settings()?;
         let mut engine = settings.engine(root.clone());
         configure(&mut engine);
-        let mut has_told = false;
+        let mut is_reported = false;
         let on_wait = |owner: &StoreOwner| {
-            if !std::mem::replace(&mut has_told, true) {
+            if !std::mem::replace(&mut is_reported, true) {
                 note(&waiting(owner, &root));
             }
             meanwhile();
@@ -179,26 +181,26 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Tells people something beside the result.
+/// Prints a message to standard error.
 pub(crate) fn note(text: &str) {
-    // Standard error that is gone cannot be told so.
+    // A failure to write to standard error cannot be reported.
     drop(writeln!(io::stderr(), "{text}"));
 }
 
-/// Tells people something that they should not overlook. What is in it that comes from elsewhere is harmless.
+/// Prints a warning to standard error. The caller escapes remote text in it.
 pub(crate) fn warn(text: &str) {
     note(&format!("warning: {text}"));
 }
 
 fn waiting(owner: &StoreOwner, root: &Path) -> String {
-    let who = match (owner.pid, owner.what.as_str()) {
+    let process = match (owner.pid, owner.what.as_str()) {
         (None, _) => "another process".to_owned(),
         (Some(pid), "") => format!("pid {pid}"),
         (Some(pid), what) => format!("pid {pid} ({what})"),
     };
     format!(
         "waiting for {} to finish with {}",
-        escape(&who),
+        escape(&process),
         escape(&root.to_string_lossy())
     )
 }

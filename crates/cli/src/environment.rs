@@ -1,4 +1,4 @@
-//! The environment, read in one place and once: nothing below the command looks at it.
+//! The environment variables. They are read once and here only; the other crates receive values.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -9,59 +9,59 @@ use windlass::{Proxies, Secret};
 
 use crate::progress::Surroundings;
 
-/// The variables that windlass heeds, as they were when it started.
+/// The environment variables that windlass uses, at the start of the process.
 ///
-/// `WINDLASS_ROOT` and `WINDLASS_CONFIG` are defaults of arguments and read with the arguments; the variables
-/// about colour are read where colours are decided, by the library that does it for the help texts, too.
+/// `WINDLASS_ROOT` and `WINDLASS_CONFIG` are defaults of arguments, which the argument parser reads. The variables about
+/// colour are read by the library that decides on colours.
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "a variable each")]
+#[expect(clippy::struct_excessive_bools, reason = "one field per variable")]
 pub(crate) struct Environment {
     /// `HOME`.
     pub(crate) home: Option<PathBuf>,
-    /// `XDG_DATA_HOME`, where it is absolute.
+    /// `XDG_DATA_HOME`, if it is absolute.
     pub(crate) xdg_data_home: Option<PathBuf>,
-    /// `XDG_CONFIG_HOME`, where it is absolute.
+    /// `XDG_CONFIG_HOME`, if it is absolute.
     pub(crate) xdg_config_home: Option<PathBuf>,
-    /// `XDG_RUNTIME_DIR`, where it is absolute.
+    /// `XDG_RUNTIME_DIR`, if it is absolute.
     pub(crate) xdg_runtime_dir: Option<PathBuf>,
     /// `DOCKER_CONFIG`: the directory of Docker's `config.json`.
     pub(crate) docker_config: Option<PathBuf>,
-    /// `DOCKER_AUTH_CONFIG`: the content of such a file, as CI systems hand it over.
+    /// `DOCKER_AUTH_CONFIG`: the content of such a file, as CI systems set it.
     pub(crate) docker_auth_config: Option<Secret>,
     /// `REGISTRY_AUTH_FILE`: podman's file with credentials.
     pub(crate) registry_auth_file: Option<PathBuf>,
     /// `PATH`: where credential helpers are.
     pub(crate) path: OsString,
-    /// `SSL_CERT_FILE`: certificates to trust in place of the system's.
+    /// `SSL_CERT_FILE`: certificates to trust instead of the system's.
     pub(crate) ssl_cert_file: Option<PathBuf>,
     /// `SSL_CERT_DIR`: directories with such files, separated by colons.
     pub(crate) ssl_cert_dirs: Vec<PathBuf>,
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, in either case.
     pub(crate) proxies: Proxies,
-    /// What a service manager says of itself.
+    /// The variables of a service manager.
     pub(crate) service: Service,
-    /// `WINDLASS_NO_SYSTEM_CONFIG`: nothing in `/etc` is read, for tests and for who wants to know.
+    /// `WINDLASS_NO_SYSTEM_CONFIG`: files in `/etc` are ignored, for tests.
     pub(crate) ignores_system_config: bool,
-    /// `SOURCE_DATE_EPOCH`: the moment that what is made is said to be made at, in seconds since 1970.
+    /// `SOURCE_DATE_EPOCH`: the creation time of new images, in seconds since 1970.
     pub(crate) source_date_epoch: Option<String>,
     /// Whether the user is root.
     pub(crate) is_root: bool,
-    /// `CI` is set: whatever looks like a terminal there is a log.
+    /// Whether `CI` is set: terminals of CI systems are logs.
     pub(crate) is_ci: bool,
-    /// `TERM=dumb`: no escapes.
+    /// Whether `TERM` is `dumb`: the terminal has no escapes.
     pub(crate) is_dumb: bool,
 }
 
-/// What a service manager such as systemd tells the services that it starts.
+/// The variables that a service manager such as systemd sets for its services.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Service {
-    /// `LISTEN_FDS`: how many sockets it made for this process (`LISTEN_PID`).
+    /// `LISTEN_FDS`: the number of sockets for this process (`LISTEN_PID`).
     pub(crate) sockets: usize,
-    /// `LISTEN_FDNAMES`: what they are called.
+    /// `LISTEN_FDNAMES`: the names of the sockets.
     pub(crate) socket_names: Vec<String>,
-    /// `NOTIFY_SOCKET`: where it is told how the service is.
+    /// `NOTIFY_SOCKET`: the socket that receives the status of the service.
     pub(crate) notify_socket: Option<PathBuf>,
-    /// `WATCHDOG_USEC`: how often it has to be told by this process (`WATCHDOG_PID`).
+    /// `WATCHDOG_USEC`: the time within which this process (`WATCHDOG_PID`) must report its status.
     pub(crate) watchdog: Option<Duration>,
 }
 
@@ -81,13 +81,13 @@ impl Environment {
     fn from(variable: impl Fn(&str) -> Option<OsString>, is_root: bool) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let path = |name: &str| set(name).map(PathBuf::from);
-        // Lower case wins, as in curl.
+        // The lower-case name has priority, as in curl.
         let text = |lower: &str| {
             let value = set(lower).or_else(|| set(&lower.to_uppercase()))?;
             Some(value.to_string_lossy().into_owned())
         };
         let proxy = |name: &str| text(name).or_else(|| text("all_proxy")).map(Secret::new);
-        // The XDG specification has relative ones ignored.
+        // The XDG specification requires relative paths to be ignored.
         let xdg = |name: &str| path(name).filter(|path| path.is_absolute());
         let is_on = |name: &str| set(name).is_some_and(|value| value != "false" && value != "0");
         let cert_dirs = set("SSL_CERT_DIR").unwrap_or_default();
@@ -120,7 +120,7 @@ impl Environment {
         }
     }
 
-    /// Returns what the look of progress depends on.
+    /// Returns the properties of the terminal that decide on the display of progress.
     pub(crate) fn surroundings(&self) -> Surroundings {
         let is_live = io::stderr().is_terminal() && !self.is_dumb && !self.is_ci;
         Surroundings {
@@ -131,14 +131,14 @@ impl Environment {
 }
 
 impl Service {
-    /// What is meant for another process was left to this one by its parent.
+    /// Variables with the PID of another process were inherited from a parent and are ignored.
     fn from(set: impl Fn(&str) -> Option<OsString>, pid: u32) -> Self {
         let text = |name: &str| set(name)?.into_string().ok();
         let number = |name: &str| text(name)?.parse::<u64>().ok();
         let is_this = |number: u64| number == u64::from(pid);
-        let is_called = number("LISTEN_PID").is_some_and(is_this);
+        let is_for_this_process = number("LISTEN_PID").is_some_and(is_this);
         let is_watched = number("WATCHDOG_PID").is_none_or(is_this);
-        let sockets = number("LISTEN_FDS").filter(|_| is_called);
+        let sockets = number("LISTEN_FDS").filter(|_| is_for_this_process);
         let watchdog = number("WATCHDOG_USEC").filter(|micros| is_watched && *micros > 0);
         let names = text("LISTEN_FDNAMES").unwrap_or_default();
         Self {
@@ -153,7 +153,7 @@ impl Service {
     }
 }
 
-/// Tells whether standard error takes colours: `NO_COLOR`, `CLICOLOR_FORCE`, `TERM=dumb` and the like.
+/// Returns whether standard error accepts colours: `NO_COLOR`, `CLICOLOR_FORCE`, `TERM=dumb` and the like.
 pub(crate) fn colors() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
@@ -165,7 +165,7 @@ mod tests {
     fn environment(variables: &[(&str, &str)]) -> Environment {
         let variables = variables.to_vec();
         let find = move |name: &str| {
-            let found = variables.iter().find(|(known, _)| *known == name);
+            let found = variables.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| OsString::from(value))
         };
         Environment::from(find, false)
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_machines_own_configuration_is_read_unless_told_otherwise() {
+    fn the_configuration_of_the_machine_can_be_ignored() {
         let ignores = |value| {
             let variables = [("WINDLASS_NO_SYSTEM_CONFIG", value)];
             environment(&variables).ignores_system_config
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_service_manager_tells_another_process_does_not_count() {
+    fn variables_for_another_process_are_ignored() {
         let service = |pid| {
             let variables = |name: &str| {
                 let value = match name {

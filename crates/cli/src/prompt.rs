@@ -1,4 +1,4 @@
-//! Questions to whoever sits at the terminal.
+//! Prompts on the terminal.
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::thread;
@@ -8,90 +8,89 @@ use tokio::sync::oneshot;
 
 use crate::signals::{Signal, Signals};
 
-/// How a question ended.
-pub(crate) enum Answer {
-    /// With this text, without its end of line.
+/// The outcome of a prompt.
+pub(crate) enum PromptOutcome {
+    /// The input, without its line break.
     Text(String),
-    /// A signal came first.
-    Stopped(Signal),
+    /// A signal was received before the input was complete.
+    Interrupted(Signal),
 }
 
-/// Keeps what is typed from being shown, until it is dropped.
-struct Silence(Termios);
+/// Turns off the echo of the terminal until it is dropped.
+struct EchoOff(Termios);
 
-/// Tells whether there is anybody to ask.
-pub(crate) fn is_possible() -> bool {
+/// Returns whether standard input and standard error are a terminal.
+pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks for a line, which is shown while it is typed.
-pub(crate) async fn line(question: &str, signals: &Signals) -> io::Result<Answer> {
-    ask(question, signals).await
+/// Reads a line from the terminal.
+pub(crate) async fn line(question: &str, signals: &Signals) -> io::Result<PromptOutcome> {
+    read_line(question, signals).await
 }
 
-/// Asks for a line that nobody else is to see.
-pub(crate) async fn secret(question: &str, signals: &Signals) -> io::Result<Answer> {
-    let _silence = Silence::begin()?;
-    ask(question, signals).await
+/// Reads a line from the terminal without echo.
+pub(crate) async fn secret(question: &str, signals: &Signals) -> io::Result<PromptOutcome> {
+    let _echo_off = EchoOff::begin()?;
+    read_line(question, signals).await
 }
 
-/// A signal ends the waiting, and the terminal is put right again; the thread that reads is left behind,
-/// for the process is about to end.
-async fn ask(question: &str, signals: &Signals) -> io::Result<Answer> {
+/// Reads a line. A signal ends the wait; the reading thread then remains until the process ends.
+async fn read_line(question: &str, signals: &Signals) -> io::Result<PromptOutcome> {
     let mut stderr = io::stderr();
     write!(stderr, "{question}")?;
     stderr.flush()?;
-    let answer = read(signals, || {
+    let outcome = read(signals, || {
         let mut line = String::new();
         io::stdin().read_line(&mut line).map(|_| line)
     });
-    let answer = answer.await?;
-    if let Answer::Stopped(_) = answer {
+    let outcome = outcome.await?;
+    if let PromptOutcome::Interrupted(_) = outcome {
         writeln!(stderr)?;
     }
-    Ok(answer)
+    Ok(outcome)
 }
 
-/// Reads standard input to its end, which `limit` bytes must hold.
-pub(crate) async fn standard_input(limit: u64, signals: &Signals) -> io::Result<Answer> {
+/// Reads standard input to its end. More than `limit` bytes are an error.
+pub(crate) async fn standard_input(limit: u64, signals: &Signals) -> io::Result<PromptOutcome> {
     let all = move || {
         let mut text = String::new();
         io::stdin().take(limit + 1).read_to_string(&mut text)?;
         match text.len() as u64 > limit {
-            true => Err(io::Error::other(format!("it is longer than {limit} bytes"))),
+            true => Err(io::Error::other(format!("it exceeds {limit} bytes"))),
             false => Ok(text),
         }
     };
     read(signals, all).await
 }
 
-/// Waits for what `work` reads, on a thread of its own.
+/// Runs `work`, which reads, on a thread of its own.
 async fn read(
     signals: &Signals,
     work: impl FnOnce() -> io::Result<String> + Send + 'static,
-) -> io::Result<Answer> {
-    let (sender, answer) = oneshot::channel();
+) -> io::Result<PromptOutcome> {
+    let (sender, receiver) = oneshot::channel();
     thread::Builder::new()
         .name("prompt".to_owned())
-        // If a signal came meanwhile, nobody waits for it any more.
+        // After a signal the receiver no longer exists.
         .spawn(move || drop(sender.send(work())))?;
     tokio::select! {
         biased;
-        signal = signals.first() => Ok(Answer::Stopped(signal)),
-        text = answer => {
+        signal = signals.first() => Ok(PromptOutcome::Interrupted(signal)),
+        text = receiver => {
             let text = text.map_err(io::Error::other)??;
-            Ok(Answer::Text(without_end(&text).to_owned()))
+            Ok(PromptOutcome::Text(without_line_break(&text).to_owned()))
         }
     }
 }
 
-/// Returns `text` without the one end of line that it may have.
-fn without_end(text: &str) -> &str {
+/// Returns `text` without its final line break.
+fn without_line_break(text: &str) -> &str {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.strip_suffix('\r').unwrap_or(text)
 }
 
-impl Silence {
+impl EchoOff {
     fn begin() -> io::Result<Self> {
         let stdin = io::stdin();
         let before = termios::tcgetattr(&stdin)?;
@@ -103,9 +102,9 @@ impl Silence {
     }
 }
 
-impl Drop for Silence {
+impl Drop for EchoOff {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing any more.
+        // If the terminal no longer exists, there is nothing to restore.
         termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.0).ok();
     }
 }
@@ -115,8 +114,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_end_of_line_goes_and_everything_else_stays() {
+    fn one_line_break_is_removed() {
         let texts = ["a b ", "a\n", "a\r\n", "a\n\n", "\n", ""];
-        assert_eq!(texts.map(without_end), ["a b ", "a", "a", "a\n", "", ""]);
+        assert_eq!(
+            texts.map(without_line_break),
+            ["a b ", "a", "a", "a\n", "", ""]
+        );
     }
 }

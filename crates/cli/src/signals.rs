@@ -1,4 +1,4 @@
-//! Signals: the first asks a command to stop, the second ends it at once.
+//! Signals: the first one stops a command in an orderly way, the second one ends the process.
 
 use std::io;
 use std::process;
@@ -8,16 +8,16 @@ use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// A signal that asks a command to stop.
+/// A signal that stops a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// `SIGINT`: ^C.
+    /// `SIGINT`, that of Ctrl-C.
     Interrupt,
     /// `SIGTERM`.
     Terminate,
 }
 
-/// Tells commands that they are to stop.
+/// Receives signals for a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Signals {
     first: watch::Receiver<Option<Signal>>,
@@ -34,8 +34,8 @@ impl Signal {
 }
 
 impl Signals {
-    /// Takes the signals over from here on, on a thread of its own: it answers even while the command is
-    /// busy with the disk.
+    /// Starts to receive signals, on a thread of its own, so that they have an effect even while the command waits for the
+    /// disk.
     pub(crate) fn watch() -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
         let (mut interrupts, mut terminations) = {
@@ -54,7 +54,7 @@ impl Signals {
                     _ = terminations.recv() => Signal::Terminate,
                 };
                 if std::mem::replace(&mut is_second, true) {
-                    end_at_once(signal);
+                    exit_now(signal);
                 }
                 sender.send_replace(Some(signal));
             }
@@ -69,24 +69,24 @@ impl Signals {
     pub(crate) async fn first(&self) -> Signal {
         let mut first = self.first.clone();
         let signal = first.wait_for(Option::is_some).await;
-        // The thread that sends never ends before the process does.
+        // The sending thread runs as long as the process, so the channel stays open.
         signal
             .ok()
             .and_then(|signal| *signal)
             .unwrap_or(Signal::Terminate)
     }
 
-    /// Returns the signal that came, if one did.
-    pub(crate) fn came(&self) -> Option<Signal> {
+    /// Returns the first signal, if one was received.
+    pub(crate) fn received(&self) -> Option<Signal> {
         *self.first.borrow()
     }
 }
 
-/// The store is safe against a kill at any moment, so against this one, too.
+/// The store stays consistent when a process is killed at any time.
 #[expect(
     clippy::exit,
-    reason = "the user asked a second time, and whatever is still busy will not stop"
+    reason = "a second signal ends a command that does not stop"
 )]
-fn end_at_once(signal: Signal) -> ! {
+fn exit_now(signal: Signal) -> ! {
     process::exit(signal.exit_code().into())
 }

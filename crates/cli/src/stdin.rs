@@ -1,4 +1,4 @@
-//! Standard input that comes from who may need the store, too.
+//! Standard input from a process that may use the store itself.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
@@ -6,33 +6,36 @@ use std::os::fd::AsFd as _;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-/// What comes from standard input, and how much of it is wanted.
+/// Standard input, which may be buffered in a temporary file.
 #[derive(Debug)]
 pub(crate) struct Stdin {
     limit: u64,
-    taken: Option<io::Result<File>>,
+    buffered: Option<io::Result<File>>,
 }
 
 impl Stdin {
-    /// Of more than `limit` bytes, what shows that they are more is all that is taken in.
+    /// `limit` is the largest accepted size; buffering reads one byte more, which shows that the input exceeds it.
     pub(crate) fn new(limit: Option<u64>) -> Self {
         let limit = limit.unwrap_or(u64::MAX);
-        Self { limit, taken: None }
+        Self {
+            limit,
+            buffered: None,
+        }
     }
 
-    /// Waits until something comes, or nothing more will.
+    /// Waits until standard input has data or ends.
     pub(crate) fn wait() {
         let stdin = io::stdin();
-        // Whatever is wrong, reading tells.
+        // If polling fails, the read reports the error.
         while poll(&mut [PollFd::new(&stdin, PollFlags::IN)], None)
             .is_err_and(|error| error == rustix::io::Errno::INTR)
         {}
     }
 
-    /// Takes in all that comes, once.
-    pub(crate) fn take_in(&mut self) {
+    /// Buffers all of standard input, once.
+    pub(crate) fn buffer(&mut self) {
         let limit = self.limit.saturating_add(1);
-        self.taken.get_or_insert_with(|| {
+        self.buffered.get_or_insert_with(|| {
             let mut file = tempfile::tempfile()?;
             io::copy(&mut handle()?.take(limit), &mut file)?;
             file.rewind()?;
@@ -40,9 +43,9 @@ impl Stdin {
         });
     }
 
-    /// Returns what was taken in, or else standard input itself.
+    /// Returns the buffered input, or standard input itself.
     pub(crate) fn into_file(self) -> io::Result<File> {
-        self.taken.unwrap_or_else(handle)
+        self.buffered.unwrap_or_else(handle)
     }
 }
 

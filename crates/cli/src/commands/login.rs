@@ -13,7 +13,7 @@ use windlass_report::OperationError;
 
 use crate::context::{Context, note, warn};
 use crate::error::Error;
-use crate::prompt::{self, Answer};
+use crate::prompt::{self, PromptOutcome};
 use crate::signals::{Signal, Signals};
 use windlass::text::escape;
 
@@ -119,8 +119,8 @@ impl Args {
         let username = match &self.username {
             Some(username) => username.clone(),
             None => match prompt_for(USERNAME, "Username: ", false, signals).await? {
-                Answer::Text(username) => username,
-                Answer::Stopped(signal) => return Ok(Err(signal)),
+                PromptOutcome::Text(username) => username,
+                PromptOutcome::Interrupted(signal) => return Ok(Err(signal)),
             },
         };
         if username.is_empty() {
@@ -139,8 +139,8 @@ impl Args {
                 prompt_for(PASSWORD, "Password: ", true, signals).await?
             };
             match answer {
-                Answer::Text(password) => Secret::new(password),
-                Answer::Stopped(signal) => return Ok(Err(signal)),
+                PromptOutcome::Text(password) => Secret::new(password),
+                PromptOutcome::Interrupted(signal) => return Ok(Err(signal)),
             }
         };
         if password.expose().is_empty() {
@@ -187,8 +187,8 @@ async fn prompt_for(
     question: &str,
     is_secret: bool,
     signals: &Signals,
-) -> Result<Answer, Error> {
-    if !prompt::is_possible() {
+) -> Result<PromptOutcome, Error> {
+    if !prompt::is_interactive() {
         return Err(Error::NoTerminal { what });
     }
     let answer = match is_secret {

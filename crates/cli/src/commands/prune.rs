@@ -12,7 +12,7 @@ use windlass_report::OperationError;
 use crate::context::{Context, note};
 use crate::error::Error;
 use crate::output::{self, human};
-use crate::prompt::{self, Answer};
+use crate::prompt::{self, PromptOutcome};
 use crate::signals::{Signal, Signals};
 
 /// Remove untagged images, or all images
@@ -131,7 +131,7 @@ impl Args {
         if self.force {
             return Ok(Confirmation::Yes);
         }
-        if !prompt::is_possible() {
+        if !prompt::is_interactive() {
             return Err(Error::Usage {
                 text: "there is no terminal to confirm the removal: use --force to skip the prompt, or --dry-run to see what would \
                        be removed"
@@ -145,8 +145,8 @@ impl Args {
             source,
         })?;
         Ok(match answer {
-            Answer::Stopped(signal) => Confirmation::Interrupted(signal),
-            Answer::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
+            PromptOutcome::Interrupted(signal) => Confirmation::Interrupted(signal),
+            PromptOutcome::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
                 "y" | "yes" => Confirmation::Yes,
                 _ => Confirmation::No,
             },

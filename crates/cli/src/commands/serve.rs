@@ -144,7 +144,7 @@ impl Args {
             let count = human::count(report.cut as u64, "connection");
             note(&format!("Stopped; {count} cut short"));
         }
-        match signals.came() {
+        match signals.received() {
             Some(Signal::Interrupt) => Ok(CommandOutcome::Interrupted(Signal::Interrupt)),
             Some(Signal::Terminate) | None => Ok(CommandOutcome::Success),
         }

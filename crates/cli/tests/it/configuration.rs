@@ -139,7 +139,7 @@ fn a_rate_limit_hint_has_the_wait() {
     exit: 1
     --- stderr
     error: resolving the digest of registry.test/app:1: app:1 at http://registry.test: too many requests, retry after 3600 s
-    hint: wait 1h 00m, or log in for a higher limit: `windlass login registry.test`
+    hint: wait 1h, or log in for a higher limit: `windlass login registry.test`
     ");
 }
 

@@ -40,7 +40,7 @@ fn an_image_larger_than_the_disk() {
     let expected =
         "error: pulling registry.test/app:1: no space left on device: its layers need at least ";
     assert!(shown.contains(expected), "{shown}");
-    assert!(shown.contains("hint: make room on that disk"), "{shown}");
+    assert!(shown.contains("hint: free space on that disk"), "{shown}");
     assert!(registry.blob_requests(&layer.digest).is_empty());
 }
 

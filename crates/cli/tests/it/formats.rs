@@ -189,7 +189,7 @@ fn invalid_forms_are_errors_of_one_line() {
     exit: 2
     --- stderr
     error: invalid filter 'color'
-    hint: there are before, dangling, label, label!, reference, since, until
+    hint: available filters: before, dangling, label, label!, reference, since, until
 
     exit: 1
     --- stderr

@@ -172,12 +172,12 @@ fn invalid_filters_are_refused() {
     exit: 2
     --- stderr
     error: invalid filter 'foo'
-    hint: there are dangling, label, label!, until
+    hint: available filters: dangling, label, label!, until
 
     exit: 2
     --- stderr
     error: invalid filter 'reference'
-    hint: there are dangling, label, label!, until
+    hint: available filters: dangling, label, label!, until
 
     exit: 2
     --- stderr
