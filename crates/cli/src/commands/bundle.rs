@@ -21,66 +21,66 @@ use crate::output::human;
 use crate::progress::Mode;
 use windlass::text::escape;
 
-/// Write an image as an OCI runtime bundle, for runc to start
+/// Create an OCI runtime bundle from an image
 ///
-/// The root filesystem in DIR/rootfs, as `unpack` writes it, and DIR/config.json: what the image says of command,
-/// environment, user, directory, volumes and labels, and the usual containment. Prints the command that starts it.
+/// Writes the root filesystem to DIR/rootfs, like `unpack`, and DIR/config.json with the command, environment, user,
+/// working directory, volumes and labels of the image and default isolation. Prints the command that starts the bundle.
 ///
-/// An ordinary user gets a bundle that starts without root: in a user namespace in which he is root, and nobody
-/// else exists, on the network of the host.
+/// Without root, the bundle is rootless: it runs in a user namespace that maps only the current user, as root, and in
+/// the network namespace of the host.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   sudo windlass bundle alpine ./box && sudo runc run --bundle ./box box
-  windlass bundle alpine ./box -- ls -l /        With other arguments than the image's
+  windlass bundle alpine ./box -- ls -l /        Override the arguments of the image
   windlass bundle --user 0 --env DEBUG=1 app ./box
   windlass bundle --tty --entrypoint /bin/sh app ./box")]
 pub(crate) struct Args {
-    /// Name or ID of an image that is here
+    /// Name or ID of the image
     #[arg(value_name = "REF")]
     name: String,
 
-    /// Where to write it: a directory that is empty or does not exist yet
+    /// Directory to write to; must be empty or missing
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 
-    /// Arguments for the image's entrypoint, in place of the image's command
+    /// Arguments of the entrypoint, instead of the command of the image
     #[arg(value_name = "ARGS", last = true)]
     arguments: Vec<String>,
 
-    /// Refuse an image that is here for another platform
+    /// Fail if the image is for another platform
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<String>,
 
-    /// Make it for starting without root [default: unless you are root]
+    /// Create a rootless bundle [default: unless run as root]
     #[arg(long)]
     rootless: bool,
 
-    /// Program in place of the image's entrypoint and command; "" for none
+    /// Program to run instead of the entrypoint and command of the image; "" for none
     #[arg(long, value_name = "PROGRAM")]
     entrypoint: Option<String>,
 
-    /// Variable in place of the image's of that name, or beside them; can be given several times
+    /// Set an environment variable; can be given several times
     #[arg(short, long, value_name = "NAME=VALUE")]
     env: Vec<String>,
 
-    /// Directory to start in
+    /// Working directory
     #[arg(short = 'w', long, value_name = "DIR")]
     cwd: Option<String>,
 
-    /// User and perhaps group to run as, by name or number
+    /// User and optionally group to run as, by name or ID
     #[arg(short, long, value_name = "USER[:GROUP]")]
     user: Option<String>,
 
-    /// What the container calls itself
+    /// Hostname of the container
     #[arg(long, value_name = "NAME", default_value = "windlass")]
     hostname: String,
 
-    /// Give it a terminal
+    /// Allocate a terminal
     #[arg(short, long)]
     tty: bool,
 
-    /// What becomes of the image's volumes
+    /// How to provide the volumes of the image
     #[arg(long, value_enum, value_name = "HOW", default_value = "tmpfs")]
     volumes: VolumesArg,
 
@@ -89,18 +89,18 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// What becomes of the image's volumes.
+/// How to provide the volumes of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum VolumesArg {
-    /// In memory, starting with what the image has there; gone when the container ends
+    /// In memory, initialized with the content of the image; discarded when the container ends
     Tmpfs,
-    /// Directories of the root filesystem like others: they stay
+    /// Ordinary directories of the root filesystem
     Rootfs,
 }
 
-/// The result for programs.
+/// The result, as JSON.
 #[derive(Debug, Serialize)]
-struct Record<'a> {
+struct BundleRecord<'a> {
     bundle: String,
     config: String,
     image_id: String,
@@ -114,7 +114,7 @@ struct Record<'a> {
 }
 
 impl Args {
-    /// Makes the bundle.
+    /// Creates the bundle.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let name = image_name(&self.name)?;
         let request = self.request()?;
@@ -122,7 +122,7 @@ impl Args {
         let runner = OperationRunner::new(Mode::Silent)?;
         match runner.run_quietly(engine.bundle(&name, &self.directory, request)) {
             Ending::Done(bundled) => {
-                self.tell(context, &bundled)?;
+                self.print_result(context, &bundled)?;
                 Ok(CommandOutcome::Success)
             }
             Ending::Stopped(signal) => {
@@ -162,7 +162,7 @@ impl Args {
         Ok(BundleRequest { platform, options })
     }
 
-    /// Whoever makes it starts it.
+    /// Returns the user that is expected to start the bundle: the current one.
     fn runtime_user(&self) -> RuntimeUser {
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         if uid.is_root() && !self.rootless {
@@ -174,13 +174,13 @@ impl Args {
         }
     }
 
-    fn tell(&self, context: &mut Context<'_>, bundled: &Bundled) -> Result<(), Error> {
+    fn print_result(&self, context: &mut Context<'_>, bundled: &Bundled) -> Result<(), Error> {
         let warnings = messages::warnings(&bundled.warnings);
-        let run = run(&self.directory, &container_name(&self.name));
+        let run = run_command(&self.directory, &container_name(&self.name));
         if self.json {
             let bundle = std::path::absolute(&self.directory);
             let bundle = bundle.unwrap_or_else(|_| self.directory.clone());
-            let record = Record {
+            let record = BundleRecord {
                 config: text(&bundle.join(BUNDLE_CONFIG)),
                 image_id: bundled.image.to_string(),
                 platform: bundled.platform.to_string(),
@@ -189,7 +189,7 @@ impl Args {
                 entries: bundled.unpacked.entries,
                 size: bundled.unpacked.size,
                 warnings,
-                run: self::run(&bundle, &container_name(&self.name)),
+                run: run_command(&bundle, &container_name(&self.name)),
                 bundle: text(&bundle),
             };
             output::json::line(context.out, &record)?;
@@ -213,13 +213,13 @@ impl Args {
     }
 }
 
-/// Returns the words of the command that starts a bundle.
-fn run(bundle: &Path, name: &str) -> [String; 5] {
+/// Returns the arguments of the command that starts a bundle.
+fn run_command(bundle: &Path, name: &str) -> [String; 5] {
     let words = ["runc", "run", "--bundle", &text(bundle), name];
     words.map(str::to_owned)
 }
 
-/// Returns a name for a container, of what an image is called: its repository's last part.
+/// Returns a name for the container: the last component of the repository.
 fn container_name(image: &str) -> String {
     let repository = image.split('@').next().unwrap_or_default();
     let last = repository.rsplit('/').next().unwrap_or_default();
@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_container_is_called_as_its_image() {
+    fn a_container_has_the_name_of_its_image() {
         let digest = format!("app@sha256:{}", "a".repeat(64));
         for (image, name) in [
             ("alpine", "alpine"),

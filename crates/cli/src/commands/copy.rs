@@ -25,19 +25,19 @@ use crate::output::human;
 use windlass::text::escape;
 use windlass_control::{ControlClient, ControlError, ImageSource, OperationResult, Request};
 
-/// Carry an image between registries, files and the store
+/// Copy an image between registries, files and the store
 ///
-/// Byte for byte: the digests stay. What is at the other end already is not carried. Between registries nothing goes
-/// through the store, and within one nothing goes over the wire.
+/// Manifests and layers are copied without changes, so that the digests stay the same. Blobs that the destination already
+/// has are skipped. A copy between registries does not use the store; a copy within a registry does not download blobs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Places:
-  docker://NAME[:TAG|@DIGEST]       In a registry; so is a name alone
-  oci:DIR[:TAG]                     In an OCI layout
-  oci-archive:FILE[:TAG]            In an archive of an OCI layout
-  docker-archive:FILE[:NAME[:TAG]]  In an archive as of docker save
-  dir:DIR                           In a directory of one image, as of skopeo
-  windlass:NAME                     In the store
+Sources and destinations:
+  docker://NAME[:TAG|@DIGEST]       Registry; the prefix is optional
+  oci:DIR[:TAG]                     OCI layout
+  oci-archive:FILE[:TAG]            Archive of an OCI layout
+  docker-archive:FILE[:NAME[:TAG]]  Archive in the format of docker save
+  dir:DIR                           Directory with one image, in the format of skopeo
+  windlass:NAME                     Local store
 
 Examples:
   windlass copy alpine:3 docker://localhost:5000/alpine:3
@@ -46,23 +46,23 @@ Examples:
   windlass copy oci-archive:app.tar docker://ghcr.io/me/app
   windlass copy windlass:app:1 docker-archive:app.tar.gz")]
 pub(crate) struct Args {
-    /// Where the image is
+    /// Image to copy
     #[arg(value_name = "SOURCE", value_parser = place)]
     source: Box<Place>,
 
-    /// Where it is to be
+    /// Where to copy it
     #[arg(value_name = "DESTINATION", value_parser = place)]
     destination: Box<Place>,
 
-    /// Copy what belongs to the image, too: signatures, attestations, bills of materials
+    /// Also copy referrers of the image, such as signatures, attestations and SBOMs
     #[arg(long)]
     referrers: bool,
 
-    /// Push layers, too, that are not to be distributed freely
+    /// Also push non-distributable layers
     #[arg(long)]
     allow_nondistributable_artifacts: bool,
 
-    /// Send large blobs in pieces of this many bytes, for registries that refuse long requests
+    /// Upload large blobs in chunks of this size, for registries that reject large requests
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     chunk_size: Option<NonZeroU64>,
 
@@ -76,29 +76,29 @@ pub(crate) struct Args {
     auth: AuthFile,
 }
 
-/// What was carried, for programs.
+/// The result, as JSON.
 #[derive(Serialize)]
-struct Record {
+struct CopyRecord {
     source: String,
     destination: String,
     digest: String,
     artifacts: usize,
 }
 
-/// How many blobs are carried at a time.
-const AT_ONCE: usize = 4;
+/// How many blobs are copied at the same time.
+const MAX_CONCURRENT_BLOBS: usize = 4;
 
 impl Args {
-    /// Copies.
+    /// Copies the image.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let choice = self.platforms.choice()?;
-        let keys = context.keys(self.auth.authfile.as_deref());
+        let credentials = context.keys(self.auth.authfile.as_deref());
         let runner = OperationRunner::new(self.display.mode(context))?;
         let engine = match self.engine(context)? {
             Some(Backend::Daemon(daemon)) => {
-                let copy = self.by(&daemon, choice, keys)?;
-                let copied = runner.run(&self.doing("Copying"), copy);
-                return self.end(context, copied);
+                let copy = self.copy_by_daemon(&daemon, choice, credentials)?;
+                let copied = runner.run(&self.action("Copying"), copy);
+                return self.finish(context, copied);
             }
             Some(Backend::Local(engine)) => Some(*engine),
             None => None,
@@ -114,11 +114,11 @@ impl Args {
             choice,
             referrers: self.referrers,
             foreign: self.allow_nondistributable_artifacts,
-            caller: Caller::new(Arc::new(keys.clone())),
-            at_once: AT_ONCE,
+            caller: Caller::new(Arc::new(credentials.clone())),
+            at_once: MAX_CONCURRENT_BLOBS,
             chunk: self.chunk_size.map(NonZeroU64::get),
         };
-        let (action, registry) = (self.doing("copying"), self.asked(&keys));
+        let (action, registry) = (self.action("copying"), self.registry_login(&credentials));
         let copy = copier.copy(request).map_err(|source| {
             Error::from(OperationError::Transfer {
                 action,
@@ -126,46 +126,48 @@ impl Args {
                 source: Box::new(source.into()),
             })
         });
-        let copied = runner.run(&self.doing("Copying"), copy);
+        let copied = runner.run(&self.action("Copying"), copy);
         if let Some(engine) = &engine {
             runner.settle(engine);
         }
-        self.end(context, copied)
+        self.finish(context, copied)
     }
 
-    fn end(
+    fn finish(
         &self,
         context: &mut Context<'_>,
         copied: Ending<Copied, Error>,
     ) -> Result<CommandOutcome, Error> {
         match copied {
             Ending::Done(copied) => {
-                self.tell(context, &copied)?;
+                self.print_result(context, &copied)?;
                 Ok(CommandOutcome::Success)
             }
             Ending::Stopped(signal) => {
-                note("Stopped. What was carried whole is there; nothing has a new name.");
+                note("Stopped. Complete blobs are kept; no image was tagged.");
                 Ok(CommandOutcome::Interrupted(signal))
             }
             Ending::Failed(error) => Err(error),
         }
     }
 
-    /// Has the daemon that owns the store take the image in.
-    fn by(
+    /// Starts a copy into the store by the daemon that owns it.
+    fn copy_by_daemon(
         &self,
         daemon: &ControlClient,
         choice: Choice,
-        keys: CredentialStore,
+        credentials: CredentialStore,
     ) -> Result<Operation<CopyEvent, Copied, Error>, Error> {
         let Place::Store(ImageName::Reference(name) | ImageName::ReferenceOrPrefix(name, _)) =
             &*self.destination
         else {
-            return Err(self.failed(CopyImageError::Unnamed.into(), &keys));
+            return Err(self.transfer_error(CopyImageError::Unnamed.into(), &credentials));
         };
         if self.referrers {
             let what = "the store";
-            return Err(self.failed(CopyImageError::NoReferrers { what }.into(), &keys));
+            return Err(
+                self.transfer_error(CopyImageError::NoReferrers { what }.into(), &credentials)
+            );
         }
         let (source, file) = match &*self.source {
             Place::Registry(reference) => {
@@ -177,7 +179,8 @@ impl Args {
                 (ImageSource::Store { name }, None)
             }
             Place::Files { path, word, .. } => {
-                let file = backend::open(path).map_err(|error| self.failed(error, &keys))?;
+                let file = backend::open(path)
+                    .map_err(|error| self.transfer_error(error, &credentials))?;
                 (ImageSource::Files { name: word.clone() }, Some(file))
             }
         };
@@ -185,10 +188,10 @@ impl Args {
             source,
             name: name.clone().or_latest(),
             choice,
-            action: self.doing("copying"),
-            registry: self.asked(&keys),
+            action: self.action("copying"),
+            registry: self.registry_login(&credentials),
         };
-        let copy = daemon.transfer(request, file, Some(Arc::new(keys)));
+        let copy = daemon.transfer(request, file, Some(Arc::new(credentials)));
         Ok(copy.then(|result| match result? {
             OperationResult::Copied { digest } => Ok(Copied {
                 digest,
@@ -198,17 +201,17 @@ impl Args {
         }))
     }
 
-    fn failed(&self, source: TransferError, keys: &CredentialStore) -> Error {
+    fn transfer_error(&self, source: TransferError, credentials: &CredentialStore) -> Error {
         OperationError::Transfer {
-            action: self.doing("copying"),
-            registry: self.asked(keys),
+            action: self.action("copying"),
+            registry: self.registry_login(credentials),
             source: Box::new(source),
         }
         .into()
     }
 
-    /// Returns the registry that has a part in it, and what is at hand to prove there who asks.
-    fn asked(&self, keys: &CredentialStore) -> Option<RegistryLogin> {
+    /// Returns the registry of the copy, if there is one, and which credentials the user has for it.
+    fn registry_login(&self, credentials: &CredentialStore) -> Option<RegistryLogin> {
         let places = [&self.destination, &self.source];
         places.into_iter().find_map(|place| {
             let Place::Registry(reference) = &**place else {
@@ -217,17 +220,17 @@ impl Args {
             let registry = reference.repository().registry().to_owned();
             Some(RegistryLogin {
                 registry,
-                login: login_state(keys, reference),
+                login: login_state(credentials, reference),
             })
         })
     }
 
-    /// Opens the store, if the image goes there or comes from there.
+    /// Opens the store if it is the source or the destination.
     fn engine(&self, context: &Context<'_>) -> Result<Option<Backend>, Error> {
         let is_store = |place: &Place| matches!(place, Place::Store(_));
         if is_store(&self.destination) {
             return context
-                .backend(&self.doing("windlass copy: copying"), |_| {})
+                .backend(&self.action("windlass copy: copying"), |_| {})
                 .map(Some);
         }
         if is_store(&self.source) {
@@ -236,14 +239,14 @@ impl Args {
         Ok(None)
     }
 
-    fn doing(&self, verb: &str) -> String {
+    fn action(&self, verb: &str) -> String {
         format!("{verb} {} to {}", self.source, self.destination)
     }
 
-    fn tell(&self, context: &mut Context<'_>, copied: &Copied) -> Result<(), Error> {
+    fn print_result(&self, context: &mut Context<'_>, copied: &Copied) -> Result<(), Error> {
         let Copied { digest, artifacts } = copied;
         if self.display.json {
-            let record = Record {
+            let record = CopyRecord {
                 source: self.source.to_string(),
                 destination: self.destination.to_string(),
                 digest: digest.to_string(),
@@ -253,11 +256,11 @@ impl Args {
         } else {
             writeln!(context.out, "{digest}")?;
             if self.display.has_notes() {
-                let with = match artifacts {
+                let suffix = match artifacts {
                     0 => String::new(),
                     count => format!(", with {}", human::count(*count as u64, "artifact")),
                 };
-                note(&escape(&format!("{}{with}", self.doing("Copied"))));
+                note(&escape(&format!("{}{suffix}", self.action("Copied"))));
             }
         }
         Ok(context.out.flush()?)

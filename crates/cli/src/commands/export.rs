@@ -18,27 +18,27 @@ use crate::output;
 use crate::output::human;
 use windlass::text::escape;
 
-/// Write an image's root filesystem as one tar
+/// Export an image's root filesystem as a tar archive
 ///
-/// All layers, one over the other, as `unpack` writes them as root: with owners, devices and attributes, whoever runs
-/// it. The same image makes the same bytes.
+/// The archive contains the merged layers with all owners, devices and extended attributes, without requiring root. The
+/// output is reproducible.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windlass export -o rootfs.tar alpine:3
-  windlass export -o rootfs.tar.zst alpine:3    Compressed, as the name ends
-  windlass export alpine:3 | tar -tv            What is in it
+  windlass export -o rootfs.tar.zst alpine:3    Compressed, by the extension
+  windlass export alpine:3 | tar -tv            List the files
   windlass export app:1 | windlass import - app:flat")]
 pub(crate) struct Args {
-    /// Name or ID of an image that is here
+    /// Name or ID of the image
     #[arg(value_name = "NAME")]
     name: String,
 
-    /// File to write; `-` is standard output [default: standard output]
+    /// File to write, or `-` for standard output [default: -]
     #[arg(short, long, value_name = "FILE|-")]
     output: Option<PathBuf>,
 
-    /// Compress it [default: as the name of the file ends]
+    /// Compression of the archive [default: by the extension of the file]
     #[arg(long, value_enum, value_name = "HOW")]
     compress: Option<CompressionArg>,
 
@@ -46,9 +46,9 @@ pub(crate) struct Args {
     display: OutputArgs,
 }
 
-/// What was written, for programs.
+/// The result, as JSON.
 #[derive(Serialize)]
-struct Record<'a> {
+struct ExportRecord<'a> {
     image_id: String,
     layers: u64,
     entries: u64,
@@ -56,7 +56,7 @@ struct Record<'a> {
 }
 
 impl Args {
-    /// Exports. A file does not appear unless all of it is written.
+    /// Exports the image. A file appears only when it is complete.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let name = image_name(&self.name)?;
         self.check()?;
@@ -67,20 +67,20 @@ impl Args {
             None => standard_output()?,
         };
         let export = engine.export(&name, output, self.compression());
-        match runner.run(&self.doing("Exporting"), export) {
+        match runner.run(&self.action("Exporting"), export) {
             Ending::Done(exported) => {
-                self.tell(context, &exported)?;
+                self.print_result(context, &exported)?;
                 Ok(CommandOutcome::Success)
             }
             Ending::Stopped(signal) => {
                 note(match self.file() {
                     Some(_) => "Stopped. Nothing was written.",
-                    None => "Stopped. What was written is not whole.",
+                    None => "Stopped. The output is incomplete.",
                 });
                 Ok(CommandOutcome::Interrupted(signal))
             }
             Ending::Failed(source) => Err(OperationError::Transfer {
-                action: self.doing("exporting"),
+                action: self.action("exporting"),
                 registry: None,
                 source: Box::new(source.into()),
             }
@@ -88,14 +88,14 @@ impl Args {
         }
     }
 
-    /// Finds what does not go together.
+    /// Rejects combinations of options that cannot work.
     fn check(&self) -> Result<(), Error> {
         let problem = if self.file().is_some() {
             return Ok(());
         } else if io::stdout().is_terminal() {
-            "a tar is not for a terminal: give a file with --output, or redirect it"
+            "cannot write an archive to a terminal: use --output or redirect standard output"
         } else if self.display.json {
-            "--json and the tar cannot both go to standard output: give a file with --output"
+            "cannot write both --json and the archive to standard output: use --output"
         } else {
             return Ok(());
         };
@@ -109,27 +109,27 @@ impl Args {
     }
 
     fn compression(&self) -> windlass::Compression {
-        let by_name = || self.file().map(windlass::Compression::of_name);
-        let asked = self.compress.map(windlass::Compression::from);
-        asked
-            .or_else(by_name)
+        let by_extension = || self.file().map(windlass::Compression::of_name);
+        let requested = self.compress.map(windlass::Compression::from);
+        requested
+            .or_else(by_extension)
             .unwrap_or(windlass::Compression::None)
     }
 
-    fn doing(&self, verb: &str) -> String {
+    fn action(&self, verb: &str) -> String {
         match self.file() {
             Some(path) => format!("{verb} {} to {}", self.name, path.display()),
             None => format!("{verb} {}", self.name),
         }
     }
 
-    fn tell(&self, context: &mut Context<'_>, exported: &Exported) -> Result<(), Error> {
+    fn print_result(&self, context: &mut Context<'_>, exported: &Exported) -> Result<(), Error> {
         let Some(path) = self.file() else {
             return Ok(());
         };
         let output = path.to_string_lossy();
         if self.display.json {
-            let record = Record {
+            let record = ExportRecord {
                 image_id: exported.image_id.to_string(),
                 layers: exported.layers,
                 entries: exported.entries,

@@ -23,14 +23,14 @@ use crate::stdin::Stdin;
 use source::Source;
 use windlass::text::escape;
 
-/// Make an image of a tar
+/// Create an image from a tar archive
 ///
-/// The image has one layer: what came, byte for byte, plain or compressed with gzip or zstd. It is made and named at
-/// once, or not at all.
+/// The image has one layer: the archive without changes, uncompressed or compressed with gzip or zstd. The image
+/// appears only when the import is complete.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Changes:
-  CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR, as in a Dockerfile
+Instructions for --change, as in a Dockerfile:
+  CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR
 
 Examples:
   windlass import rootfs.tar.gz app:1
@@ -39,27 +39,27 @@ Examples:
   windlass import -c 'CMD [\"/bin/sh\"]' -c 'ENV LANG=C.UTF-8' rootfs.tar app:1
   windlass export app:1 | windlass import - app:flat")]
 pub(crate) struct Args {
-    /// File to read, `-` for standard input, or an http or https URL
+    /// File, http or https URL to read, or `-` for standard input
     #[arg(value_name = "FILE|-|URL")]
     source: String,
 
-    /// What to call the image
+    /// Name of the image
     #[arg(value_name = "NAME[:TAG]")]
     name: Option<String>,
 
-    /// Change how the image is run, by a Dockerfile's instruction; can be given several times
+    /// Apply a Dockerfile instruction to the image; can be given several times
     #[arg(short, long, value_name = "INSTRUCTION")]
     change: Vec<String>,
 
-    /// Remark for the image's history [default: where it came from]
+    /// Comment for the history of the image [default: the source]
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
 
-    /// What the image runs on [default: linux and this machine's architecture]
+    /// Platform of the image [default: linux and the architecture of this machine]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<String>,
 
-    /// Take no more than so many bytes
+    /// Maximum size of the archive
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     max_size: Option<NonZeroU64>,
 
@@ -68,45 +68,47 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Imports.
+    /// Imports the archive.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let source = Source::parse(&self.source)?;
         let options = self.options(&context.environment, &source)?;
         if source == Source::Stdin && io::stdin().is_terminal() {
-            let text = "a tar is not typed: redirect standard input, or name a file".to_owned();
+            let text = "no archive: name a file or redirect standard input".to_owned();
             return Err(Error::Usage { text });
         }
         let mut stdin = Stdin::new(options.limit);
-        let purpose = source.doing("windlass import: importing");
+        let purpose = source.action("windlass import: importing");
         let backend = match source {
             Source::Stdin => context.backend_with_stdin(&mut stdin, &purpose)?,
             Source::File(_) | Source::Url(_) => context.backend(&purpose, |_| {})?,
         };
         let runner = OperationRunner::new(self.display.mode(context))?;
-        let doing = source.doing("Importing");
+        let action = source.action("Importing");
         let imported = match backend {
             Backend::Local(engine) => {
                 let from = match source.open(context, stdin, &runner, options.limit)? {
                     Ok(from) => from,
-                    Err(signal) => return Ok(stopped(signal)),
+                    Err(signal) => return Ok(interrupted(signal)),
                 };
                 let import = engine.import(from, options);
-                let import = import.map_err(move |error| failed(&source, error.into()));
-                runner.run(&doing, import)
+                let import = import.map_err(move |error| import_error(&source, error.into()));
+                runner.run(&action, import)
             }
             Backend::Daemon(daemon) => {
-                let from = source.tar(stdin).map_err(|error| failed(&source, error))?;
-                let action = source.doing("importing");
-                let import = import_by_daemon(&daemon, from, options, &self.change, action);
-                runner.run(&doing, import)
+                let from = source
+                    .open_for_daemon(stdin)
+                    .map_err(|error| import_error(&source, error))?;
+                let importing = source.action("importing");
+                let import = import_by_daemon(&daemon, from, options, &self.change, importing);
+                runner.run(&action, import)
             }
         };
         match imported {
             Ending::Done(image) => {
-                self.tell(context, &image)?;
+                self.print_result(context, &image)?;
                 Ok(CommandOutcome::Success)
             }
-            Ending::Stopped(signal) => Ok(stopped(signal)),
+            Ending::Stopped(signal) => Ok(interrupted(signal)),
             Ending::Failed(error) => Err(error),
         }
     }
@@ -117,7 +119,7 @@ impl Args {
         if let Some(name) = name.as_ref().filter(|name| name.digest().is_some()) {
             let name = name.familiar();
             return Err(usage(format!(
-                "{name} has a digest, and cannot be given as a name"
+                "{name} is not a valid name: it has a digest"
             )));
         }
         let mut config = ContainerConfig::default();
@@ -126,19 +128,19 @@ impl Args {
             changed.map_err(|error| usage(text::error_chain(&error)))?;
         }
         let platform = self.platform.as_deref().map(parse_platform).transpose()?;
-        let here = || Platform::new("linux", std::env::consts::ARCH, None);
-        let from = || format!("Imported from {}", source.shown());
+        let default_platform = || Platform::new("linux", std::env::consts::ARCH, None);
+        let default_comment = || format!("Imported from {}", source.history_text());
         Ok(ImportOptions {
             name: name.map(Reference::or_latest),
-            platform: platform.unwrap_or_else(here),
+            platform: platform.unwrap_or_else(default_platform),
             config,
-            created: created(environment)?.to_string(),
-            comment: self.message.clone().unwrap_or_else(from),
+            created: creation_time(environment)?.to_string(),
+            comment: self.message.clone().unwrap_or_else(default_comment),
             limit: self.max_size.map(NonZeroU64::get),
         })
     }
 
-    fn tell(&self, context: &mut Context<'_>, image: &Loaded) -> Result<(), Error> {
+    fn print_result(&self, context: &mut Context<'_>, image: &Loaded) -> Result<(), Error> {
         warn_about_moved_names(image);
         if self.display.json {
             write_record(context.out, image)?;
@@ -152,26 +154,25 @@ impl Args {
     }
 }
 
-fn stopped(signal: Signal) -> CommandOutcome {
+fn interrupted(signal: Signal) -> CommandOutcome {
     note("Stopped. Nothing was imported.");
     CommandOutcome::Interrupted(signal)
 }
 
-fn failed(source: &Source, error: TransferError) -> Error {
-    OperationError::import(source.doing("importing"), error).into()
+fn import_error(source: &Source, error: TransferError) -> Error {
+    OperationError::import(source.action("importing"), error).into()
 }
 
-/// Returns the moment that the image is said to be made at: `SOURCE_DATE_EPOCH`, for those who want the same bytes
-/// again, or now.
-fn created(environment: &Environment) -> Result<Timestamp, Error> {
+/// Returns the creation time of the image: `SOURCE_DATE_EPOCH` for reproducible images, or else the current time.
+fn creation_time(environment: &Environment) -> Result<Timestamp, Error> {
     let Some(epoch) = &environment.source_date_epoch else {
         return Ok(Timestamp::now());
     };
     let seconds = epoch.parse().ok();
-    let moment = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
-    moment.ok_or_else(|| Error::Usage {
+    let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.ok_or_else(|| Error::Usage {
         text: format!(
-            "SOURCE_DATE_EPOCH has to be a number of seconds, not {:?}",
+            "SOURCE_DATE_EPOCH must be a number of seconds, not {:?}",
             text::sanitize(epoch)
         ),
     })
@@ -179,5 +180,5 @@ fn created(environment: &Environment) -> Result<Timestamp, Error> {
 
 fn parse_size(text: &str) -> Result<NonZeroU64, String> {
     let size = windlass_config::parse_size(text).map_err(|error| error.to_string())?;
-    NonZeroU64::new(size).ok_or_else(|| "no byte is no tar".to_owned())
+    NonZeroU64::new(size).ok_or_else(|| "the size must be at least 1 byte".to_owned())
 }

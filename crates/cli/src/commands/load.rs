@@ -16,22 +16,22 @@ use crate::operation::{Ending, OperationRunner};
 use crate::stdin::Stdin;
 use windlass::text::escape;
 
-/// Take images out of an archive or a directory
+/// Load images from an archive or a directory
 ///
-/// Archives of docker, podman, skopeo, ctr and windlass, plain or compressed; OCI layouts, and skopeo's directories.
-/// Everything is verified before any of it is there, and is kept byte for byte.
+/// Reads archives of docker, podman, skopeo, ctr and windlass, compressed or not, OCI layouts, and directories of skopeo.
+/// All content is verified before an image appears, and stored without changes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windlass load -i alpine.tar
   docker save app:1 | windlass load
-  windlass load -i layout/ --name app:1     An OCI layout whose image has no name of its own")]
+  windlass load -i layout/ --name app:1     OCI layout with an unnamed image")]
 pub(crate) struct Args {
-    /// File or directory to read; - for standard input, which is the default
+    /// File or directory to read, or `-` for standard input [default: -]
     #[arg(short, long, value_name = "PATH")]
     input: Option<PathBuf>,
 
-    /// Give the image this name, and not the one that the archive has
+    /// Name of the image, instead of the one in the archive
     #[arg(long, value_name = "NAME[:TAG]")]
     name: Option<String>,
 
@@ -43,7 +43,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Loads.
+    /// Loads the images.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let name = self.name.as_deref().map(parse_reference).transpose()?;
         let options = LoadOptions {
@@ -51,21 +51,23 @@ impl Args {
             name: name.map(Reference::or_latest),
         };
         if self.input().is_none() && io::stdin().is_terminal() {
-            let text = "no archive: give one with --input, or on standard input".to_owned();
+            let text = "no archive: use --input or redirect standard input".to_owned();
             return Err(Error::Usage { text });
         }
         let mut stdin = Stdin::new(None);
-        let purpose = self.doing("windlass load: loading");
+        let purpose = self.action("windlass load: loading");
         let backend = match self.input() {
             Some(_) => context.backend(&purpose, |_| {})?,
             None => context.backend_with_stdin(&mut stdin, &purpose)?,
         };
         let runner = OperationRunner::new(self.display.mode(context))?;
-        let from = self.from(stdin).map_err(|error| self.failed(error))?;
-        let load = backend.load(from, options, self.doing("loading"))?;
-        match runner.run(&self.doing("Loading"), load) {
+        let source = self
+            .source(stdin)
+            .map_err(|error| self.transfer_error(error))?;
+        let load = backend.load(source, options, self.action("loading"))?;
+        match runner.run(&self.action("Loading"), load) {
             Ending::Done(loaded) => {
-                self.tell(context, &loaded)?;
+                self.print_result(context, &loaded)?;
                 Ok(CommandOutcome::Success)
             }
             Ending::Stopped(signal) => {
@@ -76,22 +78,22 @@ impl Args {
         }
     }
 
-    /// Returns the file or directory; `-` is standard input.
+    /// Returns the path of the input, or `None` for standard input.
     fn input(&self) -> Option<&Path> {
         let input = self.input.as_deref();
         input.filter(|path| *path != Path::new("-"))
     }
 
-    fn failed(&self, source: TransferError) -> Error {
+    fn transfer_error(&self, source: TransferError) -> Error {
         OperationError::Transfer {
-            action: self.doing("loading"),
+            action: self.action("loading"),
             registry: None,
             source: Box::new(source),
         }
         .into()
     }
 
-    fn from(&self, stdin: Stdin) -> Result<LoadFrom, TransferError> {
+    fn source(&self, stdin: Stdin) -> Result<LoadFrom, TransferError> {
         if let Some(path) = self.input() {
             return Ok(LoadFrom::Path(path.to_owned()));
         }
@@ -102,14 +104,14 @@ impl Args {
         Ok(LoadFrom::File(stdin))
     }
 
-    fn doing(&self, verb: &str) -> String {
+    fn action(&self, verb: &str) -> String {
         match self.input() {
             Some(path) => format!("{verb} {}", path.display()),
-            None => format!("{verb} what comes from standard input"),
+            None => format!("{verb} from standard input"),
         }
     }
 
-    fn tell(&self, context: &mut Context<'_>, loaded: &[Loaded]) -> Result<(), Error> {
+    fn print_result(&self, context: &mut Context<'_>, loaded: &[Loaded]) -> Result<(), Error> {
         for image in loaded {
             warn_about_moved_names(image);
             if self.display.json {

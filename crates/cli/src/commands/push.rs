@@ -18,10 +18,10 @@ use crate::operation::{Ending, OperationRunner};
 use crate::output;
 use windlass::text::escape;
 
-/// Send images to their registries
+/// Upload images to registries
 ///
-/// Byte for byte as they came, so that the digests stay. What the registry has is not sent again, and what another
-/// repository of it has is taken over from there.
+/// Manifests and layers are uploaded without changes, so that the digests stay the same. Blobs that the repository
+/// already has are skipped; blobs of other repositories of the registry are mounted from there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,23 +29,23 @@ Examples:
   windlass push --all-tags ghcr.io/owner/app
   windlass tag alpine:3 localhost:5000/alpine:3 && windlass push localhost:5000/alpine:3")]
 pub(crate) struct Args {
-    /// Names of images that are here; the name says where they go
+    /// Names of the images; each name includes the registry to push to
     #[arg(value_name = "NAME[:TAG]", required = true)]
     names: Vec<String>,
 
-    /// Push every tag that is here of the repositories
+    /// Push every local tag of each repository
     #[arg(short, long)]
     all_tags: bool,
 
-    /// Blobs to send at once
+    /// Maximum number of concurrent blob uploads
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64))]
     max_concurrent_uploads: u16,
 
-    /// Send large blobs in pieces of this many bytes, for registries that refuse long requests
+    /// Upload large blobs in chunks of this size, for registries that reject large requests
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     chunk_size: Option<NonZeroU64>,
 
-    /// Push layers, too, that are not to be distributed freely
+    /// Also push non-distributable layers
     #[arg(long)]
     allow_nondistributable_artifacts: bool,
 
@@ -59,9 +59,9 @@ pub(crate) struct Args {
     auth: AuthFile,
 }
 
-/// An image, for programs.
+/// A pushed image, as JSON.
 #[derive(Serialize)]
-struct Record {
+struct PushRecord {
     reference: String,
     digest: String,
     size: u64,
@@ -69,7 +69,7 @@ struct Record {
 }
 
 impl Args {
-    /// Pushes. An image that fails is reported and does not keep the others from being pushed.
+    /// Pushes the images. A failure is reported and does not prevent the other pushes.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let names = self.names.iter().map(|name| parse_reference(name));
         let names: Vec<_> = names.collect::<Result<_, _>>()?;
@@ -80,9 +80,9 @@ impl Args {
             names
         };
         let runner = OperationRunner::new(self.display.mode(context))?;
-        let keys = context.keys(self.auth.authfile.as_deref());
-        let caller = Caller::new(Arc::new(keys.clone()));
-        let mut ended = CommandOutcome::Success;
+        let credentials = context.keys(self.auth.authfile.as_deref());
+        let caller = Caller::new(Arc::new(credentials.clone()));
+        let mut outcome = CommandOutcome::Success;
         for reference in names {
             let request = PushRequest {
                 reference: reference.clone(),
@@ -93,11 +93,11 @@ impl Args {
                 chunk: self.chunk_size.map(NonZeroU64::get),
                 foreign: self.allow_nondistributable_artifacts,
             };
-            let doing = format!("Pushing {}", reference.familiar());
-            match runner.run(&doing, engine.push(request)) {
-                Ending::Done(pushed) => self.tell(context, &pushed)?,
+            let action = format!("Pushing {}", reference.familiar());
+            match runner.run(&action, engine.push(request)) {
+                Ending::Done(pushed) => self.print_result(context, &pushed)?,
                 Ending::Stopped(signal) => {
-                    note("Stopped. What was sent whole is there.");
+                    note("Stopped. Complete blobs stay in the registry.");
                     return Ok(CommandOutcome::Interrupted(signal));
                 }
                 Ending::Failed(source) => {
@@ -106,26 +106,26 @@ impl Args {
                         action: format!("pushing {}", reference.familiar()),
                         registry: Some(RegistryLogin {
                             registry,
-                            login: login_state(&keys, &reference),
+                            login: login_state(&credentials, &reference),
                         }),
                         source: Box::new(source.into()),
                     }));
-                    ended = CommandOutcome::Failure;
+                    outcome = CommandOutcome::Failure;
                 }
             }
         }
-        Ok(ended)
+        Ok(outcome)
     }
 
-    fn tell(&self, context: &mut Context<'_>, pushed: &Pushed) -> Result<(), Error> {
+    fn print_result(&self, context: &mut Context<'_>, pushed: &Pushed) -> Result<(), Error> {
         let name = pushed.reference.familiar();
         if pushed.is_rewritten {
             warn(&format!(
-                "{name} came with layers that were here in another compression; its manifest is a new one"
+                "{name} has layers that the store holds in another compression; it was pushed with a new manifest"
             ));
         }
         if self.display.json {
-            let record = Record {
+            let record = PushRecord {
                 reference: pushed.reference.to_string(),
                 digest: pushed.digest.to_string(),
                 size: pushed.size,
@@ -144,7 +144,7 @@ impl Args {
     }
 }
 
-/// Returns every tag that is here of `repositories`.
+/// Returns every local tag of `repositories`.
 fn all_tags(engine: &Engine, repositories: &[Reference]) -> Result<Vec<Reference>, Error> {
     let images = engine.images().map_err(OperationError::List)?;
     let mut tags = Vec::new();
@@ -153,17 +153,17 @@ fn all_tags(engine: &Engine, repositories: &[Reference]) -> Result<Vec<Reference
             let text = repository.familiar();
             return Err(Error::TagWithAllTags { text });
         }
-        let all = images.iter().flat_map(|image| &image.names);
-        let of_it = all.filter(|name| name.repository() == repository.repository());
-        let of_it: BTreeSet<String> = of_it.map(ToString::to_string).collect();
-        if of_it.is_empty() {
+        let all_names = images.iter().flat_map(|image| &image.names);
+        let names = all_names.filter(|name| name.repository() == repository.repository());
+        let names: BTreeSet<String> = names.map(ToString::to_string).collect();
+        if names.is_empty() {
             let name = ImageName::Reference(repository.clone());
             let source = windlass::StoreError::Find(windlass::FindError::Unknown { name });
             let name = repository.familiar();
             return Err(OperationError::Inspect { name, source }.into());
         }
         tags.extend(
-            of_it
+            names
                 .iter()
                 .filter_map(|name| name.parse::<Reference>().ok()),
         );
@@ -171,8 +171,8 @@ fn all_tags(engine: &Engine, repositories: &[Reference]) -> Result<Vec<Reference
     Ok(tags)
 }
 
-/// Reads the size of a piece.
+/// Parses the size of a chunk.
 pub(super) fn parse_size(text: &str) -> Result<NonZeroU64, String> {
     let size = windlass_config::parse_size(text).map_err(|error| error.to_string())?;
-    NonZeroU64::new(size).ok_or_else(|| "no byte at a time is no way to send anything".to_owned())
+    NonZeroU64::new(size).ok_or_else(|| "the size must be at least 1 byte".to_owned())
 }

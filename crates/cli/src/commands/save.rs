@@ -19,36 +19,36 @@ use crate::output;
 use crate::output::human;
 use windlass::text::escape;
 
-/// Write images into an archive or a directory
+/// Save images to an archive or a directory
 ///
-/// Everything as it was pulled, byte for byte: the same digests, for every tool. Images given by name keep the name; a
-/// repository alone stands for all its tags.
+/// Manifests and layers are saved as they were pulled, so that the digests stay the same. An image that is given by name
+/// keeps this name. A repository without a tag selects all its tags.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  windlass save -o alpine.tar alpine:3          For docker load, podman load, skopeo and windlass load
+  windlass save -o alpine.tar alpine:3          For `load` of windlass, docker and podman, and for skopeo
   windlass save alpine:3 | ssh host docker load
-  windlass save -o images.tar.zst app:1 db:2    Several at once, the whole archive compressed
-  windlass save --format oci -o layout app:1    Into an OCI layout; what is there already stays")]
+  windlass save -o images.tar.zst app:1 db:2    Several images in a compressed archive
+  windlass save --format oci -o layout app:1    Add an image to an OCI layout")]
 pub(crate) struct Args {
-    /// Names or IDs of images that are here
+    /// Names or IDs of the images
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
 
-    /// File or directory to write; - for standard output, which is the default
+    /// File or directory to write, or `-` for standard output [default: -]
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
 
-    /// What to write
+    /// Format of the output
     #[arg(
         long,
         value_enum,
         value_name = "FORM",
         default_value = "docker-archive"
     )]
-    format: Format,
+    format: SaveFormat,
 
-    /// Compress the archive as a whole [default: as the name of the file ends]
+    /// Compression of the whole archive [default: by the extension of the file]
     #[arg(long, value_enum, value_name = "HOW")]
     compress: Option<CompressionArg>,
 
@@ -59,22 +59,22 @@ pub(crate) struct Args {
     display: OutputArgs,
 }
 
-/// What can be written.
+/// The format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// An archive that both Docker and OCI tools read
+enum SaveFormat {
+    /// Archive for both Docker and OCI tools
     DockerArchive,
-    /// An archive of an OCI layout
+    /// Archive of an OCI layout
     OciArchive,
-    /// An OCI layout: a directory that takes more images
+    /// OCI layout: a directory with any number of images
     Oci,
-    /// A directory of one image, as skopeo's `dir:`
+    /// Directory with one image, in the format of skopeo's `dir:`
     Dir,
 }
 
-/// An image, for programs.
+/// A saved image, as JSON.
 #[derive(Serialize)]
-struct Record<'a> {
+struct SaveRecord<'a> {
     image_id: String,
     digest: String,
     names: Vec<String>,
@@ -83,7 +83,7 @@ struct Record<'a> {
 }
 
 impl Args {
-    /// Saves. Nothing of it appears unless all of it is written.
+    /// Saves the images. The output appears only when it is complete.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let names = self.names.iter().map(|name| image_name(name));
         let names: Vec<ImageName> = names.collect::<Result<_, _>>()?;
@@ -94,11 +94,11 @@ impl Args {
         let request = SaveRequest {
             names,
             choice,
-            to: self.to()?,
+            to: self.target()?,
         };
-        match runner.run(&self.doing("Saving"), engine.save(request)) {
+        match runner.run(&self.action("Saving"), engine.save(request)) {
             Ending::Done(saved) => {
-                self.tell(context, &saved)?;
+                self.print_result(context, &saved)?;
                 Ok(CommandOutcome::Success)
             }
             Ending::Stopped(signal) => {
@@ -106,7 +106,7 @@ impl Args {
                 Ok(CommandOutcome::Interrupted(signal))
             }
             Ending::Failed(source) => Err(OperationError::Transfer {
-                action: self.doing("saving"),
+                action: self.action("saving"),
                 registry: None,
                 source: Box::new(source.into()),
             }
@@ -114,14 +114,14 @@ impl Args {
         }
     }
 
-    fn to(&self) -> Result<SaveTo, Error> {
+    fn target(&self) -> Result<SaveTo, Error> {
         let kind = match self.format {
-            Format::DockerArchive => LayoutKind::DockerArchive,
-            Format::OciArchive => LayoutKind::OciArchive,
-            Format::Oci => LayoutKind::OciDirectory,
-            Format::Dir => LayoutKind::Directory,
+            SaveFormat::DockerArchive => LayoutKind::DockerArchive,
+            SaveFormat::OciArchive => LayoutKind::OciArchive,
+            SaveFormat::Oci => LayoutKind::OciDirectory,
+            SaveFormat::Dir => LayoutKind::Directory,
         };
-        if let Format::Oci | Format::Dir = self.format {
+        if let SaveFormat::Oci | SaveFormat::Dir = self.format {
             let path = self.output().unwrap_or_else(|| ".".as_ref()).to_owned();
             return Ok(SaveTo::Directory { kind, path });
         }
@@ -135,19 +135,19 @@ impl Args {
         })
     }
 
-    /// Finds what does not go together.
+    /// Rejects combinations of options that cannot work.
     fn check(&self) -> Result<(), Error> {
-        let is_directory = matches!(self.format, Format::Oci | Format::Dir);
+        let is_directory = matches!(self.format, SaveFormat::Oci | SaveFormat::Dir);
         let problem = if self.output().is_none() && is_directory {
-            "a directory needs a name: give it with --output"
+            "a directory requires a path: use --output"
         } else if self.output().is_none() && io::stdout().is_terminal() {
-            "an archive is not for a terminal: give a file with --output, or redirect it"
+            "cannot write an archive to a terminal: use --output or redirect standard output"
         } else if self.output().is_none() && self.display.json {
-            "--json and the archive cannot both go to standard output: give a file with --output"
+            "cannot write both --json and the archive to standard output: use --output"
         } else if is_directory && self.compress.is_some() {
-            "only an archive can be compressed, not a directory"
-        } else if self.format == Format::Dir && self.names.len() > 1 {
-            "a directory of this form holds one image"
+            "--compress applies to archives only"
+        } else if self.format == SaveFormat::Dir && self.names.len() > 1 {
+            "--format dir accepts only one image"
         } else {
             return Ok(());
         };
@@ -155,21 +155,21 @@ impl Args {
         Err(Error::Usage { text })
     }
 
-    /// Returns the file or directory; `-` is standard output.
+    /// Returns the path of the output, or `None` for standard output.
     fn output(&self) -> Option<&Path> {
         let output = self.output.as_deref();
         output.filter(|path| *path != Path::new("-"))
     }
 
     fn compression(&self) -> windlass::Compression {
-        let by_name = || self.output().map(windlass::Compression::of_name);
-        let asked = self.compress.map(windlass::Compression::from);
-        asked
-            .or_else(by_name)
+        let by_extension = || self.output().map(windlass::Compression::of_name);
+        let requested = self.compress.map(windlass::Compression::from);
+        requested
+            .or_else(by_extension)
             .unwrap_or(windlass::Compression::None)
     }
 
-    fn doing(&self, verb: &str) -> String {
+    fn action(&self, verb: &str) -> String {
         let names = self.names.join(", ");
         match self.output() {
             Some(path) => format!("{verb} {names} to {}", path.display()),
@@ -177,20 +177,20 @@ impl Args {
         }
     }
 
-    fn tell(&self, context: &mut Context<'_>, saved: &[Saved]) -> Result<(), Error> {
+    fn print_result(&self, context: &mut Context<'_>, saved: &[Saved]) -> Result<(), Error> {
         let output = self.output().map(Path::to_string_lossy);
         for image in saved {
             if image.is_rewritten {
                 let name = image.names.first();
                 let name = name.map_or(image.image_id.short(), windlass::Reference::familiar);
                 warn(&format!(
-                    "{name} came with layers that were here in another compression; its manifest is a new one, {}",
+                    "{name} has layers that the store holds in another compression; it was saved with a new manifest, {}",
                     image.digest
                 ));
             }
             if self.display.json {
                 let names = image.names.iter().map(ToString::to_string);
-                let record = Record {
+                let record = SaveRecord {
                     image_id: image.image_id.to_string(),
                     digest: image.digest.to_string(),
                     names: names.collect(),

@@ -14,34 +14,34 @@ use crate::output::human;
 use crate::progress::Mode;
 use windlass::text::escape;
 
-/// Write an image's root filesystem into a directory
+/// Unpack an image's root filesystem into a directory
 ///
-/// All layers, one over the other, with owners, modes, times, links and extended attributes as the image has
-/// them. An ordinary user owns all files, and gets no device nodes.
+/// Writes the merged layers with their owners, modes, times, links and extended attributes. Without root, all files
+/// belong to the current user, and device nodes are skipped.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   sudo windlass unpack alpine ./rootfs
   windlass unpack --root ~/images alpine ./rootfs")]
 pub(crate) struct Args {
-    /// Name or ID of an image that is here
+    /// Name or ID of the image
     #[arg(value_name = "REF")]
     name: String,
 
-    /// Where to write it: a directory that is empty or does not exist yet
+    /// Directory to write to; must be empty or missing
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }
 
 impl Args {
-    /// Unpacks.
+    /// Unpacks the image.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let name = image_name(&self.name)?;
         let engine = context.share()?;
         let runner = OperationRunner::new(Mode::Silent)?;
         match runner.run_quietly(engine.unpack(&name, &self.directory)) {
             Ending::Done(summary) => {
-                note(&self.words(&summary));
+                note(&self.summary_text(&summary));
                 Ok(CommandOutcome::Success)
             }
             Ending::Stopped(signal) => {
@@ -61,7 +61,7 @@ impl Args {
         }
     }
 
-    fn words(&self, summary: &UnpackSummary) -> String {
+    fn summary_text(&self, summary: &UnpackSummary) -> String {
         format!(
             "Unpacked {} into {}: {}, {}, {}",
             escape(&self.name),

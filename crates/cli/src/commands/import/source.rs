@@ -1,4 +1,4 @@
-//! Where a tar comes from.
+//! The source of a tar archive.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ use crate::operation::OperationRunner;
 use crate::signals::Signal;
 use crate::stdin::Stdin;
 
-/// Where a tar is.
+/// The source of a tar archive.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Stdin,
@@ -22,12 +22,12 @@ pub(super) enum Source {
     Url(WebUrl),
 }
 
-fn failed(action: &'static str) -> impl Fn(io::Error) -> TransferError {
+fn file_error(action: &'static str) -> impl Fn(io::Error) -> TransferError {
     move |source| TransferError::File { action, source }
 }
 
 impl Source {
-    /// Makes out what `text` means.
+    /// Parses the argument: `-`, a URL or a path.
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         let scheme = text.split_once("://").map(|(scheme, _)| scheme);
         let is_web = |scheme: &str| ["http", "https"].contains(&&*scheme.to_ascii_lowercase());
@@ -37,15 +37,15 @@ impl Source {
         if !scheme.is_some_and(is_web) {
             return Ok(Self::File(text.into()));
         }
-        // The text is not repeated: it may have a password in it.
+        // The error does not include the text, which may contain a password.
         let url = WebUrl::parse(text).map_err(|error| Error::Usage {
-            text: format!("the URL cannot be used: {error}"),
+            text: format!("invalid URL: {error}"),
         })?;
         Ok(Self::Url(url))
     }
 
-    /// Returns what the image's history says. Where the file was is nobody's business.
-    pub(super) fn shown(&self) -> String {
+    /// Returns the text for the history of the image, without the directory of a file.
+    pub(super) fn history_text(&self) -> String {
         match self {
             Self::Stdin => "-".to_owned(),
             Self::File(path) => {
@@ -56,17 +56,17 @@ impl Source {
         }
     }
 
-    /// Returns what is being done, such as `Importing rootfs.tar`.
-    pub(super) fn doing(&self, verb: &str) -> String {
+    /// Returns a description such as `Importing rootfs.tar`.
+    pub(super) fn action(&self, verb: &str) -> String {
         match self {
-            Self::Stdin => format!("{verb} what comes from standard input"),
+            Self::Stdin => format!("{verb} from standard input"),
             Self::File(path) => format!("{verb} {}", path.display()),
             Self::Url(url) => format!("{verb} {url}"),
         }
     }
 
-    /// Returns where the daemon gets the tar from.
-    pub(super) fn tar(&self, stdin: Stdin) -> Result<TarSource, TransferError> {
+    /// Opens the file, or returns the URL, for the daemon.
+    pub(super) fn open_for_daemon(&self, stdin: Stdin) -> Result<TarSource, TransferError> {
         Ok(match self {
             Self::Stdin => TarSource::File(read_stdin(stdin)?.into()),
             Self::File(path) => TarSource::File(open(path)?.into()),
@@ -74,7 +74,7 @@ impl Source {
         })
     }
 
-    /// Opens the file, or starts the download, unless a signal comes first.
+    /// Opens the file or starts the download, unless a signal arrives first.
     pub(super) fn open(
         &self,
         context: &Context<'_>,
@@ -95,19 +95,21 @@ impl Source {
                 }
             }
         };
-        opened.map(Ok).map_err(|error| super::failed(self, error))
+        opened
+            .map(Ok)
+            .map_err(|error| super::import_error(self, error))
     }
 }
 
 fn read_stdin(stdin: Stdin) -> Result<File, TransferError> {
-    stdin.into_file().map_err(failed("read standard input"))
+    stdin.into_file().map_err(file_error("read standard input"))
 }
 
 fn open(path: &Path) -> Result<File, TransferError> {
-    let file = File::open(path).map_err(failed("open it"))?;
-    let data = file.metadata().map_err(failed("look at it"))?;
+    let file = File::open(path).map_err(file_error("open it"))?;
+    let data = file.metadata().map_err(file_error("read its metadata"))?;
     if data.is_dir() {
-        return Err(failed("read it")(io::ErrorKind::IsADirectory.into()));
+        return Err(file_error("read it")(io::ErrorKind::IsADirectory.into()));
     }
     Ok(file)
 }
