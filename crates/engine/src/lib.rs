@@ -102,10 +102,10 @@ pub use windlass_operation::{
 };
 pub use windlass_pull::{
     EndpointsError, FoundManifest, HistoryError, LayerError, LayerState, LayerStatus, LayerView,
-    LocalLayerError, Need, NoRoom, Outcome, PlanError, PlannedLayer, Platforms, Preview, PullError,
-    PullEvent, PullPhase, PullRequest, PullView, Pulled, PullerConfig, Rate, Reason, Remote,
-    Retention, RetryPolicy, Schema1Error, Setback, SetbackView, SignatureError, Speed, Split,
-    Throttle, percent,
+    LocalLayerError, Need, NoSpace, Outcome, PlanError, PlannedLayer, Platforms, Preview,
+    PullError, PullEvent, PullPhase, PullRequest, PullView, Pulled, PullerConfig, RateLimit,
+    Reason, Remote, Retention, RetryPolicy, Schema1Error, Setback, SetbackView, SignatureError,
+    Split, Throttle, Throughput, percent,
 };
 pub use windlass_registry::{
     AccessError, AuthError, Caller, Cause, Client, ClientError, ClientIdentity, ClientTls,
@@ -248,12 +248,12 @@ impl Engine {
     }
 
     /// Changes how fast bytes may come, over all pulls.
-    pub fn set_rate(&self, rate: Rate) {
+    pub fn set_rate(&self, rate: RateLimit) {
         self.puller.set_rate(rate);
     }
 
     /// Changes how fast bytes may come in pulls from `registry`, whoever delivers them.
-    pub fn set_registry_rate(&self, registry: &str, rate: Rate) {
+    pub fn set_registry_rate(&self, registry: &str, rate: RateLimit) {
         self.puller.set_registry_rate(registry, rate);
     }
 

@@ -8,29 +8,29 @@ use windlass_oci::{DiffId, Reference};
 use windlass_store::{BlobSource, LayerSource, NewImage, NewLayer, Store};
 
 use crate::Outcome;
-use crate::arrived::Fetched;
 use crate::error::PullError;
-use crate::plan::Plan;
-use crate::puller::{Complete, Layers, Puller, done};
-use crate::resolve::Document;
+use crate::fetched_layers::Fetched;
+use crate::plan::ImagePlan;
+use crate::puller::{CompleteImage, ImageLayers, Puller, blocking_result};
+use crate::resolve::RawDocument;
 
 impl Puller {
     /// Commits the image under `reference`: all of it, or nothing.
     pub(crate) async fn commit(
         &self,
         reference: &Reference,
-        complete: Complete,
+        complete: CompleteImage,
     ) -> Result<Outcome, PullError> {
-        let Complete {
+        let CompleteImage {
             resolved,
             plan,
             layers,
             ..
         } = complete;
         let (store, reference) = (Arc::clone(&self.store), reference.clone());
-        let not_over = self.endings.subscribe();
-        done(task::spawn_blocking(move || {
-            let _not_over = not_over;
+        let pending_guard = self.pending.subscribe();
+        blocking_result(task::spawn_blocking(move || {
+            let _not_over = pending_guard;
             let image = NewImage {
                 config: document(&store, &resolved.config_bytes)?,
                 manifest: document(&store, &resolved.manifest_bytes)?,
@@ -53,9 +53,9 @@ impl Puller {
 }
 
 /// Finds each layer of the plan among those that were here and those that came.
-fn stack(plan: &Plan, layers: &Layers) -> Vec<NewLayer> {
-    let held: HashMap<DiffId, _> = layers
-        .held
+fn stack(plan: &ImagePlan, layers: &ImageLayers) -> Vec<NewLayer> {
+    let stored: HashMap<DiffId, _> = layers
+        .stored
         .iter()
         .map(|layer| (*layer.diff_id(), layer))
         .collect();
@@ -70,7 +70,7 @@ fn stack(plan: &Plan, layers: &Layers) -> Vec<NewLayer> {
                 let blob = BlobSource::New(new.blob.clone());
                 (LayerSource::New(new.layer.clone()), Some(blob))
             }
-            None => (LayerSource::Stored(held[&place.diff_id].clone()), None),
+            None => (LayerSource::Stored(stored[&place.diff_id].clone()), None),
         };
         let (digest, size) = (place.descriptor.digest, place.descriptor.size);
         NewLayer {
@@ -84,7 +84,7 @@ fn stack(plan: &Plan, layers: &Layers) -> Vec<NewLayer> {
 }
 
 /// Takes a document that the store has, or gives it one.
-fn document(store: &Store, document: &Document) -> Result<BlobSource, PullError> {
+fn document(store: &Store, document: &RawDocument) -> Result<BlobSource, PullError> {
     Ok(match store.blob(&document.digest)? {
         Some(blob) => BlobSource::Stored(blob),
         None => BlobSource::New(store.put_blob(&document.digest, &document.bytes)?),

@@ -10,8 +10,8 @@
 //!   is the attempt's, and decides what comes next.
 //! - When [`Download::run`] has returned, no thread writes any more.
 
-mod crew;
-mod fill;
+mod connection_scaler;
+mod range_connections;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,37 +25,37 @@ use windlass_registry::RegistryError;
 use windlass_store::IngestWriter;
 use windlass_transfer::{Job, Slot};
 
+use crate::endpoint_queue::EndpointQueue;
 use crate::events::{LayerStatus, Reason};
 use crate::layer::LayerError;
-use crate::limits::Limits;
-use crate::line::Line;
-use crate::progress::{Counters, Progress, Tell as _};
+use crate::limits::TransferLimits;
+use crate::progress::{ByteCounters, LayerProgress, ReportMilestone as _};
 use crate::retry::{Attempts, RetryPolicy};
 
-use crew::Crew;
-use fill::Fill;
+use connection_scaler::ConnectionScaler;
+use range_connections::RangeConnections;
 
-pub use crew::Split;
+pub use connection_scaler::Split;
 
 /// Less than this is no progress, unless it is the rest: who brings a byte a connection is not making any.
 const PROGRESS: u64 = 16 << 10;
 
 /// One blob's download.
 pub(crate) struct Download<'a> {
-    pub(crate) job: &'a Job<Progress>,
+    pub(crate) job: &'a Job<LayerProgress>,
     pub(crate) descriptor: &'a Descriptor,
     pub(crate) writer: &'a IngestWriter,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) counters: Arc<ByteCounters>,
     pub(crate) retry: RetryPolicy,
     /// How many connections there may be, and from which size on.
     pub(crate) split: Split,
-    pub(crate) limits: &'a Limits,
+    pub(crate) limits: &'a TransferLimits,
     /// Those that write.
     pub(crate) writes: TaskTracker,
 }
 
 /// Why one attempt ended early.
-enum Interrupted {
+enum Interruption {
     /// The network's fault, and perhaps gone by the next attempt.
     Registry(RegistryError),
     /// Not the network's fault.
@@ -63,9 +63,9 @@ enum Interrupted {
 }
 
 /// What to do after a failed attempt.
-enum Next {
+enum NextAttempt {
     /// The same once more, or another one, after this pause.
-    Attempt(Duration),
+    After(Duration),
     GiveUp,
 }
 
@@ -74,35 +74,35 @@ impl Download<'_> {
     ///
     /// The slot is given back while nothing is downloaded: during pauses (DM-11), and at the end. Who drops
     /// this future before it is done has yet to wait for [`Download::writes`].
-    pub(crate) async fn run(self, slot: Slot, line: &mut Line) -> Result<(), LayerError> {
+    pub(crate) async fn run(self, slot: Slot, queue: &mut EndpointQueue) -> Result<(), LayerError> {
         let mut slot = Some(slot);
         let mut attempts = Attempts::new(self.retry);
         while !self.writer.is_complete() {
-            slot = Some(self.left_alone(slot, line, &attempts).await);
-            self.job.tell(LayerStatus::Connecting {
-                endpoint: line.current().origin(),
+            slot = Some(self.acquire_slot_after_pause(slot, queue, &attempts).await);
+            self.job.report(LayerStatus::Connecting {
+                endpoint: queue.current().origin(),
                 attempt: attempts.current(),
             });
             let before = self.writer.stored_bytes();
-            let (ended, brought) = self.attempt(line).await;
+            let (ended, received) = self.attempt(queue).await;
             // What was written is kept, however the attempt ended.
-            self.settle().await;
+            self.wait_for_writes().await;
             drop(slot.take());
-            if let (true, by_several) = brought {
-                line.delivered(before > 0 || by_several);
+            if let (true, by_several) = received {
+                queue.record_delivery(before > 0 || by_several);
             }
             let error = match ended {
                 Ok(()) => break,
-                Err(Interrupted::Final(error)) => return Err(error),
-                Err(Interrupted::Registry(error)) => Arc::new(error),
+                Err(Interruption::Final(error)) => return Err(error),
+                Err(Interruption::Registry(error)) => Arc::new(error),
             };
             let rest = self.descriptor.size.saturating_sub(before);
             let progressed = self.writer.stored_bytes() - before >= PROGRESS.min(rest).max(1);
-            match next(line, &mut attempts, &error, progressed) {
-                Next::GiveUp => return Err(LayerError::Download(line.gave_up(error))),
-                Next::Attempt(after) => {
+            match next(queue, &mut attempts, &error, progressed) {
+                NextAttempt::GiveUp => return Err(LayerError::Download(queue.take_error(error))),
+                NextAttempt::After(after) => {
                     let (attempt, reason) = (attempts.current(), Reason(error));
-                    self.job.tell(LayerStatus::Retrying {
+                    self.job.report(LayerStatus::Retrying {
                         after,
                         attempt,
                         reason,
@@ -111,12 +111,12 @@ impl Download<'_> {
                 }
             }
         }
-        self.job.tell(LayerStatus::Downloaded);
+        self.job.report(LayerStatus::Downloaded);
         Ok(())
     }
 
     /// Waits until no thread writes any more.
-    async fn settle(&self) {
+    async fn wait_for_writes(&self) {
         self.writes.close();
         self.writes.wait().await;
         self.writes.reopen();
@@ -124,70 +124,81 @@ impl Download<'_> {
 
     /// Waits for a slot, and for the time that the endpoint asked to be left alone, whichever transfer it
     /// said so to; the slot is given back meanwhile.
-    async fn left_alone(&self, mut slot: Option<Slot>, line: &Line, attempts: &Attempts) -> Slot {
+    async fn acquire_slot_after_pause(
+        &self,
+        mut slot: Option<Slot>,
+        queue: &EndpointQueue,
+        attempts: &Attempts,
+    ) -> Slot {
         loop {
             let slot = match slot.take() {
                 Some(slot) => slot,
                 None => self.job.acquire_slot().await,
             };
-            let pause = line
-                .pause()
-                .filter(|pause| *pause <= self.retry.longest_asked);
+            let pause = queue
+                .remaining_pause()
+                .filter(|pause| *pause <= self.retry.longest_requested_pause);
             let Some(after) = pause else { return slot };
             drop(slot);
             let attempt = attempts.current();
-            self.job.tell(LayerStatus::Paused { after, attempt });
+            self.job.report(LayerStatus::Paused { after, attempt });
             time::sleep(after).await;
         }
     }
 
     /// Fetches what is missing, with as many connections as help. Says, too, whether anything came, and whether
     /// by several.
-    async fn attempt(&self, line: &Line) -> (Result<(), Interrupted>, (bool, bool)) {
-        let fill = Fill::new(self, line);
-        let ended = self.work(&fill, self.may_split(line)).await;
-        (ended, fill.brought())
+    async fn attempt(&self, queue: &EndpointQueue) -> (Result<(), Interruption>, (bool, bool)) {
+        let connections = RangeConnections::new(self, queue);
+        let ended = self
+            .run_connections(&connections, self.can_split(queue))
+            .await;
+        (ended, connections.received())
     }
 
-    async fn work(&self, fill: &Fill<'_>, may_split: bool) -> Result<(), Interrupted> {
-        let mut crew = Crew::new(self.split, may_split);
-        let mut first = Box::pin(fill.all(false));
-        let mut is_through = false;
-        let mut helpers = FuturesUnordered::new();
-        let look = (self.split.trial / 4).max(Duration::from_millis(1));
-        let mut looks = time::interval_at(time::Instant::now() + look, look);
-        looks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    async fn run_connections(
+        &self,
+        connections: &RangeConnections<'_>,
+        can_split: bool,
+    ) -> Result<(), Interruption> {
+        let mut scaler = ConnectionScaler::new(self.split, can_split);
+        let mut first = Box::pin(connections.run_first(false));
+        let mut is_first_done = false;
+        let mut extra = FuturesUnordered::new();
+        let interval = (self.split.trial / 4).max(Duration::from_millis(1));
+        let mut ticks = time::interval_at(time::Instant::now() + interval, interval);
+        ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
-                ended = &mut first, if !is_through => {
+                ended = &mut first, if !is_first_done => {
                     ended?;
-                    is_through = true;
+                    is_first_done = true;
                 }
-                Some(helped) = helpers.next() => crew.left(&helped),
-                now = looks.tick(), if !is_through && crew.may_grow() => {
+                Some(end) = extra.next() => scaler.record_end(&end),
+                now = ticks.tick(), if !is_first_done && scaler.can_add() => {
                     let held = self.writer.stored_bytes();
                     let missing = self.descriptor.size.saturating_sub(held);
-                    if crew.grows(now, held, missing, self.job.has_slot_waiters()) {
-                        fill.share();
-                        helpers.push(fill.help());
+                    if scaler.try_add(now, held, missing, self.job.has_slot_waiters()) {
+                        connections.share_rest();
+                        extra.push(connections.run_extra());
                     }
                 }
             }
-            if is_through && (helpers.is_empty() || crew.has_lost()) {
+            if is_first_done && (extra.is_empty() || scaler.take_lost_range()) {
                 if self.writer.is_complete() {
                     return Ok(());
                 }
                 // Somebody left a stretch behind.
-                first.set(fill.all(crew.is_shared()));
-                is_through = false;
+                first.set(connections.run_first(scaler.is_shared()));
+                is_first_done = false;
             }
         }
     }
 
     /// Tells whether parts may be asked for: of a registry, and where nobody is to be held back.
-    fn may_split(&self, line: &Line) -> bool {
-        line.has_parts() && !self.limits.are_set()
+    fn can_split(&self, queue: &EndpointQueue) -> bool {
+        queue.supports_ranges() && !self.limits.are_set()
     }
 }
 
@@ -196,26 +207,26 @@ impl Download<'_> {
 /// A mirror that delivers nothing is left at once. One that was cut off is asked for the rest first: it has
 /// what is wanted.
 fn next(
-    line: &mut Line,
+    queue: &mut EndpointQueue,
     attempts: &mut Attempts,
     error: &Arc<RegistryError>,
     progressed: bool,
-) -> Next {
+) -> NextAttempt {
     if progressed {
         attempts.progressed();
     }
-    let stays = progressed || line.current().is_final() || !line.has_next();
+    let stays = progressed || queue.current().is_registry() || !queue.has_next();
     let pause = if stays {
         attempts.pause_after(error)
     } else {
         None
     };
     match pause {
-        Some(pause) => Next::Attempt(pause),
-        None if line.goes_on(error) => {
+        Some(pause) => NextAttempt::After(pause),
+        None if queue.advance(error) => {
             attempts.start_over();
-            Next::Attempt(Duration::ZERO)
+            NextAttempt::After(Duration::ZERO)
         }
-        None => Next::GiveUp,
+        None => NextAttempt::GiveUp,
     }
 }

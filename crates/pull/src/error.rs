@@ -14,8 +14,8 @@ use windlass_store::{CommitError, FileError, IngestError, PutError, ReadError};
 
 use crate::layer::LayerError;
 use crate::plan::PlanError;
-use crate::room::NoRoom;
 use crate::sources::Need;
+use crate::space::NoSpace;
 
 /// Why a pull failed. Whatever it is: nothing of the image is visible, and the next pull works.
 #[derive(Debug, thiserror::Error)]
@@ -80,10 +80,10 @@ pub enum PullError {
     Config(#[from] ImageConfigError),
     /// Manifest and config contradict each other.
     #[error("manifest and config do not belong together")]
-    Plan(#[from] PlanError),
+    ImagePlan(#[from] PlanError),
     /// There is no room for the layers; none of them was begun.
     #[error(transparent)]
-    NoRoom(#[from] NoRoom),
+    NoSpace(#[from] NoSpace),
     /// The file system of the store could not be looked at.
     #[error(transparent)]
     File(#[from] FileError),

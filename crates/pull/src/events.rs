@@ -172,7 +172,7 @@ pub struct Reason(pub Arc<dyn Error + Send + Sync>);
 /// A [`Reason`] of which only the text is here: it happened in another process.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Elsewhere(String);
+struct RemoteReason(String);
 
 impl PartialEq for Reason {
     fn eq(&self, other: &Self) -> bool {
@@ -183,11 +183,11 @@ impl PartialEq for Reason {
 impl<'de> Deserialize<'de> for Reason {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct Fields {
+        struct ReasonFields {
             error: String,
         }
-        let Fields { error } = Fields::deserialize(deserializer)?;
-        Ok(Self(Arc::new(Elsewhere(error))))
+        let ReasonFields { error } = ReasonFields::deserialize(deserializer)?;
+        Ok(Self(Arc::new(RemoteReason(error))))
     }
 }
 

@@ -32,16 +32,16 @@ use windlass_store::{
 };
 use windlass_transfer::{Job, JobPriorities, Slot, SlotPool};
 
-use crate::arrived::{Arrivals, Arrived};
 use crate::download::{Download, Split};
+use crate::endpoint_queue::{EndpointQueue, ExcludedEndpoints};
 use crate::error::EndpointsError;
 use crate::events::LayerStatus;
-use crate::limits::Limits;
-use crate::line::{Excluded, Line};
-use crate::progress::{Counters, Progress, Tell as _};
+use crate::fetched_layers::{AvailableLayer, FetchedLayers};
+use crate::limits::TransferLimits;
+use crate::progress::{ByteCounters, LayerProgress, ReportMilestone as _};
 use crate::retry::RetryPolicy;
-use crate::room::Room;
 use crate::sources::Sources;
+use crate::space::SpaceReservations;
 
 /// What every layer transfer of a process needs.
 #[derive(Clone, Debug)]
@@ -53,8 +53,8 @@ pub(crate) struct LayerFetcher {
     pub(crate) retry: RetryPolicy,
     pub(crate) split: Split,
     pub(crate) keep: Retention,
-    pub(crate) arrivals: Arrivals,
-    pub(crate) room: Arc<Room>,
+    pub(crate) fetched_layers: FetchedLayers,
+    pub(crate) space: Arc<SpaceReservations>,
 }
 
 /// A layer that is verified and unpacked, and not visible yet.
@@ -92,126 +92,127 @@ pub enum LayerError {
     Store(#[from] windlass_store::LayerError),
     /// No endpoint is configured to pull from.
     #[error("no endpoint is configured to pull from")]
-    Nobody,
+    NoEndpoint,
     /// Nobody waited for it any more.
     #[error("cancelled")]
     Cancelled,
 }
 
 /// A transfer's outcome, as all its watchers get it.
-pub(crate) type Outcome = Result<Arrived, Arc<LayerError>>;
+pub(crate) type LayerOutcome = Result<AvailableLayer, Arc<LayerError>>;
 
 /// The thread behind the download, or the wait for its turn.
-struct Following {
+struct UnpackTask {
     task: JoinHandle<Result<FetchedLayer, LayerError>>,
     ingest: Ingest,
     stop: CancellationToken,
 }
 
 /// What a transfer begins with.
-enum Begun {
+enum TransferStart {
     /// There is nothing to be done.
-    Here(Arrived),
+    Present(AvailableLayer),
     /// It is its turn.
-    Turn(Slot),
+    Slot(Slot),
 }
 
 /// One way to the blob: those in the line, one after the other.
-struct Attempt<'a> {
+struct FetchAttempt<'a> {
     fetcher: &'a LayerFetcher,
-    job: &'a Job<Progress>,
+    job: &'a Job<LayerProgress>,
     sources: &'a Sources,
     descriptor: &'a Descriptor,
-    limits: &'a Limits,
-    line: Line,
+    limits: &'a TransferLimits,
+    queue: EndpointQueue,
     split: Split,
 }
 
 /// Counts what is read, for whoever watches.
-struct Counted {
-    follower: IngestReader,
-    counters: Arc<Counters>,
+struct CountingReader {
+    reader: IngestReader,
+    counters: Arc<ByteCounters>,
 }
 
 impl LayerFetcher {
     /// Downloads, verifies and unpacks the blob of `descriptor`, unless that was done by now.
     pub(crate) async fn fetch(
         self,
-        job: Job<Progress>,
+        job: Job<LayerProgress>,
         sources: Sources,
         descriptor: Descriptor,
-        limits: Limits,
-    ) -> Outcome {
+        limits: TransferLimits,
+    ) -> LayerOutcome {
         job.publish(|progress| progress.sources = Some(sources.clone()));
-        let begun = tokio::select! {
+        let start = tokio::select! {
             biased;
             () = job.cancelled() => Err(LayerError::Cancelled),
-            begun = self.begin(&job, &sources, &descriptor) => begun,
+            start = self.start(&job, &sources, &descriptor) => start,
         };
-        let fetched = match begun {
-            Ok(Begun::Here(arrived)) => return Ok(arrived),
-            Ok(Begun::Turn(slot)) => {
+        let fetched = match start {
+            Ok(TransferStart::Present(arrived)) => return Ok(arrived),
+            Ok(TransferStart::Slot(slot)) => {
                 let way = (&sources, &descriptor, &limits);
-                self.fetch_from(&job, way, slot).await
+                self.fetch_verified(&job, way, slot).await
             }
             Err(error) => Err(error),
         };
         let fetched = fetched.map_err(Arc::new)?;
-        Ok(self.arrivals.arrived(fetched))
+        Ok(self.fetched_layers.insert(fetched))
     }
 
     /// Waits for a slot, and looks meanwhile whether one is needed. The place in the queue is taken first: those
     /// that begin at once get their slots in this order.
-    async fn begin(
+    async fn start(
         &self,
-        job: &Job<Progress>,
+        job: &Job<LayerProgress>,
         sources: &Sources,
         descriptor: &Descriptor,
-    ) -> Result<Begun, LayerError> {
-        let (mut turn, mut slot) = (pin!(job.acquire_slot()), None);
-        let mut here = pin!(self.here(sources, descriptor));
+    ) -> Result<TransferStart, LayerError> {
+        let (mut queued, mut slot) = (pin!(job.acquire_slot()), None);
+        let mut here = pin!(self.find_present(sources, descriptor));
         let here = loop {
             tokio::select! {
                 biased;
-                taken = &mut turn, if slot.is_none() => slot = Some(taken),
+                taken = &mut queued, if slot.is_none() => slot = Some(taken),
                 here = &mut here => break here?,
             }
         };
         Ok(match (here, slot) {
-            (Some(arrived), _) => Begun::Here(arrived),
-            (None, Some(slot)) => Begun::Turn(slot),
-            (None, None) => Begun::Turn(turn.await),
+            (Some(arrived), _) => TransferStart::Present(arrived),
+            (None, Some(slot)) => TransferStart::Slot(slot),
+            (None, None) => TransferStart::Slot(queued.await),
         })
     }
 
     /// Finds the layer if it came since it was found missing: for a pull that goes on, or for good.
-    async fn here(
+    async fn find_present(
         &self,
         sources: &Sources,
         descriptor: &Descriptor,
-    ) -> Result<Option<Arrived>, LayerError> {
-        if let Some(arrived) = self.arrivals.get(descriptor) {
-            sources.prove(descriptor).await?;
+    ) -> Result<Option<AvailableLayer>, LayerError> {
+        if let Some(arrived) = self.fetched_layers.get(descriptor) {
+            sources.check_access(descriptor).await?;
             return Ok(Some(arrived));
         }
         let (store, descriptor) = (Arc::clone(&self.store), descriptor.clone());
-        let held = joined(task::spawn_blocking(move || held(&store, &descriptor)).await)?;
-        Ok(held.map(Arrived::Held))
+        let held =
+            join_result(task::spawn_blocking(move || find_stored(&store, &descriptor)).await)?;
+        Ok(held.map(AvailableLayer::Stored))
     }
 
     /// Fetches until what came is right, or nobody is left who could do better (T29, DL-9).
-    async fn fetch_from(
+    async fn fetch_verified(
         &self,
-        job: &Job<Progress>,
-        (sources, descriptor, limits): (&Sources, &Descriptor, &Limits),
+        job: &Job<LayerProgress>,
+        (sources, descriptor, limits): (&Sources, &Descriptor, &TransferLimits),
         slot: Slot,
     ) -> Result<FetchedLayer, LayerError> {
-        let mut excluded = Excluded::default();
+        let mut excluded = ExcludedEndpoints::default();
         let mut wrong = None;
         let mut slot = Some(slot);
         loop {
-            let Some(line) = Line::up(sources, descriptor, &excluded) else {
-                return Err(wrong.unwrap_or(LayerError::Nobody));
+            let Some(queue) = EndpointQueue::new(sources, descriptor, &excluded) else {
+                return Err(wrong.unwrap_or(LayerError::NoEndpoint));
             };
             let slot = match slot.take() {
                 Some(slot) => slot,
@@ -221,21 +222,21 @@ impl LayerFetcher {
                     slot = job.acquire_slot() => slot,
                 },
             };
-            let mut attempt = Attempt {
+            let mut attempt = FetchAttempt {
                 fetcher: self,
                 job,
                 sources,
                 descriptor,
                 limits,
-                line,
+                queue,
                 // What has to come in one piece comes over one connection.
-                split: self.split.unless(excluded.had_clean_try),
+                split: self.split.unless(excluded.tried_single_response),
             };
             let error = match attempt.fetch(slot).await {
                 Err(error) if attempt.may_have_wrong_bytes(&error) => error,
                 done => return done,
             };
-            if !attempt.line.was_wrong(&mut excluded) {
+            if !attempt.queue.record_wrong_bytes(&mut excluded) {
                 return Err(error);
             }
             wrong = Some(error);
@@ -243,15 +244,15 @@ impl LayerFetcher {
     }
 
     /// Starts what follows behind the download, as soon as it is its turn.
-    fn follow(
+    fn start_unpack(
         &self,
         ingest: &Ingest,
-        counters: Arc<Counters>,
+        counters: Arc<ByteCounters>,
         priorities: JobPriorities,
-    ) -> Following {
+    ) -> UnpackTask {
         let stop = CancellationToken::new();
         let (store, unpacks) = (Arc::clone(&self.store), self.unpacks.clone());
-        let (stopped, follower) = (stop.clone(), ingest.reader());
+        let (stopped, reader) = (stop.clone(), ingest.reader());
         let options = UnpackOptions {
             ownership: self.ownership,
             ..UnpackOptions::default()
@@ -262,10 +263,10 @@ impl LayerFetcher {
                 () = stopped.cancelled() => return Err(LayerError::Cancelled),
                 slot = unpacks.acquire(&priorities) => slot,
             };
-            let blob = Counted { follower, counters };
-            joined(task::spawn_blocking(move || unpack(&store, blob, &options)).await)
+            let blob = CountingReader { reader, counters };
+            join_result(task::spawn_blocking(move || unpack(&store, blob, &options)).await)
         });
-        Following {
+        UnpackTask {
             task,
             ingest: ingest.clone(),
             stop,
@@ -273,36 +274,37 @@ impl LayerFetcher {
     }
 }
 
-impl Attempt<'_> {
+impl FetchAttempt<'_> {
     async fn fetch(&mut self, slot: Slot) -> Result<FetchedLayer, LayerError> {
         let (store, digest) = (Arc::clone(&self.fetcher.store), self.descriptor.digest);
         let size = self.descriptor.size;
-        let begun = task::spawn_blocking(move || Ok(store.ingest(&digest, size)?));
-        let (ingest, writer) = joined(begun.await)?;
-        let fetched = self.bring(slot, &ingest, &writer).await;
+        let start = task::spawn_blocking(move || Ok(store.ingest(&digest, size)?));
+        let (ingest, writer) = join_result(start.await)?;
+        let fetched = self.download_and_unpack(slot, &ingest, &writer).await;
         if let Err(error) = &fetched {
-            if is_layers_fault(error) || is_too_long(error) {
+            if is_malformed_layer(error) || is_oversized(error) {
                 ingest.discard();
             }
-            self.let_go(ingest, writer).await;
+            self.release(ingest, writer).await;
         }
         fetched
     }
 
     /// Downloads and unpacks, one behind the other.
-    async fn bring(
+    async fn download_and_unpack(
         &mut self,
         slot: Slot,
         ingest: &Ingest,
         writer: &IngestWriter,
     ) -> Result<FetchedLayer, LayerError> {
         let (job, descriptor) = (self.job, self.descriptor);
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(ByteCounters::default());
         self.resume(ingest, &counters);
-        let room = &self.fetcher.room;
-        room.begins(descriptor.digest, descriptor.size, &counters);
+        let space = &self.fetcher.space;
+        space.reserve(descriptor.digest, descriptor.size, &counters);
         let priorities = job.priorities().clone();
-        let mut following = { self.fetcher }.follow(ingest, Arc::clone(&counters), priorities);
+        let mut unpack_task =
+            { self.fetcher }.start_unpack(ingest, Arc::clone(&counters), priorities);
         let writes = TaskTracker::new();
         let download = Download {
             job,
@@ -314,25 +316,25 @@ impl Attempt<'_> {
             limits: self.limits,
             writes: writes.clone(),
         };
-        let (sources, line) = (self.sources, &mut self.line);
+        let (sources, queue) = (self.sources, &mut self.queue);
         // Everybody has the empty one.
         let is_complete = writer.is_complete() && descriptor.size > 0;
         let download = async move {
             if is_complete {
                 // Nobody will be asked for a byte of it; that it may be had is asked all the same.
-                sources.prove(descriptor).await?;
+                sources.check_access(descriptor).await?;
             }
-            download.run(slot, line).await
+            download.run(slot, queue).await
         };
 
         // Both have to come to their end: who follows may be through while the end of the answer is out.
         let fetched = tokio::select! {
             biased;
             () = job.cancelled() => Err(LayerError::Cancelled),
-            done = try_join(download, following.ended()) => done.map(|((), layer)| layer),
+            done = try_join(download, unpack_task.ended()) => done.map(|((), layer)| layer),
         };
         if fetched.is_err() {
-            following.stop().await;
+            unpack_task.stop().await;
         }
         writes.close();
         writes.wait().await;
@@ -340,19 +342,19 @@ impl Attempt<'_> {
     }
 
     /// Tells what is here from an earlier transfer.
-    fn resume(&mut self, ingest: &Ingest, counters: &Arc<Counters>) {
+    fn resume(&mut self, ingest: &Ingest, counters: &Arc<ByteCounters>) {
         let bytes = ingest.stored_bytes();
         counters.downloaded.store(bytes, Ordering::Relaxed);
         let shared = Arc::clone(counters);
         self.job.publish(|progress| progress.counters = shared);
         if bytes > 0 {
-            self.line.goes_on_with_earlier_bytes();
-            self.job.tell(LayerStatus::Resumed { bytes });
+            self.queue.record_resumed_bytes();
+            self.job.report(LayerStatus::Resumed { bytes });
         }
     }
 
     /// Leaves what there is to the next pull, within the bounds. Takes as long as the disk does.
-    async fn let_go(&self, ingest: Ingest, writer: IngestWriter) {
+    async fn release(&self, ingest: Ingest, writer: IngestWriter) {
         let (store, keep) = (Arc::clone(&self.fetcher.store), self.fetcher.keep);
         let gone = task::spawn_blocking(move || {
             drop((ingest, writer));
@@ -368,15 +370,15 @@ impl Attempt<'_> {
         match error {
             LayerError::Verify(_) => true,
             // What was hashed before is not hashed again: a disk that has lost it since shows here.
-            _ => is_layers_fault(error) && self.line.is_pieced_together(),
+            _ => is_malformed_layer(error) && self.queue.has_combined_responses(),
         }
     }
 }
 
-impl Following {
+impl UnpackTask {
     /// Waits for the outcome, which there is only once.
     async fn ended(&mut self) -> Result<FetchedLayer, LayerError> {
-        joined((&mut self.task).await)
+        join_result((&mut self.task).await)
     }
 
     /// Ends the thread and waits until it has cleaned up behind itself.
@@ -390,12 +392,12 @@ impl Following {
     }
 }
 
-impl Read for Counted {
+impl Read for CountingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.follower.read(buffer)?;
+        let read = self.reader.read(buffer)?;
         self.counters
             .unpacked
-            .store(self.follower.position(), Ordering::Relaxed);
+            .store(self.reader.position(), Ordering::Relaxed);
         Ok(read)
     }
 }
@@ -403,19 +405,19 @@ impl Read for Counted {
 /// Follows one blob to its end. Blocks.
 fn unpack(
     store: &Store,
-    mut blob: Counted,
+    mut blob: CountingReader,
     options: &UnpackOptions,
 ) -> Result<FetchedLayer, LayerError> {
     let draft = store.draft_layer()?;
     let progress = archive::UnpackProgress::default();
     let unpacked = match archive::unpack(&mut blob, draft.dir(), options, &progress) {
         Ok(unpacked) => unpacked,
-        Err(error) => return Err(verdict(error, blob.follower)),
+        Err(error) => return Err(classify_unpack_error(error, blob.reader)),
     };
     blob.counters.is_verifying.store(true, Ordering::Relaxed);
-    let verified = blob.follower.verify()?;
+    let verified = blob.reader.verify()?;
     let (diff_id, size, skipped) = (unpacked.diff_id, unpacked.size, unpacked.skipped);
-    let layer = draft.finish(facts(unpacked));
+    let layer = draft.finish(layer_metadata(unpacked));
     Ok(FetchedLayer {
         blob: verified,
         layer,
@@ -426,7 +428,7 @@ fn unpack(
 }
 
 /// Returns what the store keeps of what unpacking a layer found out.
-pub(crate) fn facts(unpacked: UnpackedLayer) -> LayerMetadata {
+pub(crate) fn layer_metadata(unpacked: UnpackedLayer) -> LayerMetadata {
     let mut implied_directories = unpacked.implied_directories;
     if !unpacked.has_root_entry {
         implied_directories.insert(0, Vec::new());
@@ -448,20 +450,19 @@ pub(crate) fn facts(unpacked: UnpackedLayer) -> LayerMetadata {
 ///
 /// Bytes that are not those of the digest make an archive fail first; the right thing to say is that
 /// the digest is wrong. To know, the rest has to be read.
-fn verdict(error: UnpackError, mut follower: IngestReader) -> LayerError {
-    if error.origin() != UnpackErrorOrigin::Layer
-        || io::copy(&mut follower, &mut io::sink()).is_err()
+fn classify_unpack_error(error: UnpackError, mut reader: IngestReader) -> LayerError {
+    if error.origin() != UnpackErrorOrigin::Layer || io::copy(&mut reader, &mut io::sink()).is_err()
     {
         return LayerError::Unpack(error);
     }
-    match follower.verify() {
+    match reader.verify() {
         Ok(_) => LayerError::Unpack(error),
         Err(wrong) => LayerError::Verify(wrong),
     }
 }
 
 /// Finds the layer that the blob was seen to unpack to, if both are held.
-fn held(store: &Store, descriptor: &Descriptor) -> Result<Option<Layer>, LayerError> {
+fn find_stored(store: &Store, descriptor: &Descriptor) -> Result<Option<Layer>, LayerError> {
     let blob = match store.blob(&descriptor.digest) {
         Ok(blob) => blob.filter(|blob| blob.size() == descriptor.size),
         // Whatever is wrong with it, it can be fetched.
@@ -477,19 +478,19 @@ fn held(store: &Store, descriptor: &Descriptor) -> Result<Option<Layer>, LayerEr
 }
 
 /// Tells whether the layer itself is broken, whoever delivered it.
-fn is_layers_fault(error: &LayerError) -> bool {
+fn is_malformed_layer(error: &LayerError) -> bool {
     matches!(error, LayerError::Unpack(error) if error.origin() == UnpackErrorOrigin::Layer)
 }
 
 /// Tells whether whoever delivered has more than the descriptor says: then what came is not its blob.
-fn is_too_long(error: &LayerError) -> bool {
+fn is_oversized(error: &LayerError) -> bool {
     let LayerError::Download(EndpointsError { error, .. }) = error else {
         return false;
     };
     matches!(**error, RegistryError::Size { expected, found, .. } if found > expected)
 }
 
-fn joined<T>(ended: Result<Result<T, LayerError>, task::JoinError>) -> Result<T, LayerError> {
+fn join_result<T>(ended: Result<Result<T, LayerError>, task::JoinError>) -> Result<T, LayerError> {
     match ended {
         Ok(outcome) => outcome,
         Err(error) => match error.try_into_panic() {

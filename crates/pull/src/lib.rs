@@ -7,29 +7,29 @@
 //!
 //! [`Remote`] asks registries without any store.
 
-mod arrived;
+mod blocking_drop;
 mod commit;
 mod download;
+mod endpoint_queue;
 mod error;
 mod events;
+mod fetched_layers;
 mod layer;
 mod limits;
-mod line;
 mod local;
-mod off_thread;
 mod plan;
 mod platforms;
 mod preview;
 mod progress;
 mod puller;
-mod rate;
 mod remote;
 mod remote_repository;
 mod resolve;
 mod retry;
-mod room;
 mod schema1;
 mod sources;
+mod space;
+mod throughput;
 mod view;
 mod watch;
 
@@ -48,18 +48,18 @@ pub use download::Split;
 pub use error::{EndpointsError, PullError};
 pub use events::{LayerStatus, PlannedLayer, PullEvent, PullEvents, Reason, Setback};
 pub use layer::LayerError;
-pub use limits::Rate;
+pub use limits::RateLimit;
 pub use local::{LocalLayer, LocalLayerError, Wanted, take_layer};
 pub use plan::{PlanError, layers};
 pub use platforms::Platforms;
 pub use preview::Preview;
 pub use puller::Puller;
-pub use rate::Rate as Speed;
 pub use remote::{FoundManifest, Remote};
 pub use remote_repository::{RemoteBlob, RemoteRepository};
 pub use retry::{Attempts, RetryPolicy};
-pub use room::NoRoom;
 pub use sources::Need;
+pub use space::NoSpace;
+pub use throughput::Throughput;
 pub use view::{LayerState, LayerView, PullPhase, PullView, SetbackView, percent};
 pub use windlass_schema1::{HistoryError, Schema1Error, SignatureError};
 pub use windlass_store::Retention;
@@ -70,9 +70,9 @@ pub use windlass_transfer::Throttle;
 pub struct PullerConfig {
     /// How registries are to be spoken to.
     pub registry: RegistryConfig,
-    /// Layers that download at a time, over all pulls; 0 for no limit (TM-7).
+    /// ImageLayers that download at a time, over all pulls; 0 for no limit (TM-7).
     pub downloads: usize,
-    /// Layers that unpack at a time, over all pulls; 0 for as many as there are threads for.
+    /// ImageLayers that unpack at a time, over all pulls; 0 for as many as there are threads for.
     pub unpacks: usize,
     /// Whose the unpacked files become.
     pub ownership: Ownership,
@@ -81,7 +81,7 @@ pub struct PullerConfig {
     /// When a large blob is fetched over several connections.
     pub split: Split,
     /// How fast bytes may come, over all pulls.
-    pub rate: Rate,
+    pub rate: RateLimit,
     /// How fast bytes may come from a registry, by its name, in bytes a second.
     pub registry_rates: BTreeMap<String, NonZeroU64>,
     /// For how long parts of blobs are kept that were not finished.

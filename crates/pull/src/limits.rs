@@ -6,9 +6,9 @@ use windlass_transfer::Throttle;
 
 /// The limits that one transfer has to keep to, all of them.
 #[derive(Clone, Debug)]
-pub(crate) struct Limits(pub(crate) Vec<Throttle>);
+pub(crate) struct TransferLimits(pub(crate) Vec<Throttle>);
 
-impl Limits {
+impl TransferLimits {
     /// Returns whether any of them is set now.
     pub(crate) fn are_set(&self) -> bool {
         self.0.iter().any(|throttle| throttle.rate().is_some())
@@ -21,7 +21,7 @@ impl Limits {
     }
 
     /// Waits until so many bytes may have come.
-    pub(crate) async fn take(&self, bytes: u64) {
+    pub(crate) async fn consume(&self, bytes: u64) {
         for throttle in &self.0 {
             throttle.consume(bytes).await;
         }
@@ -29,4 +29,4 @@ impl Limits {
 }
 
 /// Bytes a second; `None` for as many as come.
-pub type Rate = Option<NonZeroU64>;
+pub type RateLimit = Option<NonZeroU64>;

@@ -8,7 +8,7 @@ use windlass_store::{
     BlobDraft, BlobWriter, FileError, FinishedLayer, LayerError, PutError, Store,
 };
 
-use crate::layer::facts;
+use crate::layer::layer_metadata;
 
 /// A layer that is verified and unpacked, and not visible yet.
 #[derive(Clone, Debug)]
@@ -61,14 +61,14 @@ pub enum LocalLayerError {
 }
 
 /// Reads, and keeps what was read.
-struct Keeping<'a, R> {
+struct TeeReader<'a, R> {
     from: R,
     blob: &'a mut BlobWriter,
-    failed: &'a mut Option<Failure>,
+    failed: &'a mut Option<TeeFailure>,
 }
 
 /// Who failed.
-enum Failure {
+enum TeeFailure {
     Read(io::Error),
     Write(FileError),
 }
@@ -90,7 +90,7 @@ pub fn take_layer(
         ..UnpackOptions::default()
     };
     let mut failed = None;
-    let mut keeping = Keeping {
+    let mut keeping = TeeReader {
         from,
         blob: &mut blob,
         failed: &mut failed,
@@ -98,8 +98,8 @@ pub fn take_layer(
     let progress = archive::UnpackProgress::default();
     let unpacked = archive::unpack(&mut keeping, draft.dir(), &options, &progress);
     let unpacked = match (unpacked, failed) {
-        (_, Some(Failure::Read(error))) => return Err(LocalLayerError::Read(error)),
-        (_, Some(Failure::Write(error))) => return Err(error.into()),
+        (_, Some(TeeFailure::Read(error))) => return Err(LocalLayerError::Read(error)),
+        (_, Some(TeeFailure::Write(error))) => return Err(error.into()),
         (Err(error), None) => return Err(LocalLayerError::Unpack(error)),
         (Ok(unpacked), None) => unpacked,
     };
@@ -118,7 +118,7 @@ pub fn take_layer(
         let actual = diff_id;
         return Err(LocalLayerError::DiffId { expected, actual });
     }
-    let layer = draft.finish(facts(unpacked));
+    let layer = draft.finish(layer_metadata(unpacked));
     Ok(LocalLayer {
         blob,
         layer,
@@ -127,19 +127,19 @@ pub fn take_layer(
     })
 }
 
-impl<R: Read> Read for Keeping<'_, R> {
+impl<R: Read> Read for TeeReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match self.from.read(buffer) {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
             Err(error) => {
                 let kind = error.kind();
-                *self.failed = Some(Failure::Read(error));
+                *self.failed = Some(TeeFailure::Read(error));
                 return Err(kind.into());
             }
         };
         if let Err(error) = self.blob.append(&buffer[..read]) {
-            *self.failed = Some(Failure::Write(error));
+            *self.failed = Some(TeeFailure::Write(error));
             return Err(io::Error::other("the blob cannot be kept"));
         }
         Ok(read)

@@ -9,11 +9,11 @@ use windlass_oci::{ChainId, Descriptor, DiffId, ImageConfig, ImageManifest};
 use windlass_store::{Layer, PartialBlob};
 
 use crate::events::{PlannedLayer, PullEvent};
-use crate::room::here;
+use crate::space::partial_bytes;
 
 /// The layers of an image, base first.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct ImagePlan {
     layers: Vec<LayerPlan>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct LayerPlan {
 
 /// A layer that has to be fetched.
 #[derive(Clone, Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct MissingLayer {
     /// The blob.
     pub(crate) descriptor: Descriptor,
     /// The tar that it must hold, where that is known beforehand.
@@ -39,7 +39,7 @@ pub(crate) struct Wanted {
 
 /// A plan in numbers.
 #[derive(Clone, Debug)]
-pub(crate) struct Summary {
+pub(crate) struct PlanSummary {
     pub(crate) layers: Vec<PlannedLayer>,
     /// Bytes to download.
     pub(crate) missing_bytes: u64,
@@ -55,7 +55,7 @@ pub enum PlanError {
     /// They disagree about the number of layers.
     #[error("the manifest has {layers} layers, the config {diff_ids} diff IDs")]
     LayerCount {
-        /// Layers in the manifest.
+        /// ImageLayers in the manifest.
         layers: usize,
         /// Diff IDs in the config.
         diff_ids: usize,
@@ -75,13 +75,13 @@ pub fn layers(
     manifest: &ImageManifest,
     config: &ImageConfig,
 ) -> Result<Vec<(Descriptor, DiffId)>, PlanError> {
-    let layers = Plan::new(manifest, config)?.layers.into_iter();
+    let layers = ImagePlan::new(manifest, config)?.layers.into_iter();
     Ok(layers
         .map(|layer| (layer.descriptor, layer.diff_id))
         .collect())
 }
 
-impl Summary {
+impl PlanSummary {
     /// Returns what is told of it.
     pub(crate) fn planned(self) -> PullEvent {
         PullEvent::Planned {
@@ -93,7 +93,7 @@ impl Summary {
     }
 }
 
-impl Plan {
+impl ImagePlan {
     /// Matches the manifest's layers with the config's diff IDs.
     pub(crate) fn new(manifest: &ImageManifest, config: &ImageConfig) -> Result<Self, PlanError> {
         let diff_ids = &config.rootfs.diff_ids;
@@ -128,14 +128,14 @@ impl Plan {
     }
 
     /// Returns the layers that are neither in the store nor here otherwise, each once, bases first.
-    pub(crate) fn missing(&self, here: impl IntoIterator<Item = DiffId>) -> Vec<Wanted> {
-        let mut here: HashSet<_> = here.into_iter().collect();
+    pub(crate) fn missing(&self, present: impl IntoIterator<Item = DiffId>) -> Vec<MissingLayer> {
+        let mut present: HashSet<_> = present.into_iter().collect();
         let missing = self
             .layers
             .iter()
-            .filter(|layer| here.insert(layer.diff_id));
+            .filter(|layer| present.insert(layer.diff_id));
         missing
-            .map(|layer| Wanted {
+            .map(|layer| MissingLayer {
                 descriptor: layer.descriptor.clone(),
                 diff_id: Some(layer.diff_id),
             })
@@ -144,10 +144,10 @@ impl Plan {
 
     /// Sums up what is to be done where the store has `held`, and parts of blobs: `kept`. A layer that stands
     /// twice counts once.
-    pub(crate) fn summary(&self, held: &[Layer], kept: &[PartialBlob]) -> Summary {
-        let held: HashSet<_> = held.iter().map(|layer| *layer.diff_id()).collect();
+    pub(crate) fn summary(&self, stored: &[Layer], partials: &[PartialBlob]) -> PlanSummary {
+        let stored: HashSet<_> = stored.iter().map(|layer| *layer.diff_id()).collect();
         let mut counted = HashSet::new();
-        let mut summary = Summary {
+        let mut summary = PlanSummary {
             layers: Vec::new(),
             missing_bytes: 0,
             reused_bytes: 0,
@@ -160,7 +160,7 @@ impl Plan {
         } in &self.layers
         {
             let (digest, size, exists) =
-                (descriptor.digest, descriptor.size, held.contains(diff_id));
+                (descriptor.digest, descriptor.size, stored.contains(diff_id));
             summary.layers.push(PlannedLayer {
                 digest,
                 size,
@@ -174,7 +174,7 @@ impl Plan {
                 };
                 *sum = sum.saturating_add(size);
                 if !exists {
-                    summary.resumed_bytes += here(kept, &digest, size);
+                    summary.resumed_bytes += partial_bytes(partials, &digest, size);
                 }
             }
         }
@@ -194,13 +194,13 @@ mod tests {
 
     use super::*;
 
-    fn plan(image: &ImageBuilder) -> Result<Plan, PlanError> {
+    fn plan(image: &ImageBuilder) -> Result<ImagePlan, PlanError> {
         let packed = image.pack();
         let manifest = Manifest::parse(&packed.manifest, None).unwrap();
         let Manifest::Image(manifest) = manifest else {
             panic!("it is the manifest of an image");
         };
-        Plan::new(&manifest, &ImageConfig::parse(&packed.config).unwrap())
+        ImagePlan::new(&manifest, &ImageConfig::parse(&packed.config).unwrap())
     }
 
     fn layer(name: &str, size: u64) -> PackedLayer {

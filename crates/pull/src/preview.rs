@@ -6,9 +6,9 @@ use windlass_store::FindError;
 
 use crate::error::PullError;
 use crate::events::{PlannedLayer, PullEvent, PullEvents};
-use crate::plan::{Plan, Summary};
+use crate::plan::{ImagePlan, PlanSummary};
 use crate::puller::Puller;
-use crate::resolve::{Content, Named, check_platform};
+use crate::resolve::{ManifestContent, NamedManifest, check_platform};
 use crate::{PullRequest, schema1};
 
 /// What a pull would do.
@@ -53,15 +53,15 @@ impl Puller {
         let sources = self
             .remote()
             .sources(&reference, &request.caller, Some(events))?;
-        let Named { endpoint, content } = self.name(&reference, &sources).await?;
+        let NamedManifest { endpoint, content } = self.resolve_name(&reference, &sources).await?;
         let platform = request.platform.as_ref();
         let (digest, image_id, platform, summary) = match content {
-            Content::Manifest(document, manifest) => {
+            ManifestContent::Manifest(document, manifest) => {
                 let resolver = self.resolver(&sources);
                 let resolved = resolver.resolve(document, *manifest, platform).await?;
-                let plan = Plan::new(&resolved.manifest, &resolved.config)?;
-                let held = self.held(plan.diff_ids()).await?;
-                let summary = plan.summary(&held, &self.kept().await?);
+                let plan = ImagePlan::new(&resolved.manifest, &resolved.config)?;
+                let stored = self.stored_layers(plan.diff_ids()).await?;
+                let summary = plan.summary(&stored, &self.partial_blobs().await?);
                 let platform = resolved.config.platform();
                 (
                     resolved.digest,
@@ -70,17 +70,17 @@ impl Puller {
                     summary,
                 )
             }
-            Content::Schema1(bytes) => {
+            ManifestContent::Schema1(bytes) => {
                 let schema1 = schema1::verify(&bytes, &reference, &sources)?;
                 if let Some(wanted) = platform {
                     check_platform(wanted, schema1.platform())?;
                 }
                 let blobs = self.v1_blobs(&schema1, &sources).await?;
-                let summary = schema1::summary(&schema1, &blobs, &self.kept().await?);
+                let summary = schema1::summary(&schema1, &blobs, &self.partial_blobs().await?);
                 (schema1.digest(), None, schema1.platform().clone(), summary)
             }
         };
-        let Summary {
+        let PlanSummary {
             layers,
             missing_bytes,
             reused_bytes,

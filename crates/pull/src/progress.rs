@@ -14,20 +14,20 @@ const KEPT: usize = 16;
 
 /// Where a layer's transfer stands, for whoever watches it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Progress {
+pub(crate) struct LayerProgress {
     /// The last milestones, the latest at the end.
     recent: VecDeque<LayerStatus>,
     /// How many milestones there were; two equal ones are still two.
     pub(crate) number: u64,
     /// Byte counts, which move between milestones.
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) counters: Arc<ByteCounters>,
     /// In whose name it runs, once it does.
     pub(crate) sources: Option<Sources>,
 }
 
 /// Compressed bytes, out of the layer's size.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub(crate) struct ByteCounters {
     /// Bytes that have arrived, by this transfer or an earlier one.
     pub(crate) downloaded: AtomicU64,
     /// Bytes that were decompressed and written out.
@@ -37,21 +37,21 @@ pub(crate) struct Counters {
 }
 
 /// What a job can tell its watchers.
-pub(crate) trait Tell {
+pub(crate) trait ReportMilestone {
     /// Tells a milestone.
-    fn tell(&self, milestone: LayerStatus);
+    fn report(&self, milestone: LayerStatus);
 }
 
-impl Tell for Job<Progress> {
-    fn tell(&self, milestone: LayerStatus) {
+impl ReportMilestone for Job<LayerProgress> {
+    fn report(&self, milestone: LayerStatus) {
         self.publish(|progress| progress.add(milestone));
     }
 }
 
-impl Progress {
+impl LayerProgress {
     /// Returns the milestones after the first `told`, as far as they are kept.
-    pub(crate) fn since(&self, told: u64) -> impl Iterator<Item = &LayerStatus> {
-        let new = usize::try_from(self.number.saturating_sub(told)).unwrap_or(usize::MAX);
+    pub(crate) fn since(&self, reported: u64) -> impl Iterator<Item = &LayerStatus> {
+        let new = usize::try_from(self.number.saturating_sub(reported)).unwrap_or(usize::MAX);
         let kept = self.recent.len();
         self.recent.iter().skip(kept.saturating_sub(new))
     }
@@ -65,7 +65,7 @@ impl Progress {
     }
 }
 
-impl Counters {
+impl ByteCounters {
     /// Returns how many of `size` compressed bytes have yet to be written, and how many to be unpacked.
     pub(crate) fn outstanding(&self, size: u64) -> (u64, u64) {
         let left = |done: &AtomicU64| size.saturating_sub(done.load(Ordering::Relaxed));
@@ -85,9 +85,9 @@ mod tests {
             after: Duration::ZERO,
             attempt,
         };
-        let mut progress = Progress::default();
+        let mut progress = LayerProgress::default();
         (1..=40).for_each(|attempt| progress.add(paused(attempt)));
-        let since = |told| progress.since(told).cloned().collect::<Vec<_>>();
+        let since = |reported| progress.since(reported).cloned().collect::<Vec<_>>();
         assert_eq!(since(40), []);
         assert_eq!(since(39), [paused(40)]);
         assert_eq!(since(0), (25..=40).map(paused).collect::<Vec<_>>());

@@ -14,22 +14,24 @@ use windlass_registry::{ClientError, RegistryConfig, TagOrDigest};
 use windlass_store::{Layer, PartialBlob, Store};
 use windlass_transfer::{Priority, SlotPool, Throttle, TransferGroup, Transfers, Watcher};
 
-use crate::arrived::{Arrivals, Arrived, Fetched};
 use crate::error::PullError;
 use crate::events::{PullEvent, PullEvents};
-use crate::layer::{LayerFetcher, Outcome as LayerOutcome};
-use crate::limits::{Limits, Rate};
-use crate::plan::{Plan, Wanted};
-use crate::progress::Progress;
+use crate::fetched_layers::{AvailableLayer, Fetched, FetchedLayers};
+use crate::layer::{LayerFetcher, LayerOutcome};
+use crate::limits::{RateLimit, TransferLimits};
+use crate::plan::{ImagePlan, MissingLayer};
+use crate::progress::LayerProgress;
 use crate::remote::Remote;
-use crate::resolve::{Content, Document, Named, Resolved, Resolver, is_known};
-use crate::room::Room;
+use crate::resolve::{
+    ManifestContent, NamedManifest, RawDocument, ResolvedImage, Resolver, is_name_stored,
+};
 use crate::sources::Sources;
+use crate::space::SpaceReservations;
 use crate::{PullRequest, Pulled, PullerConfig, watch};
 
-/// Layers that unpack at a time, at most. Each has a thread of tokio's pool (of 512, usually) to itself, and
+/// ImageLayers that unpack at a time, at most. Each has a thread of tokio's pool (of 512, usually) to itself, and
 /// waits on it for bytes that other threads of the pool have to write.
-const MOST_UNPACKS: usize = 256;
+const MAX_UNPACKS: usize = 256;
 
 /// Pulls images into one store. Pulls that run at the same time share their transfers.
 #[derive(Debug)]
@@ -37,20 +39,20 @@ pub struct Puller {
     /// Replaced as a whole: a pull goes on with the one that it began with.
     remote: RwLock<Remote>,
     pub(crate) store: Arc<Store>,
-    pub(crate) room: Arc<Room>,
+    pub(crate) space: Arc<SpaceReservations>,
     /// Over all pulls.
     throttle: Throttle,
     /// Over the pulls from one registry, by its name.
     throttles: Mutex<HashMap<String, Throttle>>,
     fetcher: LayerFetcher,
     /// By digest and announced size: who lies about a blob's size does not share it with those who do not.
-    transfers: Transfers<(Digest, u64), Progress, LayerOutcome>,
+    transfers: Transfers<(Digest, u64), LayerProgress, LayerOutcome>,
     /// Every commit, and every layer that came, holds a receiver until it is over.
-    pub(crate) endings: Sender<()>,
+    pub(crate) pending: Sender<()>,
 }
 
 /// One pull that is under way.
-pub(crate) struct Haul<'a> {
+pub(crate) struct PullContext<'a> {
     pub(crate) request: &'a PullRequest,
     pub(crate) reference: &'a Reference,
     pub(crate) sources: &'a Sources,
@@ -61,41 +63,41 @@ pub(crate) struct Haul<'a> {
 
 /// Everything that an image is made of, verified and here.
 #[derive(Debug)]
-pub(crate) struct Complete {
-    pub(crate) resolved: Resolved,
-    pub(crate) plan: Plan,
-    pub(crate) layers: Layers,
+pub(crate) struct CompleteImage {
+    pub(crate) resolved: ResolvedImage,
+    pub(crate) plan: ImagePlan,
+    pub(crate) layers: ImageLayers,
     pub(crate) downloaded_bytes: u64,
     pub(crate) reused_bytes: u64,
 }
 
 /// The layers of a plan: those that were here, kept from being removed, and those that came.
 #[derive(Debug, Default)]
-pub(crate) struct Layers {
-    pub(crate) held: Vec<Layer>,
+pub(crate) struct ImageLayers {
+    pub(crate) stored: Vec<Layer>,
     pub(crate) fetched: Vec<Fetched>,
     /// The blobs of those that another pull has brought meanwhile, and what they hold.
-    pub(crate) held_blobs: Vec<(Digest, DiffId)>,
+    pub(crate) stored_blobs: Vec<(Digest, DiffId)>,
 }
 
 impl Puller {
     /// Makes a puller into `store`.
     pub fn new(config: PullerConfig, store: Arc<Store>) -> Result<Self, ClientError> {
-        let (endings, room) = (Sender::new(()), Arc::new(Room::default()));
+        let (pending, space) = (Sender::new(()), Arc::new(SpaceReservations::default()));
         let fetcher = LayerFetcher {
             store: Arc::clone(&store),
-            unpacks: SlotPool::new(unpacks_at_a_time(config.unpacks)),
+            unpacks: SlotPool::new(unpack_limit(config.unpacks)),
             ownership: config.ownership,
             retry: config.retry,
             split: config.split,
             keep: config.keep,
-            arrivals: Arrivals::new(endings.clone()),
-            room: Arc::clone(&room),
+            fetched_layers: FetchedLayers::new(pending.clone()),
+            space: Arc::clone(&space),
         };
         Ok(Self {
             remote: RwLock::new(Remote::new(config.registry, config.retry)?),
-            endings,
-            room,
+            pending,
+            space,
             throttle: Throttle::new(config.rate),
             throttles: Mutex::new(throttles(&config.registry_rates)),
             transfers: Transfers::new(SlotPool::new(config.downloads)),
@@ -134,21 +136,24 @@ impl Puller {
         let sources = &self
             .remote()
             .sources(&reference, &request.caller, Some(events))?;
-        let Named { endpoint, content } = self.name(&reference, sources).await?;
+        let NamedManifest { endpoint, content } = self.resolve_name(&reference, sources).await?;
 
-        let haul = Haul {
+        let context = PullContext {
             request,
             reference: &reference,
             sources,
             events,
             group: TransferGroup::new(),
         };
-        let told = endpoint.origin();
+        let origin = endpoint.origin();
         let complete = match content {
-            Content::Manifest(document, manifest) => {
-                self.haul(&haul, told, document, *manifest).await?
+            ManifestContent::Manifest(document, manifest) => {
+                self.fetch_image(&context, origin, document, *manifest)
+                    .await?
             }
-            Content::Schema1(bytes) => self.haul_schema1(&haul, told, &bytes).await?,
+            ManifestContent::Schema1(bytes) => {
+                self.fetch_schema1_image(&context, origin, &bytes).await?
+            }
         };
 
         events.send(PullEvent::Committing);
@@ -178,23 +183,23 @@ impl Puller {
 
     /// Changes how many layers unpack at a time, over all pulls; 0 for as many as there are threads for.
     pub fn set_unpacks(&self, unpacks: usize) {
-        self.fetcher.unpacks.set_limit(unpacks_at_a_time(unpacks));
+        self.fetcher.unpacks.set_limit(unpack_limit(unpacks));
     }
 
     /// Changes how fast bytes may come, over all pulls.
-    pub fn set_rate(&self, rate: Rate) {
+    pub fn set_rate(&self, rate: RateLimit) {
         self.throttle.set(rate);
     }
 
     /// Changes how fast bytes may come in pulls from `registry`, whoever delivers them.
-    pub fn set_registry_rate(&self, registry: &str, rate: Rate) {
+    pub fn set_registry_rate(&self, registry: &str, rate: RateLimit) {
         self.throttle_of(registry).set(rate);
     }
 
-    fn limits(&self, haul: &Haul<'_>) -> Limits {
-        let registry = self.throttle_of(haul.sources.name().registry());
-        let pull = haul.request.throttle.clone();
-        Limits(vec![self.throttle.clone(), registry, pull])
+    fn limits(&self, context: &PullContext<'_>) -> TransferLimits {
+        let registry = self.throttle_of(context.sources.name().registry());
+        let pull = context.request.throttle.clone();
+        TransferLimits(vec![self.throttle.clone(), registry, pull])
     }
 
     fn throttle_of(&self, registry: &str) -> Throttle {
@@ -207,18 +212,20 @@ impl Puller {
     /// Waits until nothing moves any more, what was cancelled included.
     pub async fn idle(&self) {
         self.transfers.idle().await;
-        self.endings.closed().await;
+        self.pending.closed().await;
     }
 
     /// Finds out what `reference` names, at the price of one small request if that is still the same.
-    pub(crate) async fn name(
+    pub(crate) async fn resolve_name(
         &self,
         reference: &Reference,
         sources: &Sources,
-    ) -> Result<Named, PullError> {
+    ) -> Result<NamedManifest, PullError> {
         let target = TagOrDigest::of(reference);
-        let is_known = is_known(&self.store, reference)?;
-        self.resolver(sources).name(&target, is_known).await
+        let has_stored_name = is_name_stored(&self.store, reference)?;
+        self.resolver(sources)
+            .resolve_name(&target, has_stored_name)
+            .await
     }
 
     pub(crate) fn resolver<'a>(&'a self, sources: &'a Sources) -> Resolver<'a> {
@@ -229,32 +236,32 @@ impl Puller {
     }
 
     /// Gets everything that a manifest or index leads to.
-    async fn haul(
+    async fn fetch_image(
         &self,
-        haul: &Haul<'_>,
-        told: &windlass_registry::Origin,
-        document: Document,
+        context: &PullContext<'_>,
+        origin: &windlass_registry::Origin,
+        document: RawDocument,
         manifest: Manifest,
-    ) -> Result<Complete, PullError> {
-        let platform = haul.request.platform.as_ref();
-        let resolver = self.resolver(haul.sources);
+    ) -> Result<CompleteImage, PullError> {
+        let platform = context.request.platform.as_ref();
+        let resolver = self.resolver(context.sources);
         let resolved = resolver.resolve(document, manifest, platform).await?;
-        haul.events.send(PullEvent::Resolved {
-            endpoint: told.clone(),
+        context.events.send(PullEvent::Resolved {
+            endpoint: origin.clone(),
             digest: resolved.digest,
             platform: resolved.config.platform(),
         });
 
-        let plan = Plan::new(&resolved.manifest, &resolved.config)?;
-        let held = self.held(plan.diff_ids()).await?;
-        let kept = self.kept().await?;
-        let summary = plan.summary(&held, &kept);
+        let plan = ImagePlan::new(&resolved.manifest, &resolved.config)?;
+        let stored = self.stored_layers(plan.diff_ids()).await?;
+        let partials = self.partial_blobs().await?;
+        let summary = plan.summary(&stored, &partials);
         let (missing_bytes, reused_bytes) = (summary.missing_bytes, summary.reused_bytes);
         let downloaded_bytes = missing_bytes - summary.resumed_bytes;
-        haul.events.send(summary.planned());
-        let missing = plan.missing(held.iter().map(|layer| *layer.diff_id()));
-        let layers = self.fetch(haul, missing, &kept, held).await?;
-        Ok(Complete {
+        context.events.send(summary.planned());
+        let missing = plan.missing(stored.iter().map(|layer| *layer.diff_id()));
+        let layers = self.fetch(context, missing, &partials, stored).await?;
+        Ok(CompleteImage {
             resolved,
             plan,
             layers,
@@ -264,9 +271,12 @@ impl Puller {
     }
 
     /// Finds the layers that are here, and keeps them from being removed meanwhile.
-    pub(crate) async fn held(&self, diff_ids: Vec<DiffId>) -> Result<Vec<Layer>, PullError> {
+    pub(crate) async fn stored_layers(
+        &self,
+        diff_ids: Vec<DiffId>,
+    ) -> Result<Vec<Layer>, PullError> {
         let store = Arc::clone(&self.store);
-        done(task::spawn_blocking(move || {
+        blocking_result(task::spawn_blocking(move || {
             let layers = diff_ids
                 .iter()
                 .filter_map(|diff_id| store.layer(diff_id).transpose());
@@ -276,37 +286,37 @@ impl Puller {
     }
 
     /// Lists the parts of blobs that earlier pulls have left.
-    pub(crate) async fn kept(&self) -> Result<Vec<PartialBlob>, PullError> {
+    pub(crate) async fn partial_blobs(&self) -> Result<Vec<PartialBlob>, PullError> {
         let store = Arc::clone(&self.store);
-        done(task::spawn_blocking(move || Ok(store.partial_blobs()?))).await
+        blocking_result(task::spawn_blocking(move || Ok(store.partial_blobs()?))).await
     }
 
     /// Brings every missing layer here, bases first, if there is room for them. The first failure ends all.
     pub(crate) async fn fetch(
         &self,
-        haul: &Haul<'_>,
-        missing: Vec<Wanted>,
-        kept: &[PartialBlob],
-        held: Vec<Layer>,
-    ) -> Result<Layers, PullError> {
-        self.make_room(&missing, kept).await?;
+        context: &PullContext<'_>,
+        missing: Vec<MissingLayer>,
+        partials: &[PartialBlob],
+        stored: Vec<Layer>,
+    ) -> Result<ImageLayers, PullError> {
+        self.ensure_space(&missing, partials).await?;
         // All are joined before any is waited for.
         let mut transfers = Vec::new();
         for (rank, wanted) in (0..).zip(missing) {
-            let group = haul.group;
-            let watcher = self.join(haul, &wanted, Priority { group, rank });
-            transfers.push(self.watch(haul, wanted, Priority { group, rank }, watcher));
+            let group = context.group;
+            let watcher = self.join(context, &wanted, Priority { group, rank });
+            transfers.push(self.watch(context, wanted, Priority { group, rank }, watcher));
         }
-        let mut layers = Layers {
-            held,
-            ..Layers::default()
+        let mut layers = ImageLayers {
+            stored,
+            ..ImageLayers::default()
         };
         for (digest, arrived) in try_join_all(transfers).await? {
             match arrived {
-                Arrived::Fetched(layer) => layers.fetched.push(layer),
-                Arrived::Held(layer) => {
-                    layers.held_blobs.push((digest, *layer.diff_id()));
-                    layers.held.push(layer);
+                AvailableLayer::Fetched(layer) => layers.fetched.push(layer),
+                AvailableLayer::Stored(layer) => {
+                    layers.stored_blobs.push((digest, *layer.diff_id()));
+                    layers.stored.push(layer);
                 }
             }
         }
@@ -316,22 +326,26 @@ impl Puller {
     /// Waits for a layer. What another pull asks for is had when this one has proved that it may have it, too.
     async fn watch(
         &self,
-        haul: &Haul<'_>,
-        wanted: Wanted,
+        context: &PullContext<'_>,
+        wanted: MissingLayer,
         priority: Priority,
-        mut watcher: Watcher<Progress, LayerOutcome>,
-    ) -> Result<(Digest, Arrived), PullError> {
+        mut watcher: Watcher<LayerProgress, LayerOutcome>,
+    ) -> Result<(Digest, AvailableLayer), PullError> {
         let digest = wanted.descriptor.digest;
         loop {
             let is_ours = watcher.started_job();
-            let is_proved = is_ours || is_proved(&watcher, haul.sources);
+            let has_access = is_ours || has_access(&watcher, context.sources);
             let proof = async {
-                match is_proved {
+                match has_access {
                     true => Ok(()),
-                    false => haul.sources.prove(&wanted.descriptor).await.map_err(Ok),
+                    false => context
+                        .sources
+                        .check_access(&wanted.descriptor)
+                        .await
+                        .map_err(Ok),
                 }
             };
-            let arrival = watch::layer(watcher, &wanted, haul.events);
+            let arrival = watch::layer(watcher, &wanted, context.events);
             match try_join(proof, arrival.map_err(Err)).await {
                 Ok(((), arrived)) => return Ok((digest, arrived)),
                 Err(Ok(source)) => {
@@ -342,30 +356,30 @@ impl Puller {
                 Err(Err(PullError::Layer { .. })) if !is_ours => {}
                 Err(Err(error)) => return Err(error),
             }
-            watcher = self.join(haul, &wanted, priority);
+            watcher = self.join(context, &wanted, priority);
         }
     }
 
     /// Joins the transfer of a layer's blob, or starts it.
     fn join(
         &self,
-        haul: &Haul<'_>,
-        wanted: &Wanted,
+        context: &PullContext<'_>,
+        wanted: &MissingLayer,
         priority: Priority,
-    ) -> Watcher<Progress, LayerOutcome> {
-        let (fetcher, sources) = (self.fetcher.clone(), haul.sources.clone());
+    ) -> Watcher<LayerProgress, LayerOutcome> {
+        let (fetcher, sources) = (self.fetcher.clone(), context.sources.clone());
         let descriptor = wanted.descriptor.clone();
         let key = (descriptor.digest, descriptor.size);
-        let limits = self.limits(haul);
+        let limits = self.limits(context);
         let fetch = move |job| fetcher.fetch(job, sources, descriptor, limits);
         self.transfers.join(key, priority, fetch)
     }
 }
 
-fn unpacks_at_a_time(unpacks: usize) -> usize {
+fn unpack_limit(unpacks: usize) -> usize {
     match unpacks {
-        0 => MOST_UNPACKS,
-        unpacks => unpacks.min(MOST_UNPACKS),
+        0 => MAX_UNPACKS,
+        unpacks => unpacks.min(MAX_UNPACKS),
     }
 }
 
@@ -376,19 +390,21 @@ fn throttles(rates: &BTreeMap<String, NonZeroU64>) -> HashMap<String, Throttle> 
 }
 
 /// Tells whether the transfer runs for somebody who may read what `sources` may: then nothing is to be proved.
-fn is_proved(watcher: &Watcher<Progress, LayerOutcome>, sources: &Sources) -> bool {
+fn has_access(watcher: &Watcher<LayerProgress, LayerOutcome>, sources: &Sources) -> bool {
     let of_transfer = watcher.progress().sources;
-    of_transfer.is_some_and(|other| other.is_as_good_as(sources))
+    of_transfer.is_some_and(|other| other.has_same_access(sources))
 }
 
 /// Each layer once, in the order in which it first stands.
-pub(crate) fn each_once<T: std::hash::Hash + Eq + Copy>(items: impl Iterator<Item = T>) -> Vec<T> {
+pub(crate) fn unique<T: std::hash::Hash + Eq + Copy>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut seen = HashSet::new();
     items.filter(|item| seen.insert(*item)).collect()
 }
 
 /// Waits for what waits for a disk, on a thread that may.
-pub(crate) async fn done<T>(work: task::JoinHandle<Result<T, PullError>>) -> Result<T, PullError> {
+pub(crate) async fn blocking_result<T>(
+    work: task::JoinHandle<Result<T, PullError>>,
+) -> Result<T, PullError> {
     match work.await {
         Ok(done) => done,
         Err(error) => std::panic::resume_unwind(error.into_panic()),

@@ -10,7 +10,7 @@ use windlass_registry::{
 use crate::error::PullError;
 use crate::events::PullEvents;
 use crate::remote_repository::RemoteRepository;
-use crate::resolve::{Content, Document, Named, Resolver};
+use crate::resolve::{ManifestContent, NamedManifest, RawDocument, Resolver};
 use crate::retry::RetryPolicy;
 use crate::schema1;
 use crate::sources::{Need, Sources};
@@ -53,7 +53,7 @@ impl Remote {
     ) -> Result<Vec<Tag>, PullError> {
         let sources = self.open(repository, caller, None)?;
         let tags = |repository: Repository| async move { repository.tags().await };
-        Ok(sources.ask(Need::Resolve, tags).await?.content)
+        Ok(sources.try_each(Need::Resolve, tags).await?.content)
     }
 
     /// Returns the digest of what `reference` names: of the index where it is one (MF-10).
@@ -66,7 +66,7 @@ impl Remote {
         let sources = self.sources(&reference, caller, None)?;
         let resolver = resolver(&sources);
         let target = TagOrDigest::of(&reference);
-        match resolver.ask_for_digest(&target).await? {
+        match resolver.fetch_digest(&target).await? {
             Some((digest, _)) => Ok(digest),
             None => digest_of(
                 &reference,
@@ -86,20 +86,23 @@ impl Remote {
         let reference = reference.clone().or_latest();
         let sources = self.sources(&reference, caller, None)?;
         let resolver = resolver(&sources);
-        let Named { endpoint, content } = resolver.fetch(&TagOrDigest::of(&reference)).await?;
+        let NamedManifest { endpoint, content } =
+            resolver.fetch(&TagOrDigest::of(&reference)).await?;
         let found = digest_of(&reference, &sources, &content)?;
         let document = match (content, platform) {
-            (Content::Schema1(bytes), _) => Document {
+            (ManifestContent::Schema1(bytes), _) => RawDocument {
                 digest: found,
                 bytes,
             },
-            (Content::Manifest(document, _), None) => document,
-            (Content::Manifest(document, manifest), Some(_)) => {
+            (ManifestContent::Manifest(document, _), None) => document,
+            (ManifestContent::Manifest(document, manifest), Some(_)) => {
                 let is_index = matches!(*manifest, Manifest::Index(_));
                 let (_, document, manifest) =
                     resolver.choose(document, *manifest, platform).await?;
                 if !is_index {
-                    resolver.check_lone(&manifest, platform).await?;
+                    resolver
+                        .check_manifest_platform(&manifest, platform)
+                        .await?;
                 }
                 document
             }
@@ -132,11 +135,11 @@ impl Remote {
     ) -> Result<Repository, PullError> {
         let endpoints = Endpoint::of(name, self.client.config())?;
         let registry = endpoints.into_iter().find(|endpoint| !endpoint.is_mirror());
-        let nobody = || PullError::NoEndpoint {
+        let no_endpoint = || PullError::NoEndpoint {
             registry: name.registry().to_owned(),
             need: Need::Push,
         };
-        let registry = registry.ok_or_else(nobody)?;
+        let registry = registry.ok_or_else(no_endpoint)?;
         Ok(self
             .client
             .repository_to_push(registry, name.clone(), from, caller))
@@ -186,10 +189,10 @@ fn resolver(sources: &Sources) -> Resolver<'_> {
 fn digest_of(
     reference: &Reference,
     sources: &Sources,
-    content: &Content,
+    content: &ManifestContent,
 ) -> Result<Digest, PullError> {
     match content {
-        Content::Manifest(document, _) => Ok(document.digest),
-        Content::Schema1(bytes) => Ok(schema1::verify(bytes, reference, sources)?.digest()),
+        ManifestContent::Manifest(document, _) => Ok(document.digest),
+        ManifestContent::Schema1(bytes) => Ok(schema1::verify(bytes, reference, sources)?.digest()),
     }
 }

@@ -7,8 +7,8 @@ use tokio::time;
 use windlass_oci::{Descriptor, Digest, MAX_CONFIG_SIZE, RepositoryName, Tag};
 use windlass_registry::{BlobStream, RawManifest, RegistryError, TagOrDigest};
 
+use crate::endpoint_queue::{EndpointQueue, ExcludedEndpoints};
 use crate::error::{EndpointsError, PullError};
-use crate::line::{Excluded, Line};
 use crate::retry::{Attempts, RetryPolicy};
 use crate::sources::{Need, Sources};
 
@@ -22,7 +22,7 @@ pub struct RemoteRepository {
 /// A blob on its way, whoever delivers it. Nobody has proved its bytes.
 #[derive(Debug)]
 pub struct RemoteBlob {
-    line: Line,
+    queue: EndpointQueue,
     descriptor: Descriptor,
     policy: RetryPolicy,
     attempts: Attempts,
@@ -46,10 +46,10 @@ impl RemoteRepository {
             TagOrDigest::Tag(_) => Need::Resolve,
             TagOrDigest::Digest(_) => Need::Pull,
         };
-        let asked = self.sources.ask(need, |repository| async move {
+        let response = self.sources.try_each(need, |repository| async move {
             repository.document(target).await
         });
-        Ok(asked.await?.content)
+        Ok(response.await?.content)
     }
 
     /// Fetches what a tag stands for; `None` if there is no such tag.
@@ -63,19 +63,21 @@ impl RemoteRepository {
     /// Returns the artifacts that belong to the manifest `subject`, as the registry lists them. Nothing of that is
     /// proved.
     pub async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, PullError> {
-        let asked = self.sources.ask(Need::Resolve, |repository| async move {
-            repository.referrers(subject).await
-        });
-        Ok(asked.await?.content)
+        let response = self
+            .sources
+            .try_each(Need::Resolve, |repository| async move {
+                repository.referrers(subject).await
+            });
+        Ok(response.await?.content)
     }
 
     /// Fetches a config, proved by its digest.
     pub async fn small_blob(&self, descriptor: &Descriptor) -> Result<Bytes, PullError> {
         let limit = MAX_CONFIG_SIZE as u64;
-        let asked = self.sources.ask(Need::Pull, |repository| async move {
+        let response = self.sources.try_each(Need::Pull, |repository| async move {
             repository.blob_bytes(descriptor, limit).await
         });
-        Ok(asked.await?.content)
+        Ok(response.await?.content)
     }
 
     /// Begins to fetch a blob from `position` on. Nothing is sent before the first byte is asked for.
@@ -83,7 +85,7 @@ impl RemoteRepository {
     /// `None` if nobody can be asked.
     pub fn blob(&self, descriptor: &Descriptor, position: u64) -> Option<RemoteBlob> {
         Some(RemoteBlob {
-            line: Line::up(&self.sources, descriptor, &Excluded::default())?,
+            queue: EndpointQueue::new(&self.sources, descriptor, &ExcludedEndpoints::default())?,
             descriptor: descriptor.clone(),
             policy: self.retry,
             attempts: Attempts::new(self.retry),
@@ -109,11 +111,11 @@ impl RemoteBlob {
         loop {
             match self.chunk().await {
                 Ok(Some(chunk)) => {
-                    let news = self.after_what_came(chunk);
-                    if !news.is_empty() {
+                    let new_bytes = self.skip_received(chunk);
+                    if !new_bytes.is_empty() {
                         self.attempts.progressed();
-                        self.position += news.len() as u64;
-                        return Ok(Some(news));
+                        self.position += new_bytes.len() as u64;
+                        return Ok(Some(new_bytes));
                     }
                 }
                 Ok(None) => return Ok(None),
@@ -124,20 +126,20 @@ impl RemoteBlob {
 
     async fn chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
         if self.stream.is_none() {
-            let begun = self.line.blob(&self.descriptor, self.position).await?;
-            self.stream = Some(begun);
+            let stream = self.queue.open(&self.descriptor, self.position).await?;
+            self.stream = Some(stream);
         }
-        let stream = self.stream.as_mut().expect("it was begun");
+        let stream = self.stream.as_mut().expect("it was stream");
         stream.next_chunk().await
     }
 
     /// Leaves out what came before: who cannot begin in the middle begins at the beginning.
-    fn after_what_came(&self, mut chunk: Bytes) -> Bytes {
+    fn skip_received(&self, mut chunk: Bytes) -> Bytes {
         let end = self.stream.as_ref().map_or(0, BlobStream::position);
         let begin = end.saturating_sub(chunk.len() as u64);
-        let known = self.position.saturating_sub(begin);
-        let known = usize::try_from(known).unwrap_or(usize::MAX);
-        chunk.split_off(known.min(chunk.len()))
+        let received = self.position.saturating_sub(begin);
+        let received = usize::try_from(received).unwrap_or(usize::MAX);
+        chunk.split_off(received.min(chunk.len()))
     }
 
     async fn recover(&mut self, error: Arc<RegistryError>) -> Result<(), EndpointsError> {
@@ -146,10 +148,10 @@ impl RemoteBlob {
             time::sleep(pause).await;
             return Ok(());
         }
-        if self.line.goes_on(&error) {
+        if self.queue.advance(&error) {
             self.attempts = Attempts::new(self.policy);
             return Ok(());
         }
-        Err(self.line.gave_up(error))
+        Err(self.queue.take_error(error))
     }
 }

@@ -13,59 +13,59 @@ use windlass_registry::{Endpoint, ManifestResponse, TagOrDigest};
 use windlass_store::{FindError, ReadError, Store};
 
 use crate::error::PullError;
-use crate::sources::{Answer, Need, Sources};
+use crate::sources::{EndpointResponse, Need, Sources};
 
 /// Indexes within indexes, at most (T21).
-const DEPTH: usize = 4;
+const MAX_DEPTH: usize = 4;
 
 /// Documents that are looked into below an index, at most (T21).
-const LOOKS: usize = 16;
+const MAX_DOCUMENTS: usize = 16;
 
 /// What a reference names, on one platform.
 #[derive(Debug)]
-pub(crate) struct Resolved {
+pub(crate) struct ResolvedImage {
     /// The digest of what the reference names: an index, or the manifest itself.
     pub(crate) digest: Digest,
     /// What led to the manifest, outermost first: indexes, or the manifest of schema 1 that it was made of.
-    pub(crate) indexes: Vec<Document>,
-    pub(crate) manifest_bytes: Document,
+    pub(crate) indexes: Vec<RawDocument>,
+    pub(crate) manifest_bytes: RawDocument,
     pub(crate) manifest: ImageManifest,
-    pub(crate) config_bytes: Document,
+    pub(crate) config_bytes: RawDocument,
     pub(crate) config: ImageConfig,
 }
 
 /// What a reference names, before anything is made of it.
 #[derive(Debug)]
-pub(crate) struct Named {
+pub(crate) struct NamedManifest {
     /// Who said so.
     pub(crate) endpoint: Endpoint,
-    pub(crate) content: Content,
+    pub(crate) content: ManifestContent,
 }
 
 /// The document that a reference names.
 #[derive(Debug)]
-pub(crate) enum Content {
+pub(crate) enum ManifestContent {
     /// A manifest or an index.
-    Manifest(Document, Box<Manifest>),
+    Manifest(RawDocument, Box<Manifest>),
     /// A manifest of schema 1, its signature yet to be verified.
     Schema1(Bytes),
 }
 
 /// Bytes, and the digest that they were seen to hash to.
 #[derive(Clone, Debug)]
-pub(crate) struct Document {
+pub(crate) struct RawDocument {
     pub(crate) digest: Digest,
     pub(crate) bytes: Bytes,
 }
 
-impl Resolved {
+impl ResolvedImage {
     /// Returns the image: the digest of its config (IM-1).
     pub(crate) fn image_id(&self) -> ImageId {
         ImageId::new(self.config_bytes.digest)
     }
 }
 
-impl Document {
+impl RawDocument {
     /// Takes bytes that were made here.
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
         Self {
@@ -83,33 +83,35 @@ pub(crate) struct Resolver<'a> {
 }
 
 /// A descriptor in an index that may lead to the image, and the indexes that led to it.
-struct Lead {
+struct IndexEntry {
     descriptor: Descriptor,
-    indexes: Vec<Document>,
+    indexes: Vec<RawDocument>,
 }
 
 impl Resolver<'_> {
     /// Finds out what `target` names.
     ///
-    /// `is_known` says that it named something when it was asked for before. Then it is enough to ask for the
+    /// `is_name_stored` says that it named something when it was asked for before. Then it is enough to ask for the
     /// digest, and if that is still the same nothing else is asked for (MF-3, ST-5).
-    pub(crate) async fn name(
+    pub(crate) async fn resolve_name(
         &self,
         target: &TagOrDigest,
-        is_known: bool,
-    ) -> Result<Named, PullError> {
-        let head_is_worth_it = is_known || self.sources.is_resolved_elsewhere();
-        if head_is_worth_it && let Some((digest, endpoint)) = self.ask_for_digest(target).await? {
-            let stored = match self.is_known_here(&digest)? {
+        has_stored_name: bool,
+    ) -> Result<NamedManifest, PullError> {
+        let should_send_head = has_stored_name || self.sources.has_separate_resolver();
+        if should_send_head && let Some((digest, endpoint)) = self.fetch_digest(target).await? {
+            let stored = match self.was_named_before(&digest)? {
                 true => self.stored_manifest(&digest)?,
                 false => None,
             };
             let content = match stored {
-                Some((document, manifest)) => Content::Manifest(document, Box::new(manifest)),
+                Some((document, manifest)) => {
+                    ManifestContent::Manifest(document, Box::new(manifest))
+                }
                 // By digest, it can come from wherever it is nearest.
                 None => self.fetch(&TagOrDigest::Digest(digest)).await?.content,
             };
-            return Ok(Named { endpoint, content });
+            return Ok(NamedManifest { endpoint, content });
         }
         self.fetch(target).await
     }
@@ -117,10 +119,10 @@ impl Resolver<'_> {
     /// Finds the image that `named` leads to on `platform`, or on this machine's where that is `None`.
     pub(crate) async fn resolve(
         &self,
-        document: Document,
+        document: RawDocument,
         manifest: Manifest,
         platform: Option<&Platform>,
-    ) -> Result<Resolved, PullError> {
+    ) -> Result<ResolvedImage, PullError> {
         let digest = document.digest;
         let (indexes, manifest_bytes, manifest) = self.choose(document, manifest, platform).await?;
         let config_bytes = self.config(&manifest.config).await?;
@@ -128,7 +130,7 @@ impl Resolver<'_> {
         if let Some(wanted) = platform {
             check_platform(wanted, &config.platform())?;
         }
-        Ok(Resolved {
+        Ok(ResolvedImage {
             digest,
             indexes,
             manifest_bytes,
@@ -141,23 +143,23 @@ impl Resolver<'_> {
     /// Goes from what a reference names to the manifest of one image, through indexes if there are any.
     pub(crate) async fn choose(
         &self,
-        document: Document,
+        document: RawDocument,
         manifest: Manifest,
         platform: Option<&Platform>,
-    ) -> Result<(Vec<Document>, Document, ImageManifest), PullError> {
+    ) -> Result<(Vec<RawDocument>, RawDocument, ImageManifest), PullError> {
         match manifest {
             Manifest::Image(manifest) => Ok((Vec::new(), document, manifest)),
             Manifest::Index(index) => {
                 let host = Platform::host();
                 let wanted = platform.unwrap_or(&host);
-                let leads = leads(index.candidates(wanted)?, &[document]).collect();
-                self.search(leads, wanted).await
+                let index_entries = index_entries(index.candidates(wanted)?, &[document]).collect();
+                self.search(index_entries, wanted).await
             }
         }
     }
 
     /// Checks that a manifest which no index led to is for `platform`, if one is asked for.
-    pub(crate) async fn check_lone(
+    pub(crate) async fn check_manifest_platform(
         &self,
         manifest: &ImageManifest,
         platform: Option<&Platform>,
@@ -171,123 +173,132 @@ impl Resolver<'_> {
 
     /// Asks for the digest of what `target` names, by HEAD. `None` where nobody says it: then the document
     /// itself has to be asked for.
-    pub(crate) async fn ask_for_digest(
+    pub(crate) async fn fetch_digest(
         &self,
         target: &TagOrDigest,
     ) -> Result<Option<(Digest, Endpoint)>, PullError> {
-        let asked = self.sources.ask(need(target), |repository| async move {
-            repository.head(target).await
-        });
-        let Answer { endpoint, content } = asked.await?;
-        let said = content.map(|head| head.digest);
+        let response = self
+            .sources
+            .try_each(need(target), |repository| async move {
+                repository.head(target).await
+            });
+        let EndpointResponse { endpoint, content } = response.await?;
+        let digest = content.map(|head| head.digest);
         let fits = |digest: &Digest| match target {
             TagOrDigest::Digest(wanted) => wanted == digest,
             TagOrDigest::Tag(_) => true,
         };
-        Ok(said.filter(fits).map(|digest| (digest, endpoint)))
+        Ok(digest.filter(fits).map(|digest| (digest, endpoint)))
     }
 
     /// Fetches what `target` names.
-    pub(crate) async fn fetch(&self, target: &TagOrDigest) -> Result<Named, PullError> {
-        let asked = self.sources.ask(need(target), |repository| async move {
-            repository.manifest(target).await
-        });
-        let Answer { endpoint, content } = asked.await?;
+    pub(crate) async fn fetch(&self, target: &TagOrDigest) -> Result<NamedManifest, PullError> {
+        let response = self
+            .sources
+            .try_each(need(target), |repository| async move {
+                repository.manifest(target).await
+            });
+        let EndpointResponse { endpoint, content } = response.await?;
         let content = match content {
             ManifestResponse::Manifest(fetched) => {
                 let (digest, bytes) = (fetched.digest, fetched.bytes);
-                Content::Manifest(Document { digest, bytes }, Box::new(fetched.manifest))
+                ManifestContent::Manifest(RawDocument { digest, bytes }, Box::new(fetched.manifest))
             }
-            ManifestResponse::Schema1 { bytes, .. } => Content::Schema1(bytes),
+            ManifestResponse::Schema1 { bytes, .. } => ManifestContent::Schema1(bytes),
         };
-        Ok(Named { endpoint, content })
+        Ok(NamedManifest { endpoint, content })
     }
 
     /// Tells whether `digest` named something in this very repository before.
     ///
     /// What came from elsewhere is not enough: who says no more than a digest has not shown that he may read
     /// what it stands for (C7, D13).
-    fn is_known_here(&self, digest: &Digest) -> Result<bool, PullError> {
+    fn was_named_before(&self, digest: &Digest) -> Result<bool, PullError> {
         let Some(store) = self.store else {
             return Ok(false);
         };
         let name = self.sources.name().clone().reference().with_digest(*digest);
-        is_known(store, &name)
+        is_name_stored(store, &name)
     }
 
     /// Returns a manifest or index that the store has. One that it has in another form (of schema 1) counts
     /// as absent.
-    fn stored_manifest(&self, digest: &Digest) -> Result<Option<(Document, Manifest)>, PullError> {
+    fn stored_manifest(
+        &self,
+        digest: &Digest,
+    ) -> Result<Option<(RawDocument, Manifest)>, PullError> {
         let Some(bytes) = self.stored(digest)? else {
             return Ok(None);
         };
         let manifest = Manifest::parse(&bytes, None).ok();
         let digest = *digest;
-        Ok(manifest.map(|manifest| (Document { digest, bytes }, manifest)))
+        Ok(manifest.map(|manifest| (RawDocument { digest, bytes }, manifest)))
     }
 
     /// Follows `leads`, the last one first, into nested indexes, to the first image.
     async fn search(
         &self,
-        mut leads_left: Vec<Lead>,
+        mut pending: Vec<IndexEntry>,
         wanted: &Platform,
-    ) -> Result<(Vec<Document>, Document, ImageManifest), PullError> {
+    ) -> Result<(Vec<RawDocument>, RawDocument, ImageManifest), PullError> {
         let mut no_match = None;
-        for _ in 0..LOOKS {
-            let Some(Lead {
+        for _ in 0..MAX_DOCUMENTS {
+            let Some(IndexEntry {
                 descriptor,
                 mut indexes,
-            }) = leads_left.pop()
+            }) = pending.pop()
             else {
-                return Err(no_match.expect("leads end where an index had no match"));
+                return Err(no_match.expect("index_entries end where an index had no match"));
             };
-            let (document, manifest) = self.below_an_index(&descriptor).await?;
+            let (document, manifest) = self.fetch_indexed(&descriptor).await?;
             match manifest {
                 Manifest::Image(manifest) => return Ok((indexes, document, manifest)),
-                Manifest::Index(_) if indexes.len() >= DEPTH => {
-                    return Err(PullError::TooDeep { limit: DEPTH });
+                Manifest::Index(_) if indexes.len() >= MAX_DEPTH => {
+                    return Err(PullError::TooDeep { limit: MAX_DEPTH });
                 }
                 Manifest::Index(index) => {
                     indexes.push(document);
                     match index.candidates(wanted) {
-                        Ok(candidates) => leads_left.extend(leads(candidates, &indexes)),
+                        Ok(candidates) => pending.extend(index_entries(candidates, &indexes)),
                         Err(error) => no_match = Some(PullError::NoMatchingPlatform(error)),
                     }
                 }
             }
         }
-        Err(PullError::TooDeep { limit: LOOKS })
+        Err(PullError::TooDeep {
+            limit: MAX_DOCUMENTS,
+        })
     }
 
     /// Gets the manifest or index that an index describes.
-    async fn below_an_index(
+    async fn fetch_indexed(
         &self,
         descriptor: &Descriptor,
-    ) -> Result<(Document, Manifest), PullError> {
+    ) -> Result<(RawDocument, Manifest), PullError> {
         let digest = descriptor.digest;
         let (document, manifest) = match self.stored_manifest(&digest)? {
             Some(stored) => stored,
             None => match self.fetch(&TagOrDigest::Digest(digest)).await?.content {
-                Content::Manifest(document, manifest) => (document, *manifest),
-                Content::Schema1(_) => return Err(PullError::Schema1BelowIndex { digest }),
+                ManifestContent::Manifest(document, manifest) => (document, *manifest),
+                ManifestContent::Schema1(_) => return Err(PullError::Schema1BelowIndex { digest }),
             },
         };
         check_size(descriptor, &document.bytes)?;
         Ok((document, manifest))
     }
 
-    async fn config(&self, descriptor: &Descriptor) -> Result<Document, PullError> {
+    async fn config(&self, descriptor: &Descriptor) -> Result<RawDocument, PullError> {
         let digest = descriptor.digest;
         if let Some(bytes) = self.stored(&digest)? {
             check_size(descriptor, &bytes)?;
-            return Ok(Document { digest, bytes });
+            return Ok(RawDocument { digest, bytes });
         }
         let limit = MAX_CONFIG_SIZE as u64;
-        let asked = self.sources.ask(Need::Pull, |repository| async move {
+        let response = self.sources.try_each(Need::Pull, |repository| async move {
             repository.blob_bytes(descriptor, limit).await
         });
-        let bytes = asked.await?.content;
-        Ok(Document { digest, bytes })
+        let bytes = response.await?.content;
+        Ok(RawDocument { digest, bytes })
     }
 
     /// Returns a document that the store has.
@@ -307,7 +318,7 @@ impl Resolver<'_> {
 }
 
 /// Tells whether `name` leads to an image that is here.
-pub(crate) fn is_known(store: &Store, name: &Reference) -> Result<bool, PullError> {
+pub(crate) fn is_name_stored(store: &Store, name: &Reference) -> Result<bool, PullError> {
     match store.image(&ImageName::Reference(name.clone())) {
         Ok(_) => Ok(true),
         Err(FindError::Unknown { .. } | FindError::Ambiguous { .. }) => Ok(false),
@@ -324,8 +335,11 @@ fn need(target: &TagOrDigest) -> Need {
 }
 
 /// Makes leads of `candidates` (best first), in the order in which a stack is filled.
-fn leads(candidates: Vec<&Descriptor>, indexes: &[Document]) -> impl Iterator<Item = Lead> {
-    candidates.into_iter().rev().map(|descriptor| Lead {
+fn index_entries(
+    candidates: Vec<&Descriptor>,
+    indexes: &[RawDocument],
+) -> impl Iterator<Item = IndexEntry> {
+    candidates.into_iter().rev().map(|descriptor| IndexEntry {
         descriptor: descriptor.clone(),
         indexes: indexes.to_vec(),
     })

@@ -14,7 +14,7 @@ pub struct RetryPolicy {
     /// No pause is longer, except where a server asked for one.
     pub longest_pause: Duration,
     /// A server that asks for a longer pause than this is taken at its word: the pull stops and says so.
-    pub longest_asked: Duration,
+    pub longest_requested_pause: Duration,
     /// How much longer a pause may be than it would be, in percent: by chance, so that not all come back at once.
     pub jitter: u32,
 }
@@ -32,7 +32,7 @@ impl Default for RetryPolicy {
             attempts: 5,
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(20),
-            longest_asked: Duration::from_secs(300),
+            longest_requested_pause: Duration::from_secs(300),
             jitter: 25,
         }
     }
@@ -74,7 +74,7 @@ impl Attempts {
 
     /// Counts a failure; returns how long to pause before the next attempt, or `None` to give up.
     pub fn pause_after(&mut self, error: &RegistryError) -> Option<Duration> {
-        let asked = match error.next_step() {
+        let requested = match error.next_step() {
             NextStep::Retry { after } => after,
             NextStep::NextEndpoint | NextStep::Stop => return None,
         };
@@ -86,9 +86,9 @@ impl Attempts {
             .policy
             .first_pause
             .saturating_mul(1 << (self.failed - 1).min(16));
-        match asked {
-            Some(asked) if asked > self.policy.longest_asked => None,
-            Some(asked) => Some(self.jittered(asked)),
+        match requested {
+            Some(requested) if requested > self.policy.longest_requested_pause => None,
+            Some(requested) => Some(self.jittered(requested)),
             None => Some(self.jittered(doubled.min(self.policy.longest_pause))),
         }
     }
@@ -114,7 +114,7 @@ mod tests {
         attempts: 5,
         first_pause: Duration::from_secs(1),
         longest_pause: Duration::from_secs(5),
-        longest_asked: Duration::from_secs(60),
+        longest_requested_pause: Duration::from_secs(60),
         jitter: 0,
     };
 

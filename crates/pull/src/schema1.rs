@@ -19,11 +19,11 @@ use windlass_store::{Layer, PartialBlob};
 
 use crate::error::PullError;
 use crate::events::{PlannedLayer, PullEvent};
-use crate::plan::{Plan, Summary, Wanted};
-use crate::puller::{Complete, Haul, Layers, Puller, done, each_once};
-use crate::resolve::{Document, Resolved, check_platform};
-use crate::room::here;
+use crate::plan::{ImagePlan, MissingLayer, PlanSummary};
+use crate::puller::{CompleteImage, ImageLayers, PullContext, Puller, blocking_result, unique};
+use crate::resolve::{RawDocument, ResolvedImage, check_platform};
 use crate::sources::{Need, Sources};
+use crate::space::partial_bytes;
 
 /// What the layers of schema 1 are.
 const LAYER: MediaType = MediaType::DockerLayer(LayerEncoding::Gzip);
@@ -57,34 +57,36 @@ pub(crate) fn verify(
 
 impl Puller {
     /// Gets everything that a manifest of schema 1 leads to.
-    pub(crate) async fn haul_schema1(
+    pub(crate) async fn fetch_schema1_image(
         &self,
-        haul: &Haul<'_>,
-        told: &Origin,
+        context: &PullContext<'_>,
+        origin: &Origin,
         bytes: &[u8],
-    ) -> Result<Complete, PullError> {
-        let schema1 = verify(bytes, haul.reference, haul.sources)?;
-        if let Some(wanted) = &haul.request.platform {
+    ) -> Result<CompleteImage, PullError> {
+        let schema1 = verify(bytes, context.reference, context.sources)?;
+        if let Some(wanted) = &context.request.platform {
             check_platform(wanted, schema1.platform())?;
         }
-        haul.events.send(PullEvent::Resolved {
-            endpoint: told.clone(),
+        context.events.send(PullEvent::Resolved {
+            endpoint: origin.clone(),
             digest: schema1.digest(),
             platform: schema1.platform().clone(),
         });
 
-        let blobs = self.v1_blobs(&schema1, haul.sources).await?;
-        let kept = self.kept().await?;
-        let summary = summary(&schema1, &blobs, &kept);
+        let blobs = self.v1_blobs(&schema1, context.sources).await?;
+        let partials = self.partial_blobs().await?;
+        let summary = summary(&schema1, &blobs, &partials);
         let (downloaded_bytes, reused_bytes) = (summary.missing_bytes, summary.reused_bytes);
-        haul.events.send(summary.planned());
+        context.events.send(summary.planned());
         let wanted = blobs.iter().filter(|blob| blob.layer.is_none()).map(wanted);
-        let held = blobs.iter().filter_map(|blob| blob.layer.clone()).collect();
-        let layers = self.fetch(haul, wanted.collect(), &kept, held).await?;
+        let stored = blobs.iter().filter_map(|blob| blob.layer.clone()).collect();
+        let layers = self
+            .fetch(context, wanted.collect(), &partials, stored)
+            .await?;
 
         let resolved = converted(&schema1, &blobs, &layers)?;
-        let plan = Plan::new(&resolved.manifest, &resolved.config)?;
-        Ok(Complete {
+        let plan = ImagePlan::new(&resolved.manifest, &resolved.config)?;
+        Ok(CompleteImage {
             resolved,
             plan,
             layers,
@@ -100,9 +102,9 @@ impl Puller {
         sources: &Sources,
     ) -> Result<Vec<V1Blob>, PullError> {
         let mut blobs = Vec::new();
-        for digest in each_once(schema1.layers().iter().map(|layer| layer.blob)) {
-            blobs.push(match self.v1_held(digest).await? {
-                Some(held) => held,
+        for digest in unique(schema1.layers().iter().map(|layer| layer.blob)) {
+            blobs.push(match self.stored_v1_blob(digest).await? {
+                Some(stored) => stored,
                 None => V1Blob {
                     digest,
                     size: blob_size(sources, digest).await?,
@@ -114,9 +116,9 @@ impl Puller {
     }
 
     /// The blob, if both it and the layer that it gives are here.
-    async fn v1_held(&self, digest: Digest) -> Result<Option<V1Blob>, PullError> {
+    async fn stored_v1_blob(&self, digest: Digest) -> Result<Option<V1Blob>, PullError> {
         let store = Arc::clone(&self.store);
-        done(task::spawn_blocking(move || {
+        blocking_result(task::spawn_blocking(move || {
             let (layer, blob) = (store.layer_of_blob(&digest)?, store.blob(&digest)?);
             Ok(layer.zip(blob).map(|(layer, blob)| V1Blob {
                 digest,
@@ -132,13 +134,19 @@ async fn blob_size(sources: &Sources, digest: Digest) -> Result<u64, PullError> 
     let size = |repository: windlass_registry::Repository| async move {
         repository.blob_size(&digest).await
     };
-    Ok(sources.ask(Need::Pull, size).await?.content)
+    Ok(sources.try_each(Need::Pull, size).await?.content)
 }
 
 /// Sums up what is to be done: all layers, base first, one that stands twice twice.
-pub(crate) fn summary(schema1: &Schema1, blobs: &[V1Blob], kept: &[PartialBlob]) -> Summary {
-    let sum = |is_here: bool| {
-        let blobs = blobs.iter().filter(|blob| blob.layer.is_some() == is_here);
+pub(crate) fn summary(
+    schema1: &Schema1,
+    blobs: &[V1Blob],
+    partials: &[PartialBlob],
+) -> PlanSummary {
+    let sum = |is_present: bool| {
+        let blobs = blobs
+            .iter()
+            .filter(|blob| blob.layer.is_some() == is_present);
         blobs.fold(0, |sum: u64, blob| sum.saturating_add(blob.size))
     };
     let known: HashMap<Digest, &V1Blob> = blobs.iter().map(|blob| (blob.digest, blob)).collect();
@@ -148,19 +156,19 @@ pub(crate) fn summary(schema1: &Schema1, blobs: &[V1Blob], kept: &[PartialBlob])
         size: blob.size,
         exists: blob.layer.is_some(),
     };
-    Summary {
+    PlanSummary {
         layers: layers.map(planned).collect(),
         missing_bytes: sum(false),
         reused_bytes: sum(true),
         resumed_bytes: { blobs.iter() }
             .filter(|blob| blob.layer.is_none())
-            .map(|blob| here(kept, &blob.digest, blob.size))
+            .map(|blob| partial_bytes(partials, &blob.digest, blob.size))
             .sum(),
     }
 }
 
-fn wanted(blob: &V1Blob) -> Wanted {
-    Wanted {
+fn wanted(blob: &V1Blob) -> MissingLayer {
+    MissingLayer {
         descriptor: Descriptor {
             media_type: LAYER,
             digest: blob.digest,
@@ -175,7 +183,11 @@ fn wanted(blob: &V1Blob) -> Wanted {
 }
 
 /// Writes config and manifest of an image whose layers are all here.
-fn converted(schema1: &Schema1, blobs: &[V1Blob], layers: &Layers) -> Result<Resolved, PullError> {
+fn converted(
+    schema1: &Schema1,
+    blobs: &[V1Blob],
+    layers: &ImageLayers,
+) -> Result<ResolvedImage, PullError> {
     let mut diff_ids: HashMap<Digest, DiffId> = HashMap::new();
     for blob in blobs {
         if let Some(layer) = &blob.layer {
@@ -185,21 +197,21 @@ fn converted(schema1: &Schema1, blobs: &[V1Blob], layers: &Layers) -> Result<Res
     for layer in &layers.fetched {
         diff_ids.insert(*layer.blob.digest(), layer.diff_id);
     }
-    diff_ids.extend(layers.held_blobs.iter().copied());
+    diff_ids.extend(layers.stored_blobs.iter().copied());
     let diff_ids: Vec<DiffId> = (schema1.layers().iter())
         .map(|layer| diff_ids[&layer.blob])
         .collect();
-    let config = Document::new(schema1.config(&diff_ids)?);
-    let manifest = Document::new(manifest(schema1, blobs, &config));
+    let config = RawDocument::new(schema1.config(&diff_ids)?);
+    let manifest = RawDocument::new(manifest(schema1, blobs, &config));
     let payload = Bytes::copy_from_slice(schema1.payload());
     let Manifest::Image(parsed) =
         Manifest::parse(&manifest.bytes, None).map_err(PullError::Converted)?
     else {
         unreachable!("what was written is the manifest of an image");
     };
-    Ok(Resolved {
+    Ok(ResolvedImage {
         digest: schema1.digest(),
-        indexes: vec![Document {
+        indexes: vec![RawDocument {
             digest: schema1.digest(),
             bytes: payload,
         }],
@@ -210,7 +222,7 @@ fn converted(schema1: &Schema1, blobs: &[V1Blob], layers: &Layers) -> Result<Res
     })
 }
 
-fn manifest(schema1: &Schema1, blobs: &[V1Blob], config: &Document) -> Vec<u8> {
+fn manifest(schema1: &Schema1, blobs: &[V1Blob], config: &RawDocument) -> Vec<u8> {
     let sizes: HashMap<Digest, u64> = blobs.iter().map(|blob| (blob.digest, blob.size)).collect();
     let layers = schema1.layers().iter().map(|layer| {
         json!({

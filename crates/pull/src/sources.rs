@@ -32,7 +32,7 @@ pub(crate) struct Sources {
     /// Who is told of setbacks.
     events: Option<PullEvents>,
     /// The mirrors that others are asked before, as far as this repository is concerned.
-    left_behind: Arc<Mutex<HashSet<Origin>>>,
+    demoted: Arc<Mutex<HashSet<Origin>>>,
 }
 
 /// What an endpoint is asked for.
@@ -48,7 +48,7 @@ pub enum Need {
 
 /// What came, and from whom.
 #[derive(Debug)]
-pub(crate) struct Answer<T> {
+pub(crate) struct EndpointResponse<T> {
     pub(crate) endpoint: Endpoint,
     pub(crate) content: T,
 }
@@ -71,12 +71,12 @@ impl Sources {
             caller: caller.clone(),
             retry,
             events: events.cloned(),
-            left_behind: Arc::default(),
+            demoted: Arc::default(),
         })
     }
 
     /// Returns who can be asked for what is needed, the best first.
-    pub(crate) fn line_up(&self, need: Need) -> Vec<Repository> {
+    pub(crate) fn usable_endpoints(&self, need: Need) -> Vec<Repository> {
         let able = self.repositories.iter().filter(|repository| {
             let capabilities = repository.endpoint().capabilities();
             match need {
@@ -85,35 +85,29 @@ impl Sources {
                 Need::Push => !repository.endpoint().is_mirror(),
             }
         });
-        let mut line: Vec<Repository> = able.cloned().collect();
-        let left_behind = self
-            .left_behind
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut queue: Vec<Repository> = able.cloned().collect();
+        let demoted = self.demoted.lock().unwrap_or_else(PoisonError::into_inner);
         // Stable: those that may be expected to deliver in their order, then the others in theirs.
-        line.sort_by_key(|repository| {
+        queue.sort_by_key(|repository| {
             let endpoint = repository.endpoint();
-            self.client.is_demoted(endpoint) || left_behind.contains(endpoint.origin())
+            self.client.is_demoted(endpoint) || demoted.contains(endpoint.origin())
         });
-        line
+        queue
     }
 
     /// Has others asked before `endpoint` from now on, if it is a mirror: what it costs that it fails, be it
     /// with an honest no, it costs once.
-    pub(crate) fn leave_behind(&self, endpoint: &Endpoint) {
+    pub(crate) fn demote(&self, endpoint: &Endpoint) {
         if endpoint.is_mirror() {
-            let mut left_behind = self
-                .left_behind
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            left_behind.insert(endpoint.origin().clone());
+            let mut demoted = self.demoted.lock().unwrap_or_else(PoisonError::into_inner);
+            demoted.insert(endpoint.origin().clone());
         }
     }
 
     /// Tells whether tags are best resolved by another endpoint than the one that content is fetched from.
-    pub(crate) fn is_resolved_elsewhere(&self) -> bool {
+    pub(crate) fn has_separate_resolver(&self) -> bool {
         let best = |need| {
-            self.line_up(need)
+            self.usable_endpoints(need)
                 .first()
                 .map(|best| best.endpoint().clone())
         };
@@ -140,28 +134,31 @@ impl Sources {
     }
 
     /// Returns how long `origin` wants to be left alone, as it said to any request.
-    pub(crate) fn pause(&self, origin: &Origin) -> Option<Duration> {
+    pub(crate) fn remaining_pause(&self, origin: &Origin) -> Option<Duration> {
         self.client.pause(origin)
     }
 
     /// Asks one after the other for something small, until one answers.
-    pub(crate) async fn ask<T, F>(
+    pub(crate) async fn try_each<T, F>(
         &self,
         need: Need,
         request: impl Fn(Repository) -> F,
-    ) -> Result<Answer<T>, PullError>
+    ) -> Result<EndpointResponse<T>, PullError>
     where
         F: Future<Output = Result<T, RegistryError>>,
     {
-        let line = self.line_up(need);
+        let queue = self.usable_endpoints(need);
         let mut failed = Vec::new();
-        for (place, repository) in line.iter().enumerate() {
+        for (place, repository) in queue.iter().enumerate() {
             let endpoint = repository.endpoint();
-            let next = line.get(place + 1).map(Repository::endpoint);
-            let error = match self.try_one(repository, next.is_some(), &request).await {
+            let next = queue.get(place + 1).map(Repository::endpoint);
+            let error = match self
+                .try_endpoint(repository, next.is_some(), &request)
+                .await
+            {
                 Ok(content) => {
                     let endpoint = endpoint.clone();
-                    return Ok(Answer { endpoint, content });
+                    return Ok(EndpointResponse { endpoint, content });
                 }
                 Err(error) => error,
             };
@@ -171,16 +168,16 @@ impl Sources {
                 break;
             }
             let (_, error) = failed.last().expect("pushed just now");
-            self.leave_behind(endpoint);
-            self.tell(endpoint, None, error);
+            self.demote(endpoint);
+            self.report_setback(endpoint, None, error);
         }
-        Err(decide(failed).map_or_else(|| self.nobody(need), PullError::Registry))
+        Err(summarize_failures(failed).map_or_else(|| self.no_endpoint(need), PullError::Registry))
     }
 
     /// Asks one endpoint as often as it is worth it.
     ///
     /// A mirror before another endpoint is asked once: the other is nearer than the next try.
-    async fn try_one<T, F>(
+    async fn try_endpoint<T, F>(
         &self,
         repository: &Repository,
         has_next: bool,
@@ -196,7 +193,7 @@ impl Sources {
         }
         let mut attempts = Attempts::new(policy);
         loop {
-            self.wait_for(endpoint, policy).await;
+            self.wait_for_pause(endpoint, policy).await;
             let error = match request(repository.clone()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => Arc::new(error),
@@ -204,7 +201,7 @@ impl Sources {
             let Some(pause) = attempts.pause_after(&error) else {
                 return Err(error);
             };
-            self.tell(endpoint, Some(pause), &error);
+            self.report_setback(endpoint, Some(pause), &error);
             time::sleep(pause).await;
         }
     }
@@ -212,14 +209,14 @@ impl Sources {
     /// Finds out whether the blob of `descriptor` may be read, by asking for it in the caller's own name.
     ///
     /// That another has it, or has had it, does not say so (DM-6, D13).
-    pub(crate) async fn prove(&self, descriptor: &Descriptor) -> Result<(), LayerError> {
+    pub(crate) async fn check_access(&self, descriptor: &Descriptor) -> Result<(), LayerError> {
         let (digest, size) = (descriptor.digest, descriptor.size);
         for url in self.foreign_urls(descriptor) {
             if self.client.foreign_blob(&url, descriptor, 0).await.is_ok() {
                 return Ok(());
             }
         }
-        let may_be_read = |repository: Repository| async move {
+        let verify_size = |repository: Repository| async move {
             match repository.blob_size(&digest).await? {
                 found if found == size => Ok(()),
                 found => Err(RegistryError::Size {
@@ -229,29 +226,34 @@ impl Sources {
                 }),
             }
         };
-        match self.ask(Need::Pull, may_be_read).await {
+        match self.try_each(Need::Pull, verify_size).await {
             Ok(_) => Ok(()),
             Err(PullError::Registry(error)) => Err(LayerError::Download(error)),
-            Err(_) => Err(LayerError::Nobody),
+            Err(_) => Err(LayerError::NoEndpoint),
         }
     }
 
     /// Tells whether what `other` may read is what this may.
-    pub(crate) fn is_as_good_as(&self, other: &Self) -> bool {
+    pub(crate) fn has_same_access(&self, other: &Self) -> bool {
         self.name == other.name && self.caller.is_same(&other.caller)
     }
 
     /// Waits while `endpoint` wants to be left alone, if that is not too long: then it is asked, and says so.
-    async fn wait_for(&self, endpoint: &Endpoint, policy: RetryPolicy) {
-        while let Some(pause) = self.pause(endpoint.origin()) {
-            if pause > policy.longest_asked {
+    async fn wait_for_pause(&self, endpoint: &Endpoint, policy: RetryPolicy) {
+        while let Some(pause) = self.remaining_pause(endpoint.origin()) {
+            if pause > policy.longest_requested_pause {
                 return;
             }
             time::sleep(pause).await;
         }
     }
 
-    fn tell(&self, endpoint: &Endpoint, after: Option<Duration>, error: &Arc<RegistryError>) {
+    fn report_setback(
+        &self,
+        endpoint: &Endpoint,
+        after: Option<Duration>,
+        error: &Arc<RegistryError>,
+    ) {
         if let Some(events) = &self.events {
             events.send(PullEvent::Setback(Setback {
                 endpoint: endpoint.origin().clone(),
@@ -262,7 +264,7 @@ impl Sources {
     }
 
     /// FB-8.
-    pub(crate) fn nobody(&self, need: Need) -> PullError {
+    pub(crate) fn no_endpoint(&self, need: Need) -> PullError {
         PullError::NoEndpoint {
             registry: self.name.registry().to_owned(),
             need,
@@ -281,7 +283,7 @@ impl fmt::Display for Need {
 }
 
 /// Says why nobody answered. The registry's own word counts most: of its addresses, the first's.
-fn decide(mut failed: Vec<(&Endpoint, Arc<RegistryError>)>) -> Option<EndpointsError> {
+fn summarize_failures(mut failed: Vec<(&Endpoint, Arc<RegistryError>)>) -> Option<EndpointsError> {
     let of_registry = failed
         .iter()
         .position(|(endpoint, _)| !endpoint.is_mirror());

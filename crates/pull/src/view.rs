@@ -10,7 +10,7 @@ use windlass_oci::{Digest, Platform, text};
 use windlass_registry::Origin;
 
 use crate::events::{LayerStatus, PlannedLayer, PullEvent, Setback};
-use crate::rate::Rate;
+use crate::throughput::Throughput;
 
 /// The state of one pull, as its events told it.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct PullView {
     name: String,
     phase: PullPhase,
     platform: Option<Platform>,
-    /// Layers that are fetched, each once, in the order of the image.
+    /// ImageLayers that are fetched, each once, in the order of the image.
     layers: Vec<LayerView>,
     /// Where each blob stands in `layers`.
     places: HashMap<Digest, usize>,
@@ -28,8 +28,8 @@ pub struct PullView {
     missing_bytes: u64,
     reused_bytes: u64,
     skipped: SkippedItems,
-    downloading: Rate,
-    unpacking: Rate,
+    downloading: Throughput,
+    unpacking: Throughput,
     /// The last request for a document that failed, while what came of it is not known.
     setback: Option<SetbackView>,
 }
@@ -50,7 +50,7 @@ pub enum PullPhase {
     Resolving,
     /// The manifest is known, the plan is not.
     Planning,
-    /// Layers move.
+    /// ImageLayers move.
     Moving,
     /// All layers are here; the image is being made durable and visible.
     Committing,
@@ -123,8 +123,8 @@ impl PullView {
             missing_bytes: 0,
             reused_bytes: 0,
             skipped: SkippedItems::default(),
-            downloading: Rate::default(),
-            unpacking: Rate::default(),
+            downloading: Throughput::default(),
+            unpacking: Throughput::default(),
             setback: None,
         }
     }

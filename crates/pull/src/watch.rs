@@ -7,19 +7,19 @@ use std::time::Duration;
 use tokio::time;
 use windlass_transfer::{Abandoned, Update, Watcher};
 
-use crate::arrived::Arrived;
 use crate::error::PullError;
 use crate::events::{LayerStatus, PullEvent, PullEvents};
-use crate::layer::{LayerError, Outcome};
-use crate::plan::Wanted;
-use crate::progress::Progress;
+use crate::fetched_layers::AvailableLayer;
+use crate::layer::{LayerError, LayerOutcome};
+use crate::plan::MissingLayer;
+use crate::progress::LayerProgress;
 
 /// How often byte counts are told (PG-2).
 const TICK: Duration = Duration::from_millis(100);
 
 /// What was told last.
 #[derive(Debug, Default)]
-struct Told {
+struct ReportedState {
     milestones: u64,
     downloaded: u64,
     unpacked: u64,
@@ -29,16 +29,16 @@ struct Told {
 
 /// Waits for the layer that is wanted, and checks that what came is what the config says.
 pub(crate) async fn layer(
-    mut watcher: Watcher<Progress, Outcome>,
-    wanted: &Wanted,
+    mut watcher: Watcher<LayerProgress, LayerOutcome>,
+    wanted: &MissingLayer,
     events: &PullEvents,
-) -> Result<Arrived, PullError> {
+) -> Result<AvailableLayer, PullError> {
     let digest = wanted.descriptor.digest;
     let failed = |source| PullError::Layer { digest, source };
-    let tell = |status| events.send(PullEvent::Layer { digest, status });
+    let report = |status| events.send(PullEvent::Layer { digest, status });
 
-    tell(LayerStatus::Queued);
-    let outcome = follow(&mut watcher, tell).await;
+    report(LayerStatus::Queued);
+    let outcome = follow(&mut watcher, report).await;
     let arrived = match outcome {
         Ok(outcome) => outcome.map_err(failed)?,
         Err(Abandoned) => return Err(failed(Arc::new(LayerError::Cancelled))),
@@ -49,21 +49,21 @@ pub(crate) async fn layer(
     {
         let actual = arrived.diff_id();
         // Whoever is wrong, it is nothing to go on with.
-        arrived.is_of_no_use();
+        arrived.discard_blob();
         return Err(PullError::DiffId {
             digest,
             expected,
             actual,
         });
     }
-    tell(match &arrived {
-        Arrived::Fetched(layer) => LayerStatus::Unpacked {
+    report(match &arrived {
+        AvailableLayer::Fetched(layer) => LayerStatus::Unpacked {
             size: layer.size,
             skipped_devices: layer.skipped.devices,
             skipped_xattrs: layer.skipped.xattrs,
         },
         // Another pull has told what could not be taken over.
-        Arrived::Held(layer) => LayerStatus::Unpacked {
+        AvailableLayer::Stored(layer) => LayerStatus::Unpacked {
             size: layer.size(),
             skipped_devices: 0,
             skipped_xattrs: 0,
@@ -74,33 +74,33 @@ pub(crate) async fn layer(
 
 /// Tells each milestone as it comes and byte counts at every tick, until the outcome is there.
 async fn follow(
-    watcher: &mut Watcher<Progress, Outcome>,
-    tell: impl Fn(LayerStatus),
-) -> Result<Outcome, Abandoned> {
+    watcher: &mut Watcher<LayerProgress, LayerOutcome>,
+    report: impl Fn(LayerStatus),
+) -> Result<LayerOutcome, Abandoned> {
     let mut ticks = time::interval(TICK);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Skip);
     // One who joins late is told at once where the job stands, and nothing of what was before.
-    let mut told = Told {
+    let mut reported = ReportedState {
         milestones: watcher.progress().number.saturating_sub(1),
-        ..Told::default()
+        ..ReportedState::default()
     };
-    told.catch_up(&watcher.progress(), &tell);
+    reported.catch_up(&watcher.progress(), &report);
     loop {
         let update = tokio::select! {
             biased;
             update = watcher.next() => Some(update?),
             _ = ticks.tick() => None,
         };
-        told.catch_up(&watcher.progress(), &tell);
+        reported.catch_up(&watcher.progress(), &report);
         if let Some(Update::Outcome(outcome)) = update {
             return Ok(outcome);
         }
     }
 }
 
-impl Told {
+impl ReportedState {
     /// Tells what has changed since.
-    fn catch_up(&mut self, progress: &Progress, tell: impl Fn(LayerStatus)) {
+    fn catch_up(&mut self, progress: &LayerProgress, report: impl Fn(LayerStatus)) {
         let downloaded = progress.counters.downloaded.load(Ordering::Relaxed);
         let unpacked = progress.counters.unpacked.load(Ordering::Relaxed);
         let moved = (downloaded, unpacked) != (self.downloaded, self.unpacked);
@@ -116,9 +116,9 @@ impl Told {
         let milestones: Vec<_> = progress.since(self.milestones).cloned().collect();
         // Bytes move behind those that were here before and after a connection is asked for, and before whatever
         // else can happen.
-        let is_asking = matches!(milestones.last(), Some(LayerStatus::Connecting { .. }));
+        let is_connecting = matches!(milestones.last(), Some(LayerStatus::Connecting { .. }));
         let is_resumed = |milestone: &_| matches!(milestone, LayerStatus::Resumed { .. });
-        let before = match is_asking {
+        let before = match is_connecting {
             true => milestones.len(),
             false => milestones
                 .iter()
@@ -126,10 +126,10 @@ impl Told {
                 .map_or(0, |place| place + 1),
         };
         let (before, after) = milestones.split_at(before);
-        let told = before.iter().cloned().chain(moving);
-        told.chain(after.iter().cloned()).for_each(&tell);
+        let reported = before.iter().cloned().chain(moving);
+        reported.chain(after.iter().cloned()).for_each(&report);
         if is_verifying && !self.is_verifying {
-            tell(LayerStatus::Verifying);
+            report(LayerStatus::Verifying);
         }
         *self = Self {
             milestones: progress.number,

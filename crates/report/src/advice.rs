@@ -268,7 +268,7 @@ fn pull_advice(error: &PullError, access: &RegistryAccess<'_>) -> Advice {
         PullError::Size { .. } | PullError::DiffId { .. } | PullError::Digest { .. } => {
             corrupt_advice()
         }
-        PullError::NoRoom(_) => io_advice(error, true, ErrorCode::NoSpace),
+        PullError::NoSpace(_) => io_advice(error, true, ErrorCode::NoSpace),
         PullError::Partials(partials) => io_advice(error, partials.is_no_space(), ErrorCode::Store),
         PullError::Layer { source, .. } => layer_advice(source, access),
         PullError::File(_) | PullError::Read(_) => io_advice(error, false, ErrorCode::Store),
@@ -291,7 +291,7 @@ fn layer_advice(error: &LayerError, access: &RegistryAccess<'_>) -> Advice {
         LayerError::Ingest(ingest) => io_advice(error, ingest.is_no_space(), ErrorCode::Store),
         LayerError::Append(append) => io_advice(error, append.is_no_space(), ErrorCode::Store),
         LayerError::Store(store) => io_advice(error, store.is_no_space(), ErrorCode::Store),
-        LayerError::Nobody => Advice::hint(
+        LayerError::NoEndpoint => Advice::hint(
             ErrorCode::NoEndpoint,
             "`windlass config show REGISTRY` lists the endpoints and their capabilities",
         ),

@@ -172,7 +172,7 @@ async fn a_pause_takes_no_slot() {
 async fn a_registry_that_asks_to_be_left_alone_is_left_alone() {
     let patient = PullerConfig {
         retry: RetryPolicy {
-            longest_asked: Duration::MAX,
+            longest_requested_pause: Duration::MAX,
             ..config().retry
         },
         ..config()

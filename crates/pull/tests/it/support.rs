@@ -53,7 +53,7 @@ pub(crate) fn config() -> PullerConfig {
             attempts: 3,
             first_pause: Duration::from_millis(1),
             longest_pause: Duration::from_millis(1),
-            longest_asked: Duration::from_secs(60),
+            longest_requested_pause: Duration::from_secs(60),
             jitter: 0,
         },
         ..PullerConfig::default()

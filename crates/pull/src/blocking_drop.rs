@@ -7,13 +7,13 @@ use tokio::sync::watch;
 
 /// A value whose end has to do with the disk: wherever it is dropped, it goes on a thread that may block.
 #[derive(Debug)]
-pub(crate) struct OffThread<T: Send + 'static> {
+pub(crate) struct BlockingDrop<T: Send + 'static> {
     /// Taken when it is dropped.
     value: Option<T>,
     not_over: watch::Receiver<()>,
 }
 
-impl<T: Send + 'static> OffThread<T> {
+impl<T: Send + 'static> BlockingDrop<T> {
     /// Keeps `value`; until it is gone, `over` has a receiver more.
     pub(crate) fn new(value: T, over: &watch::Sender<()>) -> Self {
         Self {
@@ -23,7 +23,7 @@ impl<T: Send + 'static> OffThread<T> {
     }
 }
 
-impl<T: Send + 'static> Deref for OffThread<T> {
+impl<T: Send + 'static> Deref for BlockingDrop<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -31,7 +31,7 @@ impl<T: Send + 'static> Deref for OffThread<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for OffThread<T> {
+impl<T: Send + 'static> Drop for BlockingDrop<T> {
     fn drop(&mut self) {
         let (value, not_over) = (self.value.take(), self.not_over.clone());
         let gone = move || {

@@ -1,4 +1,4 @@
-//! Fills stretches of a blob with what connections bring.
+//! Fills stretches of a blob with what connections download_and_unpack.
 
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,35 +11,35 @@ use tokio_util::task::TaskTracker;
 use windlass_registry::{BlobStream, RegistryError};
 use windlass_store::{AppendError, RangeHandle, RangeWriter};
 
-use super::{Download, Interrupted};
+use super::{Download, Interruption};
+use crate::endpoint_queue::EndpointQueue;
 use crate::layer::LayerError;
-use crate::line::Line;
 
 /// The connections that fill one blob, in one attempt.
-pub(super) struct Fill<'a> {
+pub(super) struct RangeConnections<'a> {
     download: &'a Download<'a>,
-    line: &'a Line,
+    queue: &'a EndpointQueue,
     /// How far the request for all the rest goes, while that is all there is.
-    whole: Mutex<Option<RangeHandle>>,
+    open_ended: Mutex<Option<RangeHandle>>,
     /// Whether requests for parts are answered, as far as is known.
-    has_parts: AtomicBool,
-    brought: AtomicU64,
-    brought_by_helpers: AtomicU64,
+    supports_ranges: AtomicBool,
+    received: AtomicU64,
+    received_by_extra: AtomicU64,
 }
 
 /// How a helper ended.
 #[derive(Debug)]
-pub(super) enum Helped {
+pub(super) enum ExtraConnectionEnd {
     /// Nothing is left to be claimed.
-    Through,
+    Finished,
     /// The registry does not answer requests for parts as it should.
-    NoParts,
+    NoRanges,
     /// Its connection failed, or the disk.
     Failed,
 }
 
 /// Appends to a range on threads that may block, one batch at a time, while the next one is received.
-struct Appender<'a> {
+struct RangeAppender<'a> {
     writes: &'a TaskTracker,
     handle: RangeHandle,
     /// Not here while it is written to.
@@ -48,31 +48,31 @@ struct Appender<'a> {
     is_full: bool,
 }
 
-impl<'a> Fill<'a> {
-    pub(super) fn new(download: &'a Download<'a>, line: &'a Line) -> Self {
+impl<'a> RangeConnections<'a> {
+    pub(super) fn new(download: &'a Download<'a>, queue: &'a EndpointQueue) -> Self {
         Self {
             download,
-            line,
-            whole: Mutex::default(),
-            has_parts: AtomicBool::new(true),
-            brought: AtomicU64::new(0),
-            brought_by_helpers: AtomicU64::new(0),
+            queue,
+            open_ended: Mutex::default(),
+            supports_ranges: AtomicBool::new(true),
+            received: AtomicU64::new(0),
+            received_by_extra: AtomicU64::new(0),
         }
     }
 
     /// Returns whether anything came, and whether by several connections.
-    pub(super) fn brought(&self) -> (bool, bool) {
-        let by_helpers = self.brought_by_helpers.load(Ordering::Relaxed) > 0;
-        let by_first = self.brought.load(Ordering::Relaxed) > 0;
-        (by_first || by_helpers, by_helpers)
+    pub(super) fn received(&self) -> (bool, bool) {
+        let by_extra = self.received_by_extra.load(Ordering::Relaxed) > 0;
+        let by_first = self.received.load(Ordering::Relaxed) > 0;
+        (by_first || by_extra, by_extra)
     }
 
     /// Fills whatever nobody else does, from the first gap on: with one request for all of it or, while others
     /// help, for a chunk at a time.
-    pub(super) async fn all(&self, mut is_shared: bool) -> Result<(), Interrupted> {
+    pub(super) async fn run_first(&self, mut is_shared: bool) -> Result<(), Interruption> {
         let download = self.download;
         loop {
-            let is_one_of_many = is_shared && self.has_parts.load(Ordering::Relaxed);
+            let is_one_of_many = is_shared && self.supports_ranges.load(Ordering::Relaxed);
             let most = match is_one_of_many {
                 true => download.split.chunk,
                 false => u64::MAX,
@@ -81,105 +81,108 @@ impl<'a> Fill<'a> {
                 return Ok(());
             };
             if !is_one_of_many {
-                *self.whole() = Some(range_writer.handle());
+                *self.open_ended() = Some(range_writer.handle());
             }
             let stream = self
                 .open(&range_writer)
                 .await
-                .map_err(Interrupted::Registry)?;
-            self.pour(stream, range_writer, &self.brought).await?;
-            is_shared |= self.whole().take().is_none();
+                .map_err(Interruption::Registry)?;
+            self.copy_stream(stream, range_writer, &self.received)
+                .await?;
+            is_shared |= self.open_ended().take().is_none();
         }
     }
 
     /// Leaves what lies more than a chunk ahead of the first connection to others.
-    pub(super) fn share(&self) {
-        if let Some(handle) = self.whole().take() {
+    pub(super) fn share_rest(&self) {
+        if let Some(handle) = self.open_ended().take() {
             let ahead = self.download.writer.contiguous_bytes();
             handle.truncate(ahead.saturating_add(self.download.split.chunk));
         }
     }
 
     /// Fills one chunk after the other.
-    pub(super) async fn help(&self) -> Helped {
+    pub(super) async fn run_extra(&self) -> ExtraConnectionEnd {
         let download = self.download;
         while let Some(range_writer) = download.writer.claim(download.split.chunk) {
             let range = range_writer.position()..range_writer.end();
-            let stream = match self.line.part(download.descriptor, range).await {
+            let stream = match self.queue.open_range(download.descriptor, range).await {
                 Ok(Some(stream)) => stream,
                 Ok(None) => {
-                    self.has_parts.store(false, Ordering::Relaxed);
-                    return Helped::NoParts;
+                    self.supports_ranges.store(false, Ordering::Relaxed);
+                    return ExtraConnectionEnd::NoRanges;
                 }
                 Err(error) => return failed(&error),
             };
             match self
-                .pour(stream, range_writer, &self.brought_by_helpers)
+                .copy_stream(stream, range_writer, &self.received_by_extra)
                 .await
             {
                 Ok(()) => {}
-                Err(Interrupted::Registry(error)) => return failed(&error),
+                Err(Interruption::Registry(error)) => return failed(&error),
                 // The first connection will meet it, too.
-                Err(Interrupted::Final(_)) => return Helped::Failed,
+                Err(Interruption::Final(_)) => return ExtraConnectionEnd::Failed,
             }
         }
-        Helped::Through
+        ExtraConnectionEnd::Finished
     }
 
     /// Begins to fetch `range`, and what is around it as well if it must be.
     async fn open(&self, range_writer: &RangeWriter) -> Result<BlobStream, RegistryError> {
         let descriptor = self.download.descriptor;
-        if range_writer.end() < descriptor.size && self.has_parts.load(Ordering::Relaxed) {
+        if range_writer.end() < descriptor.size && self.supports_ranges.load(Ordering::Relaxed) {
             let range = range_writer.position()..range_writer.end();
-            if let Some(part) = self.line.part(descriptor, range).await? {
-                return Ok(part);
+            if let Some(stream) = self.queue.open_range(descriptor, range).await? {
+                return Ok(stream);
             }
-            self.has_parts.store(false, Ordering::Relaxed);
+            self.supports_ranges.store(false, Ordering::Relaxed);
         }
-        self.line.blob(descriptor, range_writer.position()).await
+        self.queue.open(descriptor, range_writer.position()).await
     }
 
     /// Pours what `stream` brings into `range`, until that is full or the stream ends.
-    async fn pour(
+    async fn copy_stream(
         &self,
         mut stream: BlobStream,
         range_writer: RangeWriter,
-        brought: &AtomicU64,
-    ) -> Result<(), Interrupted> {
+        received: &AtomicU64,
+    ) -> Result<(), Interruption> {
         let download = self.download;
         // A server that ignores the range sends from the start: what is here already is skipped (DL-5).
         let mut skip = range_writer.position().saturating_sub(stream.starts_at());
-        let mut appender = Appender::new(range_writer, &download.writes);
+        let mut appender = RangeAppender::new(range_writer, &download.writes);
         while !appender.is_full {
             let most = download.limits.batch();
-            let (batch, ended) = gather(&mut stream, &mut skip, most).await;
+            let (batch, ended) = receive_batch(&mut stream, &mut skip, most).await;
             if !batch.is_empty() {
-                let added = appender.append(batch).await.map_err(Interrupted::Final)?;
-                brought.fetch_add(added, Ordering::Relaxed);
+                let added = appender.append(batch).await.map_err(Interruption::Final)?;
+                received.fetch_add(added, Ordering::Relaxed);
                 download
                     .counters
                     .downloaded
                     .fetch_add(added, Ordering::Relaxed);
-                download.limits.take(added).await;
+                download.limits.consume(added).await;
             }
             match ended {
                 None => {}
                 Some(Ok(())) => break,
                 Some(Err(error)) => {
-                    appender.flush().await.map_err(Interrupted::Final)?;
-                    return Err(Interrupted::Registry(error));
+                    appender.flush().await.map_err(Interruption::Final)?;
+                    return Err(Interruption::Registry(error));
                 }
             }
         }
-        appender.flush().await.map_err(Interrupted::Final)
+        appender.flush().await.map_err(Interruption::Final)
     }
 
-    fn whole(&self) -> std::sync::MutexGuard<'_, Option<RangeHandle>> {
-        self.whole.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open_ended(&self) -> std::sync::MutexGuard<'_, Option<RangeHandle>> {
+        self.open_ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<'a> Appender<'a> {
+impl<'a> RangeAppender<'a> {
     fn new(range_writer: RangeWriter, writes: &'a TaskTracker) -> Self {
         Self {
             writes,
@@ -230,15 +233,15 @@ impl<'a> Appender<'a> {
     }
 }
 
-fn failed(error: &RegistryError) -> Helped {
+fn failed(error: &RegistryError) -> ExtraConnectionEnd {
     tracing::debug!(%error, "a connection that helped");
-    Helped::Failed
+    ExtraConnectionEnd::Failed
 }
 
 /// Waits for bytes, then takes what else has arrived already, up to `most`.
 ///
 /// The second value says how the stream ended, if it did.
-async fn gather(
+async fn receive_batch(
     stream: &mut BlobStream,
     skip: &mut u64,
     most: u64,
@@ -249,7 +252,7 @@ async fn gather(
     while let Some(chunk) = next {
         match chunk {
             Ok(Some(mut chunk)) => {
-                leave_out(skip, &mut chunk);
+                skip_prefix(skip, &mut chunk);
                 size += chunk.len() as u64;
                 if !chunk.is_empty() {
                     batch.push(chunk);
@@ -268,7 +271,7 @@ async fn gather(
 }
 
 /// Leaves the first bytes of a chunk out, as many of the next `skip` as it has.
-fn leave_out(skip: &mut u64, chunk: &mut Bytes) {
+fn skip_prefix(skip: &mut u64, chunk: &mut Bytes) {
     let skipped = usize::try_from(*skip)
         .unwrap_or(usize::MAX)
         .min(chunk.len());
@@ -299,7 +302,7 @@ mod tests {
                 let mut left = skip;
                 let chunks = blob.chunks(size).map(|chunk| {
                     let mut chunk = Bytes::copy_from_slice(chunk);
-                    leave_out(&mut left, &mut chunk);
+                    skip_prefix(&mut left, &mut chunk);
                     chunk
                 });
                 let rest: Vec<u8> = chunks.flatten().collect();
@@ -318,7 +321,7 @@ mod tests {
     fn leaving_out_goes_on_with_the_next_chunk() {
         let mut skip = u64::MAX;
         let mut chunk = Bytes::from_static(b"0123");
-        leave_out(&mut skip, &mut chunk);
+        skip_prefix(&mut skip, &mut chunk);
         assert_eq!((chunk.len(), skip), (0, u64::MAX - 4));
     }
 

@@ -1,13 +1,13 @@
 //! How many connections one blob is worth.
 //!
-//! More than one help where a single one is slower than the line: far away, or held back by who sends. Elsewhere
+//! More than one help where a single one is slower than the line: far away, or stored back by who sends. RemoteReason
 //! they cost. So each is tried: it stays the last one unless the blob comes clearly faster for it.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fill::Helped;
+use super::range_connections::ExtraConnectionEnd;
 
 /// When a large blob is fetched over several connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +25,13 @@ pub struct Split {
 
 /// The connections of one blob, as a number.
 #[derive(Debug)]
-pub(super) struct Crew {
+pub(super) struct ConnectionScaler {
     split: Split,
     /// Connections beside the first.
-    helpers: usize,
-    has_lost: bool,
-    has_stopped_growing: bool,
-    /// When the present number began to be measured, and what was held then.
+    extra: usize,
+    has_lost_range: bool,
+    is_at_limit: bool,
+    /// When the present number began to be measured, and what was stored then.
     since: Option<(Instant, u64)>,
     /// Bytes a second with one connection fewer.
     before: u64,
@@ -59,22 +59,22 @@ impl Split {
     }
 }
 
-impl Crew {
-    /// Begins with one connection; whether more are possible is said by `may_grow`.
-    pub(super) fn new(split: Split, may_grow: bool) -> Self {
+impl ConnectionScaler {
+    /// Begins with one connection; whether more are possible is said by `can_add`.
+    pub(super) fn new(split: Split, can_add: bool) -> Self {
         Self {
             split,
-            helpers: 0,
-            has_lost: false,
-            has_stopped_growing: !may_grow,
+            extra: 0,
+            has_lost_range: false,
+            is_at_limit: !can_add,
             since: None,
             before: 0,
         }
     }
 
     /// Tells whether another connection may be worth a try, now or later.
-    pub(super) fn may_grow(&self) -> bool {
-        !self.has_stopped_growing && self.helpers + 1 < self.split.connections
+    pub(super) fn can_add(&self) -> bool {
+        !self.is_at_limit && self.extra + 1 < self.split.connections
     }
 
     /// Tells whether others than the first have been at work.
@@ -83,41 +83,41 @@ impl Crew {
     }
 
     /// Notes that a helper ended.
-    pub(super) fn left(&mut self, how: &Helped) {
-        self.helpers -= 1;
-        match how {
-            Helped::Through => {}
-            Helped::NoParts | Helped::Failed => {
-                self.has_stopped_growing = true;
-                self.has_lost = true;
+    pub(super) fn record_end(&mut self, end: &ExtraConnectionEnd) {
+        self.extra -= 1;
+        match end {
+            ExtraConnectionEnd::Finished => {}
+            ExtraConnectionEnd::NoRanges | ExtraConnectionEnd::Failed => {
+                self.is_at_limit = true;
+                self.has_lost_range = true;
             }
         }
     }
 
     /// Tells, once, whether a helper has left a stretch behind.
-    pub(super) fn has_lost(&mut self) -> bool {
-        std::mem::take(&mut self.has_lost)
+    pub(super) fn take_lost_range(&mut self) -> bool {
+        std::mem::take(&mut self.has_lost_range)
     }
 
     /// Decides whether another connection is to be tried, and counts it.
     ///
-    /// `held` and `missing` are bytes; while somebody else `is_waiting` for a slot, nobody gets a second one.
-    pub(super) fn grows(
+    /// `stored` and `missing` are bytes; while somebody else `is_waiting` for a slot, nobody gets a second one.
+    pub(super) fn try_add(
         &mut self,
         now: Instant,
-        held: u64,
+        stored: u64,
         missing: u64,
         is_waiting: bool,
     ) -> bool {
-        let (since, base) = *self.since.get_or_insert((now, held));
+        let (since, base) = *self.since.get_or_insert((now, stored));
         let time = now - since;
-        if time < self.split.trial || !self.may_grow() {
+        if time < self.split.trial || !self.can_add() {
             return false;
         }
-        let rate = per_second(held.saturating_sub(base), time);
+        let rate = per_second(stored.saturating_sub(base), time);
         // One that makes no difference of a fifth was one too many.
         if rate < self.before.saturating_add(self.before / 5) {
-            self.has_stopped_growing = true;
+            self.is_at_limit = true;
             return false;
         }
         self.since = None;
@@ -127,7 +127,7 @@ impl Crew {
             return false;
         }
         self.before = rate;
-        self.helpers += 1;
+        self.extra += 1;
         true
     }
 }
@@ -146,12 +146,12 @@ mod tests {
     /// Lets the blob come at a rate that depends on the number of connections; returns how many there were in
     /// the end.
     fn connections(size: u64, is_waiting: bool, rate: impl Fn(u64) -> u64) -> u64 {
-        let mut crew = Crew::new(Split::default(), true);
-        let (mut now, mut held, mut connections) = (Instant::now(), 0, 1);
-        while held < size {
+        let mut scaler = ConnectionScaler::new(Split::default(), true);
+        let (mut now, mut stored, mut connections) = (Instant::now(), 0, 1);
+        while stored < size {
             now += Duration::from_millis(250);
-            held = (held + rate(connections) / 4).min(size);
-            if crew.may_grow() && crew.grows(now, held, size - held, is_waiting) {
+            stored = (stored + rate(connections) / 4).min(size);
+            if scaler.can_add() && scaler.try_add(now, stored, size - stored, is_waiting) {
                 connections += 1;
             }
         }
@@ -183,15 +183,18 @@ mod tests {
 
     #[test]
     fn one_that_fails_is_the_last() {
-        let mut crew = Crew::new(Split::default(), true);
+        let mut scaler = ConnectionScaler::new(Split::default(), true);
         let now = Instant::now();
-        assert!(!crew.grows(now, 0, 1000 * MIB, false));
-        assert!(crew.grows(now + Split::default().trial, MIB, 1000 * MIB, false));
-        assert!(crew.may_grow() && crew.is_shared());
-        crew.left(&Helped::NoParts);
-        assert!(!crew.may_grow());
-        assert_eq!([crew.has_lost(), crew.has_lost()], [true, false]);
-        let never = Crew::new(Split::default(), false);
-        assert!(!never.may_grow());
+        assert!(!scaler.try_add(now, 0, 1000 * MIB, false));
+        assert!(scaler.try_add(now + Split::default().trial, MIB, 1000 * MIB, false));
+        assert!(scaler.can_add() && scaler.is_shared());
+        scaler.record_end(&ExtraConnectionEnd::NoRanges);
+        assert!(!scaler.can_add());
+        assert_eq!(
+            [scaler.take_lost_range(), scaler.take_lost_range()],
+            [true, false]
+        );
+        let never = ConnectionScaler::new(Split::default(), false);
+        assert!(!never.can_add());
     }
 }

@@ -12,13 +12,13 @@ const SHORTEST: Duration = Duration::from_millis(200);
 
 /// The recent growth of a count of bytes.
 #[derive(Debug, Default)]
-pub struct Rate {
+pub struct Throughput {
     /// Time and count, oldest first. One sample may be older than the window: where it began.
     samples: VecDeque<(Duration, u64)>,
     latest: u64,
 }
 
-impl Rate {
+impl Throughput {
     /// Notes that the count stands at `bytes`.
     pub fn note(&mut self, now: Duration, bytes: u64) {
         self.latest = bytes;
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn only_the_last_seconds_count() {
-        let mut rate = Rate::default();
+        let mut rate = Throughput::default();
         for second in 0..10 {
             rate.note(at(second * 1000), second * 10);
         }
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn nothing_is_claimed_too_early_or_about_a_standstill() {
-        let mut rate = Rate::default();
+        let mut rate = Throughput::default();
         assert_eq!(rate.per_second(at(0)), None);
         rate.note(at(0), 0);
         rate.note(at(50), 1000);
@@ -94,7 +94,7 @@ mod tests {
             Some(2000.0),
             "the latest count is not lost"
         );
-        let mut still = Rate::default();
+        let mut still = Throughput::default();
         still.note(at(0), 7);
         assert_eq!(still.per_second(at(60_000)), Some(0.0));
         assert_eq!(still.time_for(1, at(60_000)), None);

@@ -16,21 +16,21 @@ use crate::sources::{Need, Sources};
 
 /// Those who are asked for one blob.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct EndpointQueue {
     sources: Sources,
-    current: Deliverer,
-    left: VecDeque<Deliverer>,
+    current: BlobEndpoint,
+    left: VecDeque<BlobEndpoint>,
     /// Who delivered bytes of the blob as it is now.
-    delivered: Vec<Deliverer>,
+    delivered: Vec<BlobEndpoint>,
     /// Whether bytes of several answers were put together, be they an earlier pull's.
-    pieced_together: bool,
+    is_combined: bool,
     /// Why those before were left.
     failed: Vec<Arc<RegistryError>>,
 }
 
 /// One who may have the blob.
 #[derive(Clone, Debug)]
-pub(crate) enum Deliverer {
+pub(crate) enum BlobEndpoint {
     /// An endpoint of the image's registry.
     Endpoint(Repository),
     /// A URL in the manifest, which no credentials go to (S2-9).
@@ -39,67 +39,67 @@ pub(crate) enum Deliverer {
 
 /// What tells one deliverer from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum EndpointKey {
     Origin(Origin),
     Url(ForeignUrl),
 }
 
 /// Who is not asked for the blob again, because what came from there was wrong.
 #[derive(Debug, Default)]
-pub(crate) struct Excluded {
-    places: Vec<Place>,
+pub(crate) struct ExcludedEndpoints {
+    keys: Vec<EndpointKey>,
     /// Whether what comes now has to come in one piece.
-    pub(crate) had_clean_try: bool,
+    pub(crate) tried_single_response: bool,
 }
 
-impl Line {
+impl EndpointQueue {
     /// Lines up who can be asked for the blob of `descriptor`; `None` if nobody is left.
-    pub(crate) fn up(
+    pub(crate) fn new(
         sources: &Sources,
         descriptor: &Descriptor,
-        excluded: &Excluded,
+        excluded: &ExcludedEndpoints,
     ) -> Option<Self> {
         let endpoints = sources
-            .line_up(Need::Pull)
+            .usable_endpoints(Need::Pull)
             .into_iter()
-            .map(Deliverer::Endpoint);
+            .map(BlobEndpoint::Endpoint);
         let foreign = sources
             .foreign_urls(descriptor)
             .into_iter()
-            .map(Deliverer::Foreign);
+            .map(BlobEndpoint::Foreign);
         let mut left: VecDeque<_> = endpoints
             .chain(foreign)
-            .filter(|deliverer| !excluded.places.contains(&deliverer.place()))
+            .filter(|deliverer| !excluded.keys.contains(&deliverer.key()))
             .collect();
         Some(Self {
             sources: sources.clone(),
             current: left.pop_front()?,
             left,
             delivered: Vec::new(),
-            pieced_together: false,
+            is_combined: false,
             failed: Vec::new(),
         })
     }
 
     /// Returns who is asked at the moment.
-    pub(crate) fn current(&self) -> &Deliverer {
+    pub(crate) fn current(&self) -> &BlobEndpoint {
         &self.current
     }
 
     /// Returns how long who is asked at the moment wants to be left alone.
-    pub(crate) fn pause(&self) -> Option<Duration> {
-        self.sources.pause(&self.current.origin())
+    pub(crate) fn remaining_pause(&self) -> Option<Duration> {
+        self.sources.remaining_pause(&self.current.origin())
     }
 
     /// Begins to fetch the blob, at `offset`, from who is asked at the moment.
-    pub(crate) async fn blob(
+    pub(crate) async fn open(
         &self,
         descriptor: &Descriptor,
         offset: u64,
     ) -> Result<BlobStream, RegistryError> {
         match &self.current {
-            Deliverer::Endpoint(repository) => repository.blob(descriptor, offset).await,
-            Deliverer::Foreign(url) => {
+            BlobEndpoint::Endpoint(repository) => repository.blob(descriptor, offset).await,
+            BlobEndpoint::Foreign(url) => {
                 let client = self.sources.client();
                 client.foreign_blob(url, descriptor, offset).await
             }
@@ -107,58 +107,58 @@ impl Line {
     }
 
     /// Tells whether who is asked at the moment may be asked for parts.
-    pub(crate) fn has_parts(&self) -> bool {
-        matches!(self.current, Deliverer::Endpoint(_))
+    pub(crate) fn supports_ranges(&self) -> bool {
+        matches!(self.current, BlobEndpoint::Endpoint(_))
     }
 
     /// Begins to fetch a part of the blob; `None` if who is asked at the moment cannot do that.
-    pub(crate) async fn part(
+    pub(crate) async fn open_range(
         &self,
         descriptor: &Descriptor,
-        part: Range<u64>,
+        range: Range<u64>,
     ) -> Result<Option<BlobStream>, RegistryError> {
         match &self.current {
-            Deliverer::Endpoint(repository) => repository.blob_range(descriptor, part).await,
-            Deliverer::Foreign(_) => Ok(None),
+            BlobEndpoint::Endpoint(repository) => repository.blob_range(descriptor, range).await,
+            BlobEndpoint::Foreign(_) => Ok(None),
         }
     }
 
     /// Notes that some of the blob is here already.
-    pub(crate) fn goes_on_with_earlier_bytes(&mut self) {
-        self.pieced_together = true;
+    pub(crate) fn record_resumed_bytes(&mut self) {
+        self.is_combined = true;
     }
 
     /// Tells whether bytes of several answers were put together.
-    pub(crate) fn is_pieced_together(&self) -> bool {
-        self.pieced_together
+    pub(crate) fn has_combined_responses(&self) -> bool {
+        self.is_combined
     }
 
     /// Notes that bytes came from who is asked at the moment; whether they were put to others, or came in
     /// several answers themselves, is said by `with_others`.
-    pub(crate) fn delivered(&mut self, with_others: bool) {
-        self.pieced_together |= with_others;
-        let place = self.current.place();
-        if self.delivered.iter().all(|before| before.place() != place) {
+    pub(crate) fn record_delivery(&mut self, with_others: bool) {
+        self.is_combined |= with_others;
+        let key = self.current.key();
+        if self.delivered.iter().all(|before| before.key() != key) {
             self.delivered.push(self.current.clone());
         }
     }
 
     /// Goes on to the next whom `error` lets be asked; tells whether there is one.
-    pub(crate) fn goes_on(&mut self, error: &Arc<RegistryError>) -> bool {
-        let leads_to = |to: &Deliverer| match (&self.current, to) {
-            (Deliverer::Endpoint(from), Deliverer::Endpoint(to)) => {
+    pub(crate) fn advance(&mut self, error: &Arc<RegistryError>) -> bool {
+        let leads_to = |to: &BlobEndpoint| match (&self.current, to) {
+            (BlobEndpoint::Endpoint(from), BlobEndpoint::Endpoint(to)) => {
                 error.falls_back(from.endpoint(), to.endpoint())
             }
-            (Deliverer::Endpoint(_), Deliverer::Foreign(_)) => {
+            (BlobEndpoint::Endpoint(_), BlobEndpoint::Foreign(_)) => {
                 matches!(**error, RegistryError::BlobUnknown { .. })
             }
-            (Deliverer::Foreign(_), _) => true,
+            (BlobEndpoint::Foreign(_), _) => true,
         };
         let Some(place) = self.left.iter().position(leads_to) else {
             return false;
         };
-        if let Deliverer::Endpoint(repository) = &self.current {
-            self.sources.leave_behind(repository.endpoint());
+        if let BlobEndpoint::Endpoint(repository) = &self.current {
+            self.sources.demote(repository.endpoint());
         }
         self.failed.push(Arc::clone(error));
         self.left.drain(..place);
@@ -167,7 +167,7 @@ impl Line {
     }
 
     /// Says why nobody delivered: the last error, and those before.
-    pub(crate) fn gave_up(&mut self, error: Arc<RegistryError>) -> EndpointsError {
+    pub(crate) fn take_error(&mut self, error: Arc<RegistryError>) -> EndpointsError {
         EndpointsError {
             error,
             others: std::mem::take(&mut self.failed),
@@ -185,9 +185,9 @@ impl Line {
     /// Who alone delivered it is to blame. Mirrors that had a part in it are not asked for it again. The
     /// registry is asked once more if the blob was put together of several answers (DL-9); what it
     /// delivers in one piece stands.
-    pub(crate) fn was_wrong(self, excluded: &mut Excluded) -> bool {
-        if let [Deliverer::Endpoint(liar)] = &self.delivered[..] {
-            let origin = liar.endpoint().origin();
+    pub(crate) fn record_wrong_bytes(self, excluded: &mut ExcludedEndpoints) -> bool {
+        if let [BlobEndpoint::Endpoint(only)] = &self.delivered[..] {
+            let origin = only.endpoint().origin();
             self.sources
                 .client()
                 .record_fault(origin, EndpointFault::WrongDigest);
@@ -195,17 +195,17 @@ impl Line {
         let mirrors = self
             .delivered
             .iter()
-            .filter(|deliverer| !deliverer.is_final());
-        let before = excluded.places.len();
-        excluded.places.extend(mirrors.map(Deliverer::place));
-        if excluded.places.len() > before {
+            .filter(|deliverer| !deliverer.is_registry());
+        let before = excluded.keys.len();
+        excluded.keys.extend(mirrors.map(BlobEndpoint::key));
+        if excluded.keys.len() > before {
             return true;
         }
-        self.pieced_together && !std::mem::replace(&mut excluded.had_clean_try, true)
+        self.is_combined && !std::mem::replace(&mut excluded.tried_single_response, true)
     }
 }
 
-impl Deliverer {
+impl BlobEndpoint {
     /// Returns the scheme, host and port that are asked.
     pub(crate) fn origin(&self) -> Origin {
         match self {
@@ -214,15 +214,17 @@ impl Deliverer {
         }
     }
 
-    fn place(&self) -> Place {
+    fn key(&self) -> EndpointKey {
         match self {
-            Self::Endpoint(repository) => Place::Origin(repository.endpoint().origin().clone()),
-            Self::Foreign(url) => Place::Url(url.clone()),
+            Self::Endpoint(repository) => {
+                EndpointKey::Origin(repository.endpoint().origin().clone())
+            }
+            Self::Foreign(url) => EndpointKey::Url(url.clone()),
         }
     }
 
     /// Tells whether nobody stands behind this one who knows better.
-    pub(crate) fn is_final(&self) -> bool {
+    pub(crate) fn is_registry(&self) -> bool {
         match self {
             Self::Endpoint(repository) => !repository.endpoint().is_mirror(),
             Self::Foreign(_) => false,

@@ -10,13 +10,13 @@ use windlass_oci::Digest;
 use windlass_store::{PartialBlob, Retention};
 
 use crate::error::PullError;
-use crate::plan::Wanted;
-use crate::progress::Counters;
-use crate::puller::{Puller, done};
+use crate::plan::MissingLayer;
+use crate::progress::ByteCounters;
+use crate::puller::{Puller, blocking_result};
 
 /// What the transfers that run have yet to write.
 #[derive(Debug, Default)]
-pub(crate) struct Room(Mutex<HashMap<(Digest, u64), Weak<Counters>>>);
+pub(crate) struct SpaceReservations(Mutex<HashMap<(Digest, u64), Weak<ByteCounters>>>);
 
 /// Too little space for an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +24,7 @@ pub(crate) struct Room(Mutex<HashMap<(Digest, u64), Weak<Counters>>>);
     "no space left on device: its layers need at least {needed} bytes in {}, and {available} are free",
     .path.display()
 )]
-pub struct NoRoom {
+pub struct NoSpace {
     /// What has yet to be written, at least: the missing bytes of the blobs, and layers that are no smaller
     /// unpacked.
     pub needed: u64,
@@ -34,9 +34,9 @@ pub struct NoRoom {
     pub path: PathBuf,
 }
 
-impl Room {
+impl SpaceReservations {
     /// Notes a transfer that begins.
-    pub(crate) fn begins(&self, digest: Digest, size: u64, counters: &Arc<Counters>) {
+    pub(crate) fn reserve(&self, digest: Digest, size: u64, counters: &Arc<ByteCounters>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, counters| counters.strong_count() > 0);
         all.insert((digest, size), Arc::downgrade(counters));
@@ -59,16 +59,16 @@ impl Room {
 
 impl Puller {
     /// Checks that there is room for `missing`. Partial blobs of other images have to make room for it.
-    pub(crate) async fn make_room(
+    pub(crate) async fn ensure_space(
         &self,
-        missing: &[Wanted],
-        kept: &[PartialBlob],
+        missing: &[MissingLayer],
+        partials: &[PartialBlob],
     ) -> Result<(), PullError> {
-        let (running, outstanding) = self.room.outstanding();
-        let needed = needed(missing, kept, &running);
+        let (running, outstanding) = self.space.outstanding();
+        let needed = needed(missing, partials, &running);
         let digests: Vec<Digest> = missing.iter().map(|it| it.descriptor.digest).collect();
         let store = Arc::clone(&self.store);
-        done(task::spawn_blocking(move || {
+        blocking_result(task::spawn_blocking(move || {
             let free = || Ok::<_, PullError>(store.available()?.saturating_sub(outstanding));
             if needed <= free()? {
                 return Ok(());
@@ -83,7 +83,7 @@ impl Puller {
                 return Ok(());
             }
             let path = store.path().unwrap_or(std::path::Path::new("")).to_owned();
-            Err(PullError::NoRoom(NoRoom {
+            Err(PullError::NoSpace(NoSpace {
                 needed,
                 available,
                 path,
@@ -94,12 +94,16 @@ impl Puller {
 }
 
 /// Returns how many bytes have to be written for `missing`, at least, that nobody is writing yet.
-fn needed(missing: &[Wanted], kept: &[PartialBlob], running: &HashSet<(Digest, u64)>) -> u64 {
+fn needed(
+    missing: &[MissingLayer],
+    partials: &[PartialBlob],
+    running: &HashSet<(Digest, u64)>,
+) -> u64 {
     let mut needed = 0u64;
     for wanted in missing {
         let (digest, size) = (wanted.descriptor.digest, wanted.descriptor.size);
         if !running.contains(&(digest, size)) {
-            let rest = size - here(kept, &digest, size);
+            let rest = size - partial_bytes(partials, &digest, size);
             needed = needed.saturating_add(rest).saturating_add(size);
         }
     }
@@ -107,8 +111,8 @@ fn needed(missing: &[Wanted], kept: &[PartialBlob], running: &HashSet<(Digest, u
 }
 
 /// Returns how much of a blob is here from an earlier pull, in bytes.
-pub(crate) fn here(kept: &[PartialBlob], digest: &Digest, size: u64) -> u64 {
-    let mut of_blob = kept
+pub(crate) fn partial_bytes(partials: &[PartialBlob], digest: &Digest, size: u64) -> u64 {
+    let mut of_blob = partials
         .iter()
         .filter(|it| it.digest == *digest && it.size == size);
     of_blob.next().map_or(0, |blob| blob.stored.min(size))
