@@ -1,7 +1,5 @@
 //! The command line.
 
-use std::path::PathBuf;
-
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
@@ -9,6 +7,7 @@ use crate::commands::{
     load, login, logout, manifest, mount, prune, pull, push, rmi, save, serve, tag, tags, umount,
     unpack, version,
 };
+use crate::global_args::GlobalArgs;
 
 /// Pulls container images, fast and safely: no daemon, no configuration needed.
 #[derive(Debug, Parser)]
@@ -27,40 +26,10 @@ Examples:
 Run `windlass help COMMAND` for more about a command.")]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) global: Global,
+    pub(crate) global: GlobalArgs,
 
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Options of every command.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Global options")]
-pub(crate) struct Global {
-    /// Directory of the store [default: /var/lib/windlass as root, else ~/.local/share/windlass]
-    #[arg(
-        long,
-        alias = "data-root",
-        global = true,
-        value_name = "DIR",
-        env = "WINDLASS_ROOT",
-        hide_env_values = true
-    )]
-    pub(crate) root: Option<PathBuf>,
-
-    /// Configuration file to use instead of /etc/windlass/windlass.toml and ~/.config/windlass/windlass.toml
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "WINDLASS_CONFIG",
-        hide_env_values = true
-    )]
-    pub(crate) config: Option<PathBuf>,
-
-    /// Registry (HOST or HOST:PORT) to allow without TLS; can be given several times
-    #[arg(long, global = true, value_name = "HOST")]
-    pub(crate) insecure_registry: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -34,18 +34,14 @@ pub(crate) mod umount;
 pub(crate) mod unpack;
 pub(crate) mod version;
 
-use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use clap::Parser as _;
 use windlass::{ImageName, Platform, Reference};
 
 use windlass_report::OperationError;
 
-use crate::args::{Cli, Command};
-use crate::context::{Context, note};
-use crate::environment::{self, Environment};
+use crate::context::note;
+use crate::environment;
 use crate::error::{Error, render};
 use crate::signals::Signal;
 
@@ -73,64 +69,10 @@ pub(crate) struct AuthFile {
     pub(crate) authfile: Option<PathBuf>,
 }
 
-/// The exit code of a dry run of a pull that would change something.
-const UPDATE_AVAILABLE_EXIT_CODE: u8 = 10;
-
-/// Runs the command that the arguments select.
-pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let mut stdout = io::stdout().lock();
-    let mut context = Context::new(cli.global, Environment::read(), &mut stdout);
-    match run(cli.command, &mut context) {
-        Ok(CommandOutcome::Success) => ExitCode::SUCCESS,
-        Ok(CommandOutcome::UpdateAvailable) => UPDATE_AVAILABLE_EXIT_CODE.into(),
-        Ok(CommandOutcome::Failure) => ExitCode::FAILURE,
-        Ok(CommandOutcome::Interrupted(signal)) => signal.exit_code().into(),
-        Err(error) => {
-            report(&error);
-            error.exit_code().into()
-        }
-    }
-}
-
 /// Prints `error` on standard error, unless it is that the reader of standard output has closed its end.
 pub(crate) fn report(error: &Error) {
     if !error.is_broken_pipe() {
         note(&render(&error.report(), environment::colors()));
-    }
-}
-
-fn run(command: Command, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
-    match command {
-        Command::Pull(args) => args.run(context),
-        Command::Images(args) => args.run(context).map(|()| CommandOutcome::Success),
-        Command::Inspect(args) => args.run(context),
-        Command::History(args) => args.run(context).map(|()| CommandOutcome::Success),
-        Command::Tag(args) => args.run(context).map(|()| CommandOutcome::Success),
-        Command::Push(args) => args.run(context),
-        Command::Rmi(args) => args.run(context),
-        Command::Prune(args) => args.run(context),
-        Command::Save(args) => args.run(context),
-        Command::Load(args) => args.run(context),
-        Command::Import(args) => args.run(context),
-        Command::Export(args) => args.run(context),
-        Command::Copy(args) => args.run(context),
-        Command::Serve(args) => args.run(context),
-        Command::Unpack(args) => args.run(context),
-        Command::Bundle(args) => args.run(context),
-        Command::Mount(args) => args.run(context).map(|()| CommandOutcome::Success),
-        Command::Umount(args) => args.run(context).map(|()| CommandOutcome::Success),
-        Command::Df(args) => args.run(context).map(|()| CommandOutcome::Success),
-        Command::Daemon(args) => args.run(context),
-        Command::Manifest(args) => args.run(context),
-        Command::Digest(args) => args.run(context),
-        Command::Tags(args) => args.run(context),
-        Command::Login(args) => args.run(context),
-        Command::Logout(args) => args.run(context).map(|()| CommandOutcome::Success),
-        Command::Config(args) => args.run(context).map(|()| CommandOutcome::Success),
-        Command::Completion(args) => args.run(context).map(|()| CommandOutcome::Success),
-        Command::Version(args) => args.run(context).map(|()| CommandOutcome::Success),
-        Command::Image(command) => run(command.into(), context),
     }
 }
 

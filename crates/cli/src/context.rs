@@ -10,11 +10,11 @@ use windlass::{Access, Engine, EngineConfig, Remote, StoreOwner};
 use windlass_credentials::CredentialStore;
 use windlass_report::OperationError;
 
-use crate::args::Global;
 use crate::backend::Backend;
 use crate::config::{self, CommandSettings};
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::global_args::GlobalArgs;
 use crate::output::text::truncated;
 use crate::stdin::Stdin;
 use windlass::text::escape;
@@ -34,7 +34,7 @@ pub(crate) struct Context<'a> {
     pub(crate) environment: Environment,
     /// Standard output, for the result.
     pub(crate) out: &'a mut dyn Write,
-    global: Global,
+    global: GlobalArgs,
     settings: OnceCell<CommandSettings>,
     /// Keeps a daemon from removing images that this command reads.
     holding: OnceCell<ImageHold>,
@@ -42,7 +42,11 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Makes the context of a command with these global options.
-    pub(crate) fn new(global: Global, environment: Environment, out: &'a mut dyn Write) -> Self {
+    pub(crate) fn new(
+        global: GlobalArgs,
+        environment: Environment,
+        out: &'a mut dyn Write,
+    ) -> Self {
         Self {
             environment,
             out,
@@ -156,7 +160,7 @@ impl<'a> Context<'a> {
     }
 
     /// Returns the global options.
-    pub(crate) fn global(&self) -> &Global {
+    pub(crate) fn global(&self) -> &GlobalArgs {
         &self.global
     }
 

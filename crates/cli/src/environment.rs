@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use windlass::{Proxies, Secret};
 
-use crate::progress::Surroundings;
-
 /// The environment variables that windlass uses, at the start of the process.
 ///
 /// `WINDLASS_ROOT` and `WINDLASS_CONFIG` are defaults of arguments, which the argument parser reads. The variables about
@@ -63,6 +61,15 @@ pub(crate) struct Service {
     pub(crate) notify_socket: Option<PathBuf>,
     /// `WATCHDOG_USEC`: the time within which this process (`WATCHDOG_PID`) must report its status.
     pub(crate) watchdog: Option<Duration>,
+}
+
+/// The properties of standard error that decide on the display of progress.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TerminalFeatures {
+    /// Whether it is a terminal with escapes, and not that of a CI system.
+    pub(crate) is_live: bool,
+    /// Whether it accepts colours.
+    pub(crate) color: bool,
 }
 
 impl Environment {
@@ -121,9 +128,9 @@ impl Environment {
     }
 
     /// Returns the properties of the terminal that decide on the display of progress.
-    pub(crate) fn surroundings(&self) -> Surroundings {
+    pub(crate) fn terminal_features(&self) -> TerminalFeatures {
         let is_live = io::stderr().is_terminal() && !self.is_dumb && !self.is_ci;
-        Surroundings {
+        TerminalFeatures {
             is_live,
             color: colors(),
         }

@@ -1,9 +1,7 @@
 //! `windlass completion`
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::args::Cli;
 use crate::context::Context;
 use crate::error::Error;
 
@@ -21,10 +19,14 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Prints the script.
-    pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
+    /// Prints the script for `command`, the whole command line.
+    pub(crate) fn run(
+        &self,
+        context: &mut Context<'_>,
+        command: &mut clap::Command,
+    ) -> Result<(), Error> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "windlass", &mut script);
+        clap_complete::generate(self.shell, command, "windlass", &mut script);
         context.out.write_all(&script)?;
         Ok(context.out.flush()?)
     }

@@ -215,7 +215,7 @@ impl Args {
             (_, true) => Asked::None,
             _ => self.progress,
         };
-        Mode::choose(kind, context.environment.surroundings())
+        Mode::choose(kind, context.environment.terminal_features())
     }
 
     /// Returns the references to pull without duplicates. A missing tag is `latest`, with a note (REF-7).

@@ -58,7 +58,7 @@ impl OutputArgs {
         if self.quiet || self.json {
             return Mode::Silent;
         }
-        Mode::choose(self.progress, context.environment.surroundings())
+        Mode::choose(self.progress, context.environment.terminal_features())
     }
 
     /// Returns whether a note about the result is printed on standard error.

@@ -15,6 +15,8 @@ mod words;
 
 use clap::ValueEnum;
 
+use crate::environment::TerminalFeatures;
+
 pub(crate) use board::Board;
 pub(crate) use forecast::Forecast;
 pub(crate) use freight::TransferProgress;
@@ -53,18 +55,9 @@ pub(crate) enum Mode {
     Silent,
 }
 
-/// What the choice of a mode depends on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Surroundings {
-    /// Standard error is a terminal that knows escapes, and no CI runner's.
-    pub(crate) is_live: bool,
-    /// Colours are wanted on standard error.
-    pub(crate) color: bool,
-}
-
 impl Mode {
     /// Chooses how progress is shown.
-    pub(crate) fn choose(asked: Asked, around: Surroundings) -> Self {
+    pub(crate) fn choose(asked: Asked, around: TerminalFeatures) -> Self {
         let terminal = Self::Terminal {
             color: around.color,
         };
