@@ -9,11 +9,10 @@
 //! credentials arrive as values, and what happens is told as data.
 //!
 //! ```no_run
-//! use windlass::{Access, Engine, EngineConfig};
+//! use windlass::Engine;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let access = Access::Own { purpose: "the example".to_owned() };
-//! let engine = Engine::open(EngineConfig::new("/var/lib/windlass".into()), &access, |_| {})?;
+//! let engine = Engine::builder("/var/lib/windlass").open()?;
 //! let mut pull = engine.pull("alpine:3").start();
 //! while let Some(event) = pull.next_event().await {
 //!     println!("{event:?}");
@@ -23,8 +22,14 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//! None is on by default.
+//! - `user-config`: `EngineBuilder::user_config` applies the registry configuration of the system and the user.
+//! - `user-credentials`: `EngineBuilder::user_credentials` uses the logins of docker, podman and windlass.
 
 mod blob_reader;
+mod builder;
 mod bundle;
 mod copy;
 mod error;
@@ -43,6 +48,8 @@ mod push;
 mod save;
 mod tree;
 mod unpack;
+#[cfg(any(feature = "user-config", feature = "user-credentials"))]
+mod user;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -53,6 +60,7 @@ use windlass_operation::BlockingContext;
 use windlass_pull::Puller;
 use windlass_store::{Store, WhenBusy};
 
+pub use builder::EngineBuilder;
 pub use bundle::{BundleImageError, BundleRequest, Bundled};
 pub use copy::{Copied, Copier, CopyImageError, CopyRequest, CreateFile};
 pub use error::{OpenError, RemoveError, StoreError, TagImageError};
@@ -71,7 +79,7 @@ pub use list::{
 pub use load::{LoadError, LoadFrom, LoadOptions, Loaded, Moved};
 pub use mount::MountError;
 pub use prune::{Prune, PruneError, Pruned};
-pub use pull::Pull;
+pub use pull::{Pull, PullTarget};
 pub use push::{PushImageError, PushRequest, Pushed};
 pub use save::{SaveError, SaveRequest, SaveTo, Saved};
 pub use tree::{HeldImage, ImageTree, PlatformImage};
@@ -155,6 +163,8 @@ pub enum Access {
 pub struct Engine {
     store: Arc<Store>,
     puller: Arc<Puller>,
+    /// The credentials of pulls that are given by a reference.
+    caller: Caller,
     /// Layers that unpack at a time where they come from an archive.
     at_once: usize,
     /// Held while an image is mounted or removed.
@@ -219,6 +229,7 @@ impl Engine {
                 unpacks => unpacks,
             },
             puller: Arc::new(Puller::new(pull, Arc::clone(&store))?),
+            caller: Caller::anonymous(),
             mounting: Arc::default(),
             running: tracker(),
             store,
@@ -263,6 +274,10 @@ impl Engine {
         self.running.wait().await;
     }
 
+    fn with_caller(self, caller: Caller) -> Self {
+        Self { caller, ..self }
+    }
+
     /// Makes an operation of work that blocks.
     fn operation<E: Event, T: Send + 'static, X: From<Cancelled> + Send + 'static>(
         &self,
@@ -280,3 +295,8 @@ fn tracker() -> TaskTracker {
     tracker.close();
     tracker
 }
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use windlass_oci::Platform;
+use windlass_oci::{Platform, Reference};
 use windlass_operation::{Operation, OutcomeFuture};
 use windlass_pull::{Preview, PullError, PullEvent, PullRequest, Pulled, Puller, Throttle};
 use windlass_registry::Caller;
@@ -17,20 +17,44 @@ pub struct Pull {
     request: Result<PullRequest, PullError>,
 }
 
+/// What [`Engine::pull`] can be given: a reference or its text, or a whole [`PullRequest`].
+pub trait PullTarget {
+    /// Returns the request. A reference is pulled for this machine's platform, at full speed, with the credentials of
+    /// `caller`.
+    fn into_request(self, caller: &Caller) -> Result<PullRequest, PullError>;
+}
+
+impl PullTarget for PullRequest {
+    fn into_request(self, _: &Caller) -> Result<PullRequest, PullError> {
+        Ok(self)
+    }
+}
+
+impl PullTarget for Reference {
+    fn into_request(self, caller: &Caller) -> Result<PullRequest, PullError> {
+        Ok(PullRequest {
+            caller: caller.clone(),
+            ..self.into()
+        })
+    }
+}
+
+impl PullTarget for &str {
+    fn into_request(self, caller: &Caller) -> Result<PullRequest, PullError> {
+        self.parse::<Reference>()?.into_request(caller)
+    }
+}
+
 impl Engine {
-    /// Pulls one image: a [`Reference`](crate::Reference) or its text, or a whole [`PullRequest`]. Pulls that run at
-    /// the same time share what they both need.
+    /// Pulls one image: a [`Reference`] or its text, or a whole [`PullRequest`]. Pulls that run at the same time share
+    /// what they both need.
     ///
     /// Text that is not a reference fails the pull. Dropping a pull cancels it: transfers that no other pull waits for
     /// stop, and [`Engine::idle`] waits until they have.
-    pub fn pull<R>(&self, request: R) -> Pull
-    where
-        R: TryInto<PullRequest>,
-        R::Error: Into<PullError>,
-    {
+    pub fn pull(&self, target: impl PullTarget) -> Pull {
         Pull {
             puller: Arc::clone(&self.puller),
-            request: request.try_into().map_err(Into::into),
+            request: target.into_request(&self.caller),
         }
     }
 
@@ -47,7 +71,7 @@ impl Pull {
         self.with(|request| request.platform = Some(platform))
     }
 
-    /// Sends requests with the credentials of `caller`, instead of anonymously. Pulls of the same caller share tokens.
+    /// Sends requests with the credentials of `caller`, instead of those of the engine. Pulls of the same caller share tokens.
     pub fn caller(self, caller: Caller) -> Self {
         self.with(|request| request.caller = caller)
     }

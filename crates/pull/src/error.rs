@@ -1,6 +1,5 @@
 //! Why a pull failed.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -123,13 +122,6 @@ pub enum PullError {
     /// Everything was there and could not be made visible.
     #[error(transparent)]
     Commit(#[from] CommitError),
-}
-
-/// A request that is given as a value is not parsed.
-impl From<Infallible> for PullError {
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
 }
 
 /// Why no endpoint of a registry gave what it was asked for: one error each.

@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use windlass_archive::Ownership;
-use windlass_oci::{Digest, ImageId, Platform, Reference, ReferenceError};
+use windlass_oci::{Digest, ImageId, Platform, Reference};
 use windlass_registry::{Caller, Origin, RegistryConfig};
 
 use events::{as_text, from_text};
@@ -110,15 +110,6 @@ impl From<Reference> for PullRequest {
             caller: Caller::anonymous(),
             throttle: Throttle::unlimited(),
         }
-    }
-}
-
-/// The same of a reference that is still text, such as `alpine:3`.
-impl TryFrom<&str> for PullRequest {
-    type Error = ReferenceError;
-
-    fn try_from(reference: &str) -> Result<Self, ReferenceError> {
-        reference.parse().map(Reference::into)
     }
 }
 

@@ -1,0 +1,73 @@
+//! Opening an engine with sensible defaults.
+
+use std::path::PathBuf;
+
+use windlass_registry::Caller;
+
+use crate::{Access, Engine, EngineConfig, OpenError};
+
+/// Opens an [`Engine`]: from [`Engine::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder opens nothing before `open`"]
+pub struct EngineBuilder {
+    config: EngineConfig,
+    access: Access,
+    caller: Caller,
+}
+
+impl Engine {
+    /// Begins to open the store in the directory `root`, which is created if it is missing.
+    ///
+    /// The defaults: the store is opened to change it, three layers download and four unpack at a time, requests are
+    /// anonymous, and no configuration file is read.
+    pub fn builder(root: impl Into<PathBuf>) -> EngineBuilder {
+        EngineBuilder {
+            config: EngineConfig::new(root.into()),
+            access: Access::Own {
+                purpose: "a program that uses windlass".to_owned(),
+            },
+            caller: Caller::anonymous(),
+        }
+    }
+}
+
+impl EngineBuilder {
+    /// Names what the store is used for. Other processes that wait for the store show this, such as
+    /// `windlass pull alpine`.
+    pub fn purpose(mut self, purpose: impl Into<String>) -> Self {
+        self.access = Access::Own {
+            purpose: purpose.into(),
+        };
+        self
+    }
+
+    /// Opens an existing store to read images, beside other readers. Pulls fail.
+    pub fn read_only(mut self) -> Self {
+        self.access = Access::Share;
+        self
+    }
+
+    /// Sets the credentials of pulls that are given by a reference.
+    pub fn caller(mut self, caller: Caller) -> Self {
+        self.caller = caller;
+        self
+    }
+
+    /// Changes the configuration.
+    pub fn configure(mut self, change: impl FnOnce(&mut EngineConfig)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Opens the store. Blocks while another process uses the store in a way that excludes this one.
+    pub fn open(self) -> Result<Engine, OpenError> {
+        let engine = Engine::open(self.config, &self.access, |_| {})?;
+        Ok(engine.with_caller(self.caller))
+    }
+
+    /// Opens the store, and fails if another process uses it in a way that excludes this one.
+    pub fn try_open(self) -> Result<Engine, OpenError> {
+        let engine = Engine::try_open(self.config, &self.access)?;
+        Ok(engine.with_caller(self.caller))
+    }
+}
