@@ -79,7 +79,7 @@ pub enum PullError {
     Config(#[from] ImageConfigError),
     /// Manifest and config contradict each other.
     #[error("manifest and config do not belong together")]
-    ImagePlan(#[from] PlanError),
+    Plan(#[from] PlanError),
     /// There is no room for the layers; none of them was begun.
     #[error(transparent)]
     NoSpace(#[from] NoSpace),

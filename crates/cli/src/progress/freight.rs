@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-use windlass::{BlobStatus, CopyEvent, Digest, Speed, percent};
+use windlass::{BlobStatus, CopyEvent, Digest, Throughput, percent};
 
 use super::Mode;
 use super::board::terminal_size;
@@ -29,7 +29,7 @@ struct Freight {
     /// Bytes of each blob that is on its way.
     moving: HashMap<Digest, u64>,
     done: usize,
-    speed: Speed,
+    speed: Throughput,
 }
 
 const BAR: usize = 18;
@@ -101,7 +101,7 @@ impl Freight {
         match event {
             CopyEvent::Planned(blobs) => {
                 if std::mem::take(&mut self.received) > 0 {
-                    self.speed = Speed::default();
+                    self.speed = Throughput::default();
                 }
                 self.sizes.extend(blobs);
                 self.total = self.sizes.values().sum();

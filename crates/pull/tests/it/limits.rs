@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use windlass_oci::Digest;
-use windlass_pull::{LayerStatus, PullRequest, PullerConfig, Rate};
+use windlass_pull::{LayerStatus, PullRequest, PullerConfig, RateLimit};
 use windlass_testing::{Gate, ImageBuilder, LayerBuilder, PackedImage};
 
 use crate::support::{World, config, status};
@@ -162,7 +162,7 @@ async fn slots_are_shared_out_fairly() {
 /// However it is said, bytes come no faster; and it can be taken back on the way.
 #[tokio::test]
 async fn bytes_are_limited() {
-    type Limit = fn(&World, &mut PullRequest, Rate);
+    type Limit = fn(&World, &mut PullRequest, RateLimit);
     let limits: [Limit; 3] = [
         |world, _, rate| world.puller.set_rate(rate),
         |world, _, rate| world.puller.set_registry_rate(&world.registry.host(), rate),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use windlass::{
     Caller, Endpoint, Engine, Operation, Origin, Platforms, PullError, PullEvent, PullRequest,
-    Pulled, Rate, Reference, Throttle,
+    Pulled, RateLimit, Reference, Throttle,
 };
 use windlass_credentials::CredentialStore;
 use windlass_report::{ErrorReport, OperationError, RegistryAction};
@@ -17,7 +17,7 @@ use windlass_control::{ControlClient, Request};
 pub(super) struct PullContext<'a> {
     pub(super) engine: &'a Engine,
     /// The daemon that owns the store, if there is one, and the download rate of each pull.
-    daemon: Option<(ControlClient, Rate)>,
+    daemon: Option<(ControlClient, RateLimit)>,
     credentials: CredentialStore,
     /// Shared by all pulls, so that images of one repository share their tokens.
     caller: Caller,
@@ -40,7 +40,7 @@ impl<'a> PullContext<'a> {
     }
 
     /// Makes the daemon that owns the store pull.
-    pub(super) fn with_daemon(mut self, daemon: ControlClient, rate: Rate) -> Self {
+    pub(super) fn with_daemon(mut self, daemon: ControlClient, rate: RateLimit) -> Self {
         self.daemon = Some((daemon, rate));
         self
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use windlass::{EngineConfig, Rate};
+use windlass::{EngineConfig, RateLimit};
 use windlass_config::{parse_duration, parse_positive_duration, parse_rate};
 
 /// Options for retries, timeouts and the download rate.
@@ -22,7 +22,7 @@ pub(super) struct NetworkOptions {
 
     /// Maximum download rate per second, such as 2MB, 1.5MiB or 80Mbit [default: unlimited]
     #[arg(long, value_name = "RATE", value_parser = rate)]
-    limit_rate: Option<Rate>,
+    limit_rate: Option<RateLimit>,
 }
 
 impl NetworkOptions {
@@ -47,7 +47,7 @@ impl NetworkOptions {
     }
 
     /// Returns the limit of the download rate.
-    pub(super) fn rate(&self) -> Rate {
+    pub(super) fn rate(&self) -> RateLimit {
         self.limit_rate.flatten()
     }
 
@@ -65,6 +65,6 @@ fn time(text: &str) -> Result<Duration, String> {
     parse_positive_duration(text).map_err(|problem| problem.to_string())
 }
 
-fn rate(text: &str) -> Result<Rate, String> {
+fn rate(text: &str) -> Result<RateLimit, String> {
     parse_rate(text).map_err(|problem| problem.to_string())
 }
