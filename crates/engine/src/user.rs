@@ -3,6 +3,11 @@
 //! This is the only module that reads environment variables: `HOME`, the `XDG_*` directories, `PATH` and those of
 //! Docker and podman. Without the features `user-config` and `user-credentials` it is not compiled.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this module reads the environment of the user, behind a feature"
+)]
+
 use std::env;
 use std::path::PathBuf;
 

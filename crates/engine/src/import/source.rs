@@ -11,6 +11,10 @@ use windlass_copy::CopyContext;
 use windlass_registry::UrlDownload;
 
 /// Where a tar comes from.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an import has one, which is moved a few times"
+)]
 pub enum ImportSource {
     /// A file or a pipe, from its current position. A silent pipe does not delay a cancellation.
     File(File),
