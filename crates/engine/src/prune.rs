@@ -32,9 +32,9 @@ pub struct Pruned {
 /// Why nothing was pruned, or not all of it.
 #[derive(Debug, thiserror::Error)]
 pub enum PruneError {
-    /// It could not be found out what there is to prune.
+    /// The images to prune cannot be determined.
     #[error(transparent)]
-    Ask(#[from] StoreError),
+    Find(#[from] StoreError),
     /// It could not be found out what is mounted.
     #[error(transparent)]
     Mounts(#[from] MountError),
@@ -107,5 +107,5 @@ impl Engine {
 }
 
 fn ask(error: DatabaseError) -> PruneError {
-    PruneError::Ask(error.into())
+    PruneError::Find(error.into())
 }

@@ -80,7 +80,7 @@ pub(super) fn remove_advice(error: &RemoveError) -> Advice {
 
 pub(super) fn prune_advice(error: &PruneError) -> Advice {
     match error {
-        PruneError::Ask(ask) => store_advice(ask),
+        PruneError::Find(error) => store_advice(error),
         PruneError::Mounts(mounts) => mount_advice(mounts, Path::new("")),
         PruneError::Remove(remove) => store_remove_advice(remove),
         PruneError::Partials(_) => io_advice(error, false, ErrorCode::Store),
