@@ -9,7 +9,7 @@ use tokio::time::{self, Instant, MissedTickBehavior};
 use windlass::{CopyEvent, Engine, Event, Operation, OutputTarget};
 
 use crate::error::Error;
-use crate::progress::{Mode, TransferProgress};
+use crate::progress::{ProgressMode, TransferProgress};
 use crate::signals::{Signal, Signals};
 
 /// Threads for requests and timers; what blocks has threads of its own.
@@ -19,7 +19,7 @@ const THREADS: usize = 2;
 pub(crate) struct OperationRunner {
     runtime: Runtime,
     signals: Signals,
-    mode: Mode,
+    mode: ProgressMode,
 }
 
 /// Returns standard output for work on another thread: the main thread holds the lock of [`io::stdout`].
@@ -38,7 +38,7 @@ pub(crate) enum Ending<T, X> {
 
 impl OperationRunner {
     /// Makes a runner that shows progress as `mode` has it. Takes the signals over from here on.
-    pub(crate) fn new(mode: Mode) -> Result<Self, Error> {
+    pub(crate) fn new(mode: ProgressMode) -> Result<Self, Error> {
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
@@ -69,7 +69,7 @@ impl OperationRunner {
         operation: Operation<CopyEvent, T, X>,
     ) -> Ending<T, X> {
         let mut progress = TransferProgress::new(self.mode, name);
-        let period = progress.period();
+        let period = progress.tick_time();
         let ending = self.runtime.block_on(async {
             let mut ticks = time::interval_at(Instant::now() + period, period);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

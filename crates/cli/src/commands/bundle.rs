@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
 use crate::output;
 use crate::output::human;
-use crate::progress::Mode;
+use crate::progress::ProgressMode;
 use windlass::text::escape;
 
 /// Create an OCI runtime bundle from an image
@@ -119,7 +119,7 @@ impl Args {
         let name = image_name(&self.name)?;
         let request = self.request()?;
         let engine = context.share()?;
-        let runner = OperationRunner::new(Mode::Silent)?;
+        let runner = OperationRunner::new(ProgressMode::Silent)?;
         match runner.run_quietly(engine.bundle(&name, &self.directory, request)) {
             Ending::Done(bundled) => {
                 self.print_result(context, &bundled)?;

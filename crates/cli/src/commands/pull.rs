@@ -18,7 +18,7 @@ use crate::backend::Backend;
 use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::output;
-use crate::progress::{Asked, Board, Mode, Record};
+use crate::progress::{ProgressArg, ProgressMode, ProgressRecord, ProgressReporter};
 use crate::signals::Signals;
 use context::PullContext;
 use network_options::NetworkOptions;
@@ -82,7 +82,7 @@ pub(crate) struct Args {
         default_value_t,
         hide_default_value = true
     )]
-    progress: Asked,
+    progress: ProgressArg,
 
     /// Maximum number of concurrent layer downloads; 0 for no limit [default: 3]
     #[arg(long, value_name = "N")]
@@ -120,9 +120,9 @@ impl Args {
             false => self.pull(context),
         };
         match &outcome {
-            Err(error) if self.mode(context) == Mode::Json && !error.is_broken_pipe() => {
+            Err(error) if self.mode(context) == ProgressMode::Json && !error.is_broken_pipe() => {
                 let report = error.report();
-                output::json::line(context.out, &Record::error(None, &report))?;
+                output::json::line(context.out, &ProgressRecord::error(None, &report))?;
                 Ok(CommandOutcome::Failure)
             }
             Ok(_) | Err(_) => outcome,
@@ -158,12 +158,12 @@ impl Args {
         let runtime = runtime()?;
 
         let mut stderr = io::stderr();
-        let out = if mode == Mode::Json {
+        let out = if mode == ProgressMode::Json {
             &mut *context.out
         } else {
             &mut stderr
         };
-        let mut runner = PullRunner::new(pull_context, Board::new(mode, out), &runtime);
+        let mut runner = PullRunner::new(pull_context, ProgressReporter::new(mode, out), &runtime);
         if destination.is_some() {
             runner.set_recorder(Recorder::start());
         }
@@ -183,7 +183,7 @@ impl Args {
                 Ok(CommandOutcome::Interrupted(signal))
             }
             PullsOutcome::Finished(pulls) => {
-                if mode != Mode::Json {
+                if mode != ProgressMode::Json {
                     self.print(context, &pulls)?;
                 }
                 written?;
@@ -209,17 +209,17 @@ impl Args {
         })
     }
 
-    fn mode(&self, context: &Context<'_>) -> Mode {
+    fn mode(&self, context: &Context<'_>) -> ProgressMode {
         let kind = match (self.json, self.quiet) {
-            (true, _) => Asked::Json,
-            (_, true) => Asked::None,
+            (true, _) => ProgressArg::Json,
+            (_, true) => ProgressArg::None,
             _ => self.progress,
         };
-        Mode::choose(kind, context.environment.terminal_features())
+        ProgressMode::choose(kind, context.environment.terminal_features())
     }
 
     /// Returns the references to pull without duplicates. A missing tag is `latest`, with a note (REF-7).
-    fn references(&self, mode: Mode) -> Result<Vec<Reference>, Error> {
+    fn references(&self, mode: ProgressMode) -> Result<Vec<Reference>, Error> {
         let mut seen = HashSet::new();
         let mut references = Vec::new();
         for text in &self.references {
@@ -234,7 +234,10 @@ impl Args {
                 reference.or_latest()
             };
             if seen.insert(reference.to_string()) {
-                if !self.all_tags && is_bare && !matches!(mode, Mode::Json | Mode::Silent) {
+                if !self.all_tags
+                    && is_bare
+                    && !matches!(mode, ProgressMode::Json | ProgressMode::Silent)
+                {
                     note("Using default tag: latest");
                 }
                 references.push(reference);
@@ -244,11 +247,11 @@ impl Args {
     }
 
     /// Warns about options that have no effect on a pull by the daemon.
-    fn warn_about_ignored_options(&self, mode: Mode) {
+    fn warn_about_ignored_options(&self, mode: ProgressMode) {
         let is_given = self.max_concurrent_downloads.is_some()
             || self.connections.is_some()
             || self.network.has_retry_or_timeout();
-        if is_given && !matches!(mode, Mode::Json | Mode::Silent) {
+        if is_given && !matches!(mode, ProgressMode::Json | ProgressMode::Silent) {
             warn(
                 "the daemon that owns the store pulls with its own settings for concurrency, retries and timeouts",
             );

@@ -5,7 +5,7 @@ use windlass::Choice;
 use super::parse_platform;
 use crate::context::Context;
 use crate::error::Error;
-use crate::progress::{Asked, Mode};
+use crate::progress::{ProgressArg, ProgressMode};
 
 /// Selects the images of an index.
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,7 @@ pub(crate) struct OutputArgs {
         default_value_t,
         hide_default_value = true
     )]
-    progress: Asked,
+    progress: ProgressArg,
 
     /// Print the result as JSON, one object per line
     #[arg(long)]
@@ -54,11 +54,11 @@ impl PlatformArgs {
 
 impl OutputArgs {
     /// Returns the type of progress output: none beside JSON.
-    pub(crate) fn mode(&self, context: &Context<'_>) -> Mode {
+    pub(crate) fn mode(&self, context: &Context<'_>) -> ProgressMode {
         if self.quiet || self.json {
-            return Mode::Silent;
+            return ProgressMode::Silent;
         }
-        Mode::choose(self.progress, context.environment.terminal_features())
+        ProgressMode::choose(self.progress, context.environment.terminal_features())
     }
 
     /// Returns whether a note about the result is printed on standard error.

@@ -11,7 +11,7 @@ use crate::context::{Context, note};
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
 use crate::output::human;
-use crate::progress::Mode;
+use crate::progress::ProgressMode;
 use windlass::text::escape;
 
 /// Unpack an image's root filesystem into a directory
@@ -38,7 +38,7 @@ impl Args {
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let name = image_name(&self.name)?;
         let engine = context.share()?;
-        let runner = OperationRunner::new(Mode::Silent)?;
+        let runner = OperationRunner::new(ProgressMode::Silent)?;
         match runner.run_quietly(engine.unpack(&name, &self.directory)) {
             Ending::Done(summary) => {
                 note(&self.summary_text(&summary));

@@ -1,23 +1,24 @@
-//! The live picture on a terminal: a line an image and, below, the layers that move.
+//! The frame on a terminal: one line per image and, below them, one line with the active layers.
 //!
 //! ```text
 //! ⠹ postgres:18  linux/amd64  14 layers  61%  ━━━━━━━━━━━╸──────  88.1/144.6 MB  212 MB/s  eta 0.3s   9 cached
 //!     d3f1…  ━━━━━━━━╸───  41.2/62.0 MB     7a02…  unpacking 12.1/30.4 MB
 //! ```
 //!
-//! Pure: views, a time and a size go in, lines come out, none wider than the screen.
+//! Frames are computed from views, a time and a size, without side effects. No line is wider than the terminal.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use windlass::{LayerState, LayerView, PullPhase, PullView, percent};
 
-use super::line::{Line, Look};
+use super::styled_line::{StyledLine, TextStyle};
+use super::terminal::TerminalSize;
 use crate::output::human;
 use crate::output::text::truncated;
 use windlass::text::escape;
 
-/// How often a frame is drawn, and how long each picture of the spinner stays.
+/// The interval of frames, and of the animation of the spinner.
 pub(super) const FRAME_TIME: Duration = Duration::from_millis(80);
 
 pub(super) const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -25,16 +26,9 @@ const LAYER_BAR: usize = 12;
 const CELL_GAP: usize = 5;
 const INDENT: &str = "    ";
 
-/// The columns and rows there are.
+/// A part of the line of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size {
-    pub(super) columns: usize,
-    pub(super) rows: usize,
-}
-
-/// A part of an image's line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum ImageLinePart {
     Platform,
     Layers,
     Percent,
@@ -44,57 +38,59 @@ enum Part {
     Bytes,
     Rate,
     TimeLeft,
-    /// What it does, where no numbers say so. Never given up.
-    Doing,
+    /// The activity of the pull if no number shows it. It is part of the line at every width.
+    Activity,
     Cached,
 }
 
-/// What an image's line gives up as the screen gets narrower: each row one step further.
-const PARTS: [&[Part]; 8] = {
-    use Part::{Bar, Bytes, Cached, Doing, Layers, Percent, Platform, Rate, TimeLeft};
-    const WIDE: Part = Bar { columns: 18 };
-    const NARROW: Part = Bar { columns: 10 };
+/// The parts of the line of an image, from the widest terminal to the narrowest.
+const PARTS: [&[ImageLinePart]; 8] = {
+    use ImageLinePart::{Activity, Bar, Bytes, Cached, Layers, Percent, Platform, Rate, TimeLeft};
+    const WIDE: ImageLinePart = Bar { columns: 18 };
+    const NARROW: ImageLinePart = Bar { columns: 10 };
     [
         &[
-            Platform, Layers, Percent, WIDE, Bytes, Rate, TimeLeft, Doing, Cached,
+            Platform, Layers, Percent, WIDE, Bytes, Rate, TimeLeft, Activity, Cached,
         ],
-        &[Layers, Percent, WIDE, Bytes, Rate, TimeLeft, Doing, Cached],
-        &[Layers, Percent, WIDE, Bytes, Rate, TimeLeft, Doing],
-        &[Percent, WIDE, Bytes, Rate, TimeLeft, Doing],
-        &[Percent, NARROW, Bytes, Rate, TimeLeft, Doing],
-        &[Percent, NARROW, Bytes, TimeLeft, Doing],
-        &[Percent, Bytes, Doing],
-        &[Percent, Doing],
+        &[
+            Layers, Percent, WIDE, Bytes, Rate, TimeLeft, Activity, Cached,
+        ],
+        &[Layers, Percent, WIDE, Bytes, Rate, TimeLeft, Activity],
+        &[Percent, WIDE, Bytes, Rate, TimeLeft, Activity],
+        &[Percent, NARROW, Bytes, Rate, TimeLeft, Activity],
+        &[Percent, NARROW, Bytes, TimeLeft, Activity],
+        &[Percent, Bytes, Activity],
+        &[Percent, Activity],
     ]
 };
 
-/// Returns the frame of all `views` that are under way.
-pub(super) fn frame(views: &[&PullView], now: Duration, size: Size) -> Vec<Line> {
+/// Returns the frame of running pulls.
+pub(super) fn frame(views: &[&PullView], now: Duration, size: TerminalSize) -> Vec<StyledLine> {
     // The last column stays free: writing there wraps on some terminals.
     let columns = size.columns.saturating_sub(1);
-    // One row for the layers, one for what holds them up, one for the cursor.
+    // One row is for the layers, one for the cause of a delay, and one for the cursor.
     let shown = views.len().min(size.rows.saturating_sub(3).max(1));
-    let mut lines: Vec<Line> = views[..shown]
+    let mut lines: Vec<StyledLine> = views[..shown]
         .iter()
         .map(|view| image_line(view, now, columns))
         .collect();
     if shown < views.len() {
-        let mut more = Line::default();
+        let mut more = StyledLine::default();
         more.push(
-            Look::Faint,
+            TextStyle::Faint,
             format!("{INDENT}and {} more", views.len() - shown),
         );
         lines.push(more);
     }
     lines.extend(layers_line(views, columns));
-    lines.extend(trouble_line(views, now));
+    lines.extend(delay_line(views, now));
     for line in &mut lines {
-        line.fit(columns);
+        line.truncate(columns);
     }
     lines
 }
 
-fn image_line(view: &PullView, now: Duration, columns: usize) -> Line {
+fn image_line(view: &PullView, now: Duration, columns: usize) -> StyledLine {
     for parts in PARTS {
         let line = image_line_of(view, parts, view.name(), now);
         if line.width() <= columns {
@@ -107,18 +103,27 @@ fn image_line(view: &PullView, now: Duration, columns: usize) -> Line {
     image_line_of(view, parts, &name, now)
 }
 
-fn image_line_of(view: &PullView, parts: &[Part], name: &str, now: Duration) -> Line {
-    let turn = now.as_millis() / FRAME_TIME.as_millis();
-    let picture = usize::try_from(turn % 10).unwrap_or(0);
-    let mut line = Line::default();
-    line.push(Look::Moving, SPINNER[picture]);
-    line.push(Look::Plain, " ");
-    line.push(Look::Strong, name);
+fn image_line_of(
+    view: &PullView,
+    parts: &[ImageLinePart],
+    name: &str,
+    now: Duration,
+) -> StyledLine {
+    let step = now.as_millis() / FRAME_TIME.as_millis();
+    let glyph = usize::try_from(step % 10).unwrap_or(0);
+    let mut line = StyledLine::default();
+    line.push(TextStyle::Moving, SPINNER[glyph]);
+    line.push(TextStyle::Plain, " ");
+    line.push(TextStyle::Strong, name);
     for part in parts {
         if let Some(piece) = part_of(view, *part, now) {
             line.push(
-                Look::Plain,
-                if *part == Part::Cached { "   " } else { "  " },
+                TextStyle::Plain,
+                if *part == ImageLinePart::Cached {
+                    "   "
+                } else {
+                    "  "
+                },
             );
             line.append(piece);
         }
@@ -126,51 +131,57 @@ fn image_line_of(view: &PullView, parts: &[Part], name: &str, now: Duration) -> 
     line
 }
 
-fn part_of(view: &PullView, part: Part, now: Duration) -> Option<Line> {
+fn part_of(view: &PullView, part: ImageLinePart, now: Duration) -> Option<StyledLine> {
     let is_planned = matches!(view.phase(), PullPhase::Moving | PullPhase::Committing);
     let is_moving = view.phase() == PullPhase::Moving && view.missing_bytes() > 0;
     let is_downloading = is_moving && !view.is_downloaded();
     let (done, total) = (view.downloaded(), view.missing_bytes());
-    let mut line = Line::default();
+    let mut line = StyledLine::default();
     match part {
-        Part::Platform => line.push(Look::Plain, escape(&view.platform()?.to_string())),
-        Part::Layers if is_planned => {
+        ImageLinePart::Platform => {
+            line.push(TextStyle::Plain, escape(&view.platform()?.to_string()))
+        }
+        ImageLinePart::Layers if is_planned => {
             line.push(
-                Look::Plain,
+                TextStyle::Plain,
                 human::count(view.layer_count() as u64, "layer"),
             );
         }
-        Part::Percent if is_moving => line.push(Look::Strong, format!("{}%", percent(done, total))),
-        Part::Bar { columns } if is_moving => line.append(bar(done, total, columns)),
-        Part::Bytes if is_moving => line.push(Look::Plain, human::amount_of(done, total)),
-        Part::Rate if is_downloading => {
+        ImageLinePart::Percent if is_moving => {
+            line.push(TextStyle::Strong, format!("{}%", percent(done, total)))
+        }
+        ImageLinePart::Bar { columns } if is_moving => line.append(bar(done, total, columns)),
+        ImageLinePart::Bytes if is_moving => {
+            line.push(TextStyle::Plain, human::amount_of(done, total))
+        }
+        ImageLinePart::Rate if is_downloading => {
             line.push(
-                Look::Plain,
+                TextStyle::Plain,
                 format!("{}/s", human::about_rate(view.rate(now)?)),
             );
         }
-        Part::TimeLeft if is_downloading => {
+        ImageLinePart::TimeLeft if is_downloading => {
             line.push(
-                Look::Plain,
+                TextStyle::Plain,
                 format!("eta {}", human::duration(view.time_left(now)?)),
             );
         }
-        Part::Doing => line.push(Look::Plain, doing(view)?),
-        Part::Cached if is_planned && view.cached_count() > 0 => {
-            line.push(Look::Faint, format!("{} cached", view.cached_count()));
+        ImageLinePart::Activity => line.push(TextStyle::Plain, activity(view)?),
+        ImageLinePart::Cached if is_planned && view.cached_count() > 0 => {
+            line.push(TextStyle::Faint, format!("{} cached", view.cached_count()));
         }
-        Part::Layers
-        | Part::Percent
-        | Part::Bar { .. }
-        | Part::Bytes
-        | Part::Rate
-        | Part::TimeLeft
-        | Part::Cached => return None,
+        ImageLinePart::Layers
+        | ImageLinePart::Percent
+        | ImageLinePart::Bar { .. }
+        | ImageLinePart::Bytes
+        | ImageLinePart::Rate
+        | ImageLinePart::TimeLeft
+        | ImageLinePart::Cached => return None,
     }
     Some(line)
 }
 
-fn doing(view: &PullView) -> Option<&'static str> {
+fn activity(view: &PullView) -> Option<&'static str> {
     match view.phase() {
         PullPhase::Resolving => Some("resolving"),
         PullPhase::Planning => Some("reading the config"),
@@ -182,16 +193,16 @@ fn doing(view: &PullView) -> Option<&'static str> {
     }
 }
 
-/// The layers that move, side by side: with bars if all fit so, else without; what still does not fit is
-/// counted.
-fn layers_line(views: &[&PullView], columns: usize) -> Option<Line> {
-    let layers = moving(views);
-    let with_bars: Vec<Line> = layers.iter().map(|layer| cell(layer, LAYER_BAR)).collect();
+/// Returns the line of the active layers: with bars if all of them fit, otherwise without. Layers that still do not
+/// fit are counted.
+fn layers_line(views: &[&PullView], columns: usize) -> Option<StyledLine> {
+    let layers = active_layers(views);
+    let with_bars: Vec<StyledLine> = layers.iter().map(|layer| cell(layer, LAYER_BAR)).collect();
     let line = side_by_side(with_bars);
     if line.width() <= columns {
         return (!layers.is_empty()).then_some(line);
     }
-    let cells: Vec<Line> = layers.iter().map(|layer| cell(layer, 0)).collect();
+    let cells: Vec<StyledLine> = layers.iter().map(|layer| cell(layer, 0)).collect();
     let more_columns = 12;
     let fitting = (1..=cells.len())
         .rev()
@@ -203,25 +214,28 @@ fn layers_line(views: &[&PullView], columns: usize) -> Option<Line> {
         .unwrap_or(1);
     let mut line = side_by_side(cells[..fitting].to_vec());
     if fitting < cells.len() {
-        line.push(Look::Faint, format!("  +{} more", cells.len() - fitting));
+        line.push(
+            TextStyle::Faint,
+            format!("  +{} more", cells.len() - fitting),
+        );
     }
     Some(line)
 }
 
-fn side_by_side(cells: Vec<Line>) -> Line {
-    let mut line = Line::default();
-    line.push(Look::Plain, INDENT);
-    for (place, cell) in cells.into_iter().enumerate() {
-        if place > 0 {
-            line.push(Look::Plain, " ".repeat(CELL_GAP));
+fn side_by_side(cells: Vec<StyledLine>) -> StyledLine {
+    let mut line = StyledLine::default();
+    line.push(TextStyle::Plain, INDENT);
+    for (index, cell) in cells.into_iter().enumerate() {
+        if index > 0 {
+            line.push(TextStyle::Plain, " ".repeat(CELL_GAP));
         }
         line.append(cell);
     }
     line
 }
 
-/// Layers that move, each blob once however many images want it.
-fn moving<'a>(views: &[&'a PullView]) -> Vec<&'a LayerView> {
+/// Returns the active layers. A blob that several images share is included once.
+fn active_layers<'a>(views: &[&'a PullView]) -> Vec<&'a LayerView> {
     let mut seen = HashSet::new();
     views
         .iter()
@@ -241,26 +255,29 @@ fn moving<'a>(views: &[&'a PullView]) -> Vec<&'a LayerView> {
         .collect()
 }
 
-fn cell(layer: &LayerView, bar_columns: usize) -> Line {
-    let mut line = Line::default();
-    line.push(Look::Faint, format!("{}  ", short(layer)));
+fn cell(layer: &LayerView, bar_columns: usize) -> StyledLine {
+    let mut line = StyledLine::default();
+    line.push(TextStyle::Faint, format!("{}  ", short_digest(layer)));
     match &layer.state {
-        LayerState::Connecting { attempt: 1 } => line.push(Look::Plain, "connecting"),
+        LayerState::Connecting { attempt: 1 } => line.push(TextStyle::Plain, "connecting"),
         LayerState::Connecting { attempt } => {
-            line.push(Look::Plain, format!("connecting, try {attempt}"));
+            line.push(TextStyle::Plain, format!("connecting, attempt {attempt}"));
         }
         LayerState::Downloading => {
             if bar_columns > 0 {
                 line.append(bar(layer.downloaded, layer.size, bar_columns));
-                line.push(Look::Plain, "  ");
+                line.push(TextStyle::Plain, "  ");
             }
-            line.push(Look::Plain, human::amount_of(layer.downloaded, layer.size));
+            line.push(
+                TextStyle::Plain,
+                human::amount_of(layer.downloaded, layer.size),
+            );
         }
         LayerState::Unpacking => {
             let amount = human::amount_of(layer.unpacked, layer.size);
-            line.push(Look::Plain, format!("unpacking {amount}"));
+            line.push(TextStyle::Plain, format!("unpacking {amount}"));
         }
-        LayerState::Verifying => line.push(Look::Plain, "verifying"),
+        LayerState::Verifying => line.push(TextStyle::Plain, "verifying"),
         LayerState::Queued
         | LayerState::Paused { .. }
         | LayerState::Retrying { .. }
@@ -269,15 +286,16 @@ fn cell(layer: &LayerView, bar_columns: usize) -> Line {
     line
 }
 
-/// What holds a pull up: a retry or a pause of a layer, else a document that was not had at once.
-fn trouble_line(views: &[&PullView], now: Duration) -> Option<Line> {
+/// Returns the line with the cause of a delay: a retry or a pause of a layer, or a failed request for a manifest or
+/// config.
+fn delay_line(views: &[&PullView], now: Duration) -> Option<StyledLine> {
     retry_line(views, now)
         .or_else(|| pause_line(views, now))
         .or_else(|| setback_line(views, now))
 }
 
-/// The pause that ends first.
-fn pause_line(views: &[&PullView], now: Duration) -> Option<Line> {
+/// Returns the line of the pause that ends first.
+fn pause_line(views: &[&PullView], now: Duration) -> Option<StyledLine> {
     let layers = views
         .iter()
         .flat_map(|view| view.layers().iter().map(move |layer| (view, layer)));
@@ -293,32 +311,35 @@ fn pause_line(views: &[&PullView], now: Duration) -> Option<Line> {
     });
     let (until, host, layer) = pauses.min_by_key(|(until, ..)| *until)?;
     let wait = human::duration(until.saturating_sub(now));
-    let mut line = Line::default();
-    line.push(Look::Faint, format!("{INDENT}{}  ", short(layer)));
-    line.push(Look::Warning, format!("waiting {wait}"));
-    line.push(Look::Plain, format!("  {} asked for it", escape(host)));
+    let mut line = StyledLine::default();
+    line.push(
+        TextStyle::Faint,
+        format!("{INDENT}{}  ", short_digest(layer)),
+    );
+    line.push(TextStyle::Warning, format!("waiting {wait}"));
+    line.push(
+        TextStyle::Plain,
+        format!("  rate limited by {}", escape(host)),
+    );
     Some(line)
 }
 
-/// The endpoint that did not answer as it should.
-fn setback_line(views: &[&PullView], now: Duration) -> Option<Line> {
+/// Returns the line of a failed request.
+fn setback_line(views: &[&PullView], now: Duration) -> Option<StyledLine> {
     let setback = views.iter().find_map(|view| view.setback())?;
     let next = match setback.again_at {
-        None => "asking another endpoint".to_owned(),
-        Some(at) => format!(
-            "asking again in {}",
-            human::duration(at.saturating_sub(now))
-        ),
+        None => "trying another endpoint".to_owned(),
+        Some(at) => format!("retrying in {}", human::duration(at.saturating_sub(now))),
     };
-    let mut line = Line::default();
-    line.push(Look::Plain, INDENT);
-    line.push(Look::Warning, next);
-    line.push(Look::Plain, format!("  {}", escape(&setback.error)));
+    let mut line = StyledLine::default();
+    line.push(TextStyle::Plain, INDENT);
+    line.push(TextStyle::Warning, next);
+    line.push(TextStyle::Plain, format!("  {}", escape(&setback.error)));
     Some(line)
 }
 
-/// The retry that comes next, with its reason: it deserves a line of its own.
-fn retry_line(views: &[&PullView], now: Duration) -> Option<Line> {
+/// Returns the line of the next retry, with its reason.
+fn retry_line(views: &[&PullView], now: Duration) -> Option<StyledLine> {
     let retries = views
         .iter()
         .flat_map(|view| view.layers())
@@ -334,32 +355,35 @@ fn retry_line(views: &[&PullView], now: Duration) -> Option<Line> {
         });
     let (at, layer, attempt, error) = retries.min_by_key(|&(at, ..)| at)?;
     let wait = human::duration(at.saturating_sub(now));
-    let mut line = Line::default();
-    line.push(Look::Faint, format!("{INDENT}{}  ", short(layer)));
-    line.push(Look::Warning, format!("try {attempt} in {wait}"));
-    line.push(Look::Plain, format!("  {}", escape(error)));
+    let mut line = StyledLine::default();
+    line.push(
+        TextStyle::Faint,
+        format!("{INDENT}{}  ", short_digest(layer)),
+    );
+    line.push(TextStyle::Warning, format!("attempt {attempt} in {wait}"));
+    line.push(TextStyle::Plain, format!("  {}", escape(error)));
     Some(line)
 }
 
-/// A bar of `columns`: full cells, a half cell, empty cells.
-pub(super) fn bar(done: u64, total: u64, columns: usize) -> Line {
+/// Returns a progress bar. Its resolution is half a column.
+pub(super) fn bar(done: u64, total: u64, columns: usize) -> StyledLine {
     let halves = match total {
         0 => 2 * columns,
         _ => usize::try_from(u128::from(done) * 2 * columns as u128 / u128::from(total))
             .map_or(0, |halves| halves.min(2 * columns)),
     };
     let (full, half) = (halves / 2, halves % 2);
-    let mut line = Line::default();
+    let mut line = StyledLine::default();
     line.push(
-        Look::Moving,
+        TextStyle::Moving,
         format!("{}{}", "━".repeat(full), "╸".repeat(half)),
     );
-    line.push(Look::Faint, "─".repeat(columns - full - half));
+    line.push(TextStyle::Faint, "─".repeat(columns - full - half));
     line
 }
 
-/// The first digits of the digest: enough to tell the moving layers apart.
-fn short(layer: &LayerView) -> String {
+/// Returns the first digits of the digest, which distinguish the active layers.
+fn short_digest(layer: &LayerView) -> String {
     let digits = layer.digest.short();
     format!("{}…", &digits[..4])
 }

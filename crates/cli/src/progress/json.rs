@@ -1,7 +1,7 @@
-//! Progress for programs: one JSON object a line.
+//! Progress for programs: one JSON object per line.
 //!
-//! The names here are an interface: add, do not rename. Every object has a `type` and, where it is about
-//! one image, its `reference` in full; sizes are bytes and times milliseconds, as integers.
+//! The serialised names are a stable interface: names are added and never changed. Every object has a `type`, and an
+//! object about one image has its full `reference`. Sizes are integers in bytes, and times are integers in milliseconds.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use windlass::{
 };
 use windlass_report::ErrorReport;
 
-use super::forecast::Forecast;
+use super::preview_status::PreviewStatus;
 
 /// One line of `windlass pull --json`.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(crate) enum Record<'a> {
+pub(crate) enum ProgressRecord<'a> {
     Resolving {
         reference: &'a str,
     },
-    /// A document could not be had; another endpoint is asked, or the same one once more.
+    /// A request for a manifest or config failed. It is sent to another endpoint, or to the same one again.
     Setback {
         reference: &'a str,
         endpoint: String,
-        /// `null` if another endpoint is asked.
+        /// The time until the retry, or `null` if another endpoint is used.
         after_ms: Option<u64>,
         error: String,
     },
@@ -40,10 +40,10 @@ pub(crate) enum Record<'a> {
         layers: &'a [PlannedLayer],
         bytes_missing: u64,
         bytes_reused: u64,
-        /// Of the missing ones, those that are here from an earlier pull.
+        /// The part of the missing bytes that an earlier pull downloaded.
         bytes_resumed: u64,
     },
-    /// All layers together, once a second while they move.
+    /// The progress of all layers, once a second while it changes.
     Progress {
         reference: &'a str,
         bytes_missing: u64,
@@ -51,7 +51,7 @@ pub(crate) enum Record<'a> {
         bytes_unpacked: u64,
         bytes_reused: u64,
         bytes_resumed: u64,
-        /// `null` while it is too early to tell.
+        /// `null` until the throughput can be measured.
         bytes_per_second: Option<u64>,
         eta_ms: Option<u64>,
     },
@@ -59,7 +59,7 @@ pub(crate) enum Record<'a> {
         reference: &'a str,
         digest: Digest,
         #[serde(flatten)]
-        status: Status,
+        status: LayerStatusRecord,
     },
     Committing {
         reference: &'a str,
@@ -74,15 +74,15 @@ pub(crate) enum Record<'a> {
         bytes_reused: u64,
         bytes_unpacked: u64,
         duration_ms: u64,
-        /// Who said what the reference names.
+        /// The endpoint that resolved the reference.
         endpoint: String,
-        /// The layers that were fetched.
-        layers: Vec<Fetched>,
+        /// The layers that were downloaded.
+        layers: Vec<FetchedLayerRecord>,
     },
-    /// What a pull would do.
+    /// The result of a dry run.
     Preview {
         reference: &'a str,
-        status: Forecast,
+        status: PreviewStatus,
         digest: Digest,
         image_id: Option<ImageId>,
         current_image_id: Option<ImageId>,
@@ -100,7 +100,7 @@ pub(crate) enum Record<'a> {
         reference: Option<&'a str>,
         code: &'a str,
         message: &'a str,
-        /// What other endpoints said, such as mirrors.
+        /// The errors of the other endpoints, such as mirrors.
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
         tried: &'a [String],
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,19 +108,19 @@ pub(crate) enum Record<'a> {
     },
 }
 
-/// A layer that was fetched.
+/// A layer that was downloaded.
 #[derive(Debug, Serialize)]
-pub(crate) struct Fetched {
+pub(crate) struct FetchedLayerRecord {
     digest: Digest,
     size: u64,
-    /// Who delivered it, at last.
+    /// The endpoint that sent the last part.
     source: Option<String>,
 }
 
-/// Where a layer stands.
+/// The status of a layer.
 #[derive(Debug, Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
-pub(crate) enum Status {
+pub(crate) enum LayerStatusRecord {
     Queued,
     Resumed {
         bytes: u64,
@@ -151,9 +151,9 @@ pub(crate) enum Status {
     },
 }
 
-impl<'a> Record<'a> {
-    /// Returns what is written for `event` of the pull of `reference`.
-    pub(crate) fn of_event(reference: &'a str, event: &'a PullEvent) -> Self {
+impl<'a> ProgressRecord<'a> {
+    /// Returns the record of an event.
+    pub(crate) fn from_event(reference: &'a str, event: &'a PullEvent) -> Self {
         match event {
             PullEvent::Resolving { .. } => Self::Resolving { reference },
             PullEvent::Setback(Setback {
@@ -191,17 +191,17 @@ impl<'a> Record<'a> {
             PullEvent::Layer { digest, status } => Self::Layer {
                 reference,
                 digest: *digest,
-                status: Status::of(status),
+                status: LayerStatusRecord::of(status),
             },
             PullEvent::Committing => Self::Committing { reference },
         }
     }
 
-    /// Returns how far the pull is as a whole.
+    /// Returns the record of the progress of all layers.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a rate is not negative, and what does not fit saturates"
+        reason = "a rate is not negative, and the conversion saturates"
     )]
     pub(super) fn progress(reference: &'a str, view: &PullView, now: Duration) -> Self {
         Self::Progress {
@@ -216,9 +216,9 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Returns the last record of a pull that succeeded.
+    /// Returns the last record of a successful pull.
     pub(super) fn done(reference: &'a str, pulled: &Pulled, view: &PullView) -> Self {
-        let fetched = view.layers().iter().map(|layer| Fetched {
+        let fetched = view.layers().iter().map(|layer| FetchedLayerRecord {
             digest: layer.digest,
             size: layer.size,
             source: layer.source.as_ref().map(ToString::to_string),
@@ -241,11 +241,11 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Returns what a pull would do, on a disk that has `free` bytes.
+    /// Returns the record of a dry run. `free` is the free space of the disk in bytes.
     pub(crate) fn preview(reference: &'a str, preview: &'a Preview, free: Option<u64>) -> Self {
         Self::Preview {
             reference,
-            status: Forecast::of(preview),
+            status: PreviewStatus::from_preview(preview),
             digest: preview.digest,
             image_id: preview.image_id,
             current_image_id: preview.current,
@@ -255,12 +255,12 @@ impl<'a> Record<'a> {
             bytes_missing: preview.missing_bytes,
             bytes_reused: preview.reused_bytes,
             bytes_resumed: preview.resumed_bytes,
-            bytes_disk_estimate: Forecast::disk(preview.missing_bytes),
+            bytes_disk_estimate: PreviewStatus::estimate_disk_bytes(preview.missing_bytes),
             bytes_free: free,
         }
     }
 
-    /// Returns the record of a failure, of one pull or of the whole command.
+    /// Returns the record of the failure of a pull, or of the whole command.
     pub(crate) fn error(reference: Option<&'a str>, report: &'a ErrorReport) -> Self {
         Self::Error {
             reference,
@@ -272,7 +272,7 @@ impl<'a> Record<'a> {
     }
 }
 
-impl Status {
+impl LayerStatusRecord {
     fn of(status: &LayerStatus) -> Self {
         match status {
             LayerStatus::Queued => Self::Queued,

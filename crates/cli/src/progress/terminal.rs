@@ -1,21 +1,29 @@
-//! Draws frames on a terminal, each over the one before.
+//! Writes frames to a terminal. Each frame overwrites the previous one.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use super::frame::Size;
-use super::line::Line;
+use super::styled_line::StyledLine;
 
-/// The painter. It remembers how wide its lines were, so that it finds its way up even after the
-/// terminal was made narrower and wrapped them.
+/// The size of the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TerminalSize {
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+}
+
+/// Writes frames to a terminal.
+///
+/// It remembers the widths of the lines of the last frame, so that it finds the first row of the frame even if the
+/// terminal was made narrower and wrapped the lines.
 #[derive(Debug)]
-pub(super) struct Terminal {
+pub(super) struct TerminalWriter {
     color: bool,
-    /// The widths of the lines that stand on the screen now, the cursor behind the last.
+    /// The widths of the lines of the last frame. The cursor is at the end of the last line.
     drawn: Vec<usize>,
 }
 
-impl Terminal {
-    /// Makes a painter for an empty place on the screen.
+impl TerminalWriter {
+    /// Creates a writer. There is no frame yet.
     pub(super) fn new(color: bool) -> Self {
         Self {
             color,
@@ -23,18 +31,24 @@ impl Terminal {
         }
     }
 
-    /// Replaces what was drawn before by `frame`.
+    /// Replaces the last frame.
     ///
-    /// Nothing is cleared before it is overwritten, so nothing flickers.
-    pub(super) fn draw(&mut self, out: &mut dyn Write, frame: &[Line], size: Size) {
-        let mut text = self.way_up(size);
+    /// Text is overwritten before the rest of the row is cleared, so that frames do not flicker.
+    pub(super) fn draw(&mut self, out: &mut dyn Write, frame: &[StyledLine], size: TerminalSize) {
+        let mut text = self.move_to_top(size);
         self.add_frame(&mut text, frame);
         write_all(out, &text);
     }
 
-    /// Puts `lines` where the frame was, to stay, and `frame` below them.
-    pub(super) fn leave(&mut self, out: &mut dyn Write, lines: &str, frame: &[Line], size: Size) {
-        let mut text = self.way_up(size);
+    /// Writes lines that stay in place of the last frame, and the frame below them.
+    pub(super) fn write_above(
+        &mut self,
+        out: &mut dyn Write,
+        lines: &str,
+        frame: &[StyledLine],
+        size: TerminalSize,
+    ) {
+        let mut text = self.move_to_top(size);
         for line in lines.lines() {
             text.push_str(line);
             text.push_str("\x1b[K\n");
@@ -43,24 +57,24 @@ impl Terminal {
         write_all(out, &text);
     }
 
-    /// Returns whether lines are drawn in colour.
+    /// Returns whether lines are coloured.
     pub(super) fn color(&self) -> bool {
         self.color
     }
 
-    fn add_frame(&mut self, text: &mut String, frame: &[Line]) {
-        for (place, line) in frame.iter().enumerate() {
-            if place > 0 {
+    fn add_frame(&mut self, text: &mut String, frame: &[StyledLine]) {
+        for (index, line) in frame.iter().enumerate() {
+            if index > 0 {
                 text.push_str("\x1b[K\n");
             }
-            text.push_str(&line.text(self.color));
+            text.push_str(&line.render(self.color));
         }
         text.push_str("\x1b[J");
-        self.drawn = frame.iter().map(Line::width).collect();
+        self.drawn = frame.iter().map(StyledLine::width).collect();
     }
 
-    /// The escapes from behind the last line to the start of the first.
-    fn way_up(&self, size: Size) -> String {
+    /// Returns the escape sequences that move the cursor to the start of the first line of the last frame.
+    fn move_to_top(&self, size: TerminalSize) -> String {
         let columns = size.columns.max(1);
         let rows: usize = self
             .drawn
@@ -75,50 +89,64 @@ impl Terminal {
     }
 }
 
-/// A picture that cannot be drawn is no reason to fail a pull.
+/// Writes and ignores errors: a pull does not fail because its progress cannot be written.
 fn write_all(out: &mut dyn Write, text: &str) {
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
+/// Returns the size of the terminal, or 80 columns and 24 rows if standard error is none.
+pub(super) fn terminal_size() -> TerminalSize {
+    match terminal_size::terminal_size_of(io::stderr()) {
+        Some((columns, rows)) => TerminalSize {
+            columns: usize::from(columns.0),
+            rows: usize::from(rows.0),
+        },
+        None => TerminalSize {
+            columns: 80,
+            rows: 24,
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::line::Look;
+    use super::super::styled_line::TextStyle;
     use super::*;
 
-    fn lines(texts: &[&str]) -> Vec<Line> {
+    fn lines(texts: &[&str]) -> Vec<StyledLine> {
         let line = |text: &&str| {
-            let mut line = Line::default();
-            line.push(Look::Moving, *text);
+            let mut line = StyledLine::default();
+            line.push(TextStyle::Moving, *text);
             line
         };
         texts.iter().map(line).collect()
     }
 
-    /// What `work` writes, its escapes spelled out.
-    fn written(work: impl FnOnce(&mut Terminal, &mut Vec<u8>)) -> String {
+    /// Returns what is written, with visible escape characters.
+    fn written(work: impl FnOnce(&mut TerminalWriter, &mut Vec<u8>)) -> String {
         let mut out = Vec::new();
-        work(&mut Terminal::new(false), &mut out);
+        work(&mut TerminalWriter::new(false), &mut out);
         String::from_utf8(out)
             .unwrap()
             .replace('\x1b', "␛")
             .replace('\r', "␍")
     }
 
-    const WIDE: Size = Size {
+    const WIDE: TerminalSize = TerminalSize {
         columns: 80,
         rows: 24,
     };
-    const NARROW: Size = Size {
+    const NARROW: TerminalSize = TerminalSize {
         columns: 10,
         rows: 24,
     };
 
     #[test]
-    fn each_frame_covers_the_one_before_and_the_last_leaves_nothing() {
+    fn a_frame_overwrites_the_previous_one_and_an_empty_frame_clears_it() {
         let text = written(|terminal, out| {
             terminal.draw(out, &lines(&["one", "two"]), WIDE);
             terminal.draw(out, &lines(&["three"]), WIDE);
-            terminal.leave(out, "Pulled", &lines(&["four"]), WIDE);
+            terminal.write_above(out, "Pulled", &lines(&["four"]), WIDE);
             terminal.draw(out, &[], WIDE);
             terminal.draw(out, &[], WIDE);
         });
@@ -129,7 +157,7 @@ mod tests {
         ");
     }
 
-    /// Twenty-five columns on a screen of ten are three rows.
+    /// A line of 25 columns takes three rows of a terminal with 10 columns.
     #[test]
     fn a_narrowed_terminal_is_cleared_to_the_top_of_the_frame() {
         let text = written(|terminal, out| {

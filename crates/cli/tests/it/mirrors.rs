@@ -69,7 +69,7 @@ fn a_mirror_that_is_down_is_one_line_of_output() {
     --- stdout
     registry.test/app:1@sha256:[digest]
     --- stderr
-    registry.test/app:1: app:1 at http://mirror.test: nothing is listening there: Connection refused (os error 111); asking another endpoint
+    registry.test/app:1: app:1 at http://mirror.test: nothing is listening there: Connection refused (os error 111); trying another endpoint
     Pulling registry.test/app:1 for linux/amd64: 1 layer, 1.0 MB to download
     Pulled registry.test/app:1 in [time]s  1.0 MB down, 1.05 MB unpacked
 
@@ -154,7 +154,7 @@ fn mirrors_do_not_get_the_password_of_the_registry() {
     --- stdout
     registry.test/app:1@sha256:[digest]
     --- stderr
-    registry.test/app:1: app:1 at http://mirror.test: authentication required; asking another endpoint
+    registry.test/app:1: app:1 at http://mirror.test: authentication required; trying another endpoint
     Pulling registry.test/app:1 for linux/amd64: 1 layer, 1.0 MB to download
     Pulled registry.test/app:1 in [time]s  1.0 MB down, 1.05 MB unpacked
     ");

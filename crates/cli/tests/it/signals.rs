@@ -121,7 +121,7 @@ fn a_pull_resumes_after_an_interrupt() {
     --- stdout
     registry.test/app:1@sha256:[digest]
     --- stderr
-    Pulling registry.test/app:1 for linux/amd64: 1 layer, 1.0 MB to download, 524.3 kB kept from before
+    Pulling registry.test/app:1 for linux/amd64: 1 layer, 1.0 MB to download, 524.3 kB from an earlier pull
     Pulled registry.test/app:1 in [time]s  524.7 kB down, 1.05 MB unpacked
     ");
     let rest = format!("bytes={HALF}-");

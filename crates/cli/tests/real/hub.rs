@@ -74,7 +74,7 @@ fn mirror(world: &World) {
         .stderr
         .lines()
         .find(|line| line.contains(&dead.host()));
-    let has_warning = warning.is_some_and(|line| line.ends_with("; asking another endpoint"));
+    let has_warning = warning.is_some_and(|line| line.ends_with("; trying another endpoint"));
     assert!(has_warning, "{}", again.stderr);
     assert!(!again.stderr.contains("(mirror"), "{}", again.stderr);
     let tunnels = proxy.log();

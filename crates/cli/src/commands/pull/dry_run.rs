@@ -19,7 +19,7 @@ use crate::error::{Error, render};
 use crate::output;
 use crate::output::human;
 use crate::output::table::Table;
-use crate::progress::{Forecast, Mode, Record, setback_line};
+use crate::progress::{PreviewStatus, ProgressMode, ProgressRecord, format_setback};
 use crate::signals::Signals;
 use windlass::text::escape;
 
@@ -65,7 +65,7 @@ impl Args {
         };
         let space = DiskSpace::on_disk_of(&root, &images);
         match mode {
-            Mode::Json => write_json(context, &images, &space)?,
+            ProgressMode::Json => write_json(context, &images, &space)?,
             _ => self.write_text(context, &images, &space, &root)?,
         }
         context.out.flush()?;
@@ -83,7 +83,7 @@ impl Args {
             if !self.quiet {
                 let name = image.reference.familiar();
                 for setback in setbacks(&image.events) {
-                    note(&setback_line(&name, setback));
+                    note(&format_setback(&name, setback));
                 }
             }
             if let Err(report) = &image.outcome {
@@ -191,11 +191,11 @@ fn write_json(
     for image in images {
         let reference = image.reference.to_string();
         for event in &image.events {
-            output::json::line(context.out, &Record::of_event(&reference, event))?;
+            output::json::line(context.out, &ProgressRecord::from_event(&reference, event))?;
         }
         let record = match &image.outcome {
-            Ok(preview) => Record::preview(&reference, preview, space.free),
-            Err(report) => Record::error(Some(&reference), report),
+            Ok(preview) => ProgressRecord::preview(&reference, preview, space.free),
+            Err(report) => ProgressRecord::error(Some(&reference), report),
         };
         output::json::line(context.out, &record)?;
     }
@@ -206,17 +206,17 @@ fn table(previews: &[&Preview]) -> Table<6> {
     let mut table = Table::new(["IMAGE", "STATUS", "LAYERS", "DOWNLOAD", "REUSED", "DISK"]);
     for preview in previews {
         let missing = preview.layers.iter().filter(|layer| !layer.exists).count();
-        let forecast = Forecast::of(preview);
+        let status = PreviewStatus::from_preview(preview);
         table.push([
             preview.reference.familiar(),
-            forecast.words().to_owned(),
+            status.as_str().to_owned(),
             match missing {
                 0 => preview.layers.len().to_string(),
                 _ => format!("{missing} of {}", preview.layers.len()),
             },
             human::usage_size(preview.missing_bytes),
             human::usage_size(preview.reused_bytes),
-            match Forecast::disk(preview.missing_bytes) {
+            match PreviewStatus::estimate_disk_bytes(preview.missing_bytes) {
                 0 => "0B".to_owned(),
                 about => format!("~{}", human::table_size(about)),
             },
@@ -237,7 +237,7 @@ impl DiskSpace {
             .fold(0, |sum: u64, size| sum.saturating_add(*size));
         Self {
             free: free_bytes(root),
-            needed: Forecast::disk(bytes),
+            needed: PreviewStatus::estimate_disk_bytes(bytes),
         }
     }
 

@@ -17,14 +17,14 @@ use windlass_report::ErrorReport;
 
 use crate::environment;
 use crate::error::Error;
-use crate::progress::Board;
+use crate::progress::ProgressReporter;
 use crate::signals::{Signal, Signals};
 use windlass_timings::{CpuTime, FailureRecord, Recorder, SAMPLE_TIME};
 
 /// Runs the pulls of a command.
 pub(super) struct PullRunner<'a> {
     pull_context: PullContext<'a>,
-    board: RefCell<Board<'a>>,
+    reporter: RefCell<ProgressReporter<'a>>,
     recorder: Option<RefCell<Recorder>>,
     start: Instant,
 }
@@ -37,12 +37,16 @@ pub(super) enum PullsOutcome {
 }
 
 impl<'a> PullRunner<'a> {
-    /// Creates a runner that shows progress on `board`.
-    pub(super) fn new(pull_context: PullContext<'a>, board: Board<'a>, runtime: &Runtime) -> Self {
+    /// Creates a runner that shows progress on `reporter`.
+    pub(super) fn new(
+        pull_context: PullContext<'a>,
+        reporter: ProgressReporter<'a>,
+        runtime: &Runtime,
+    ) -> Self {
         let _guard = runtime.enter();
         Self {
             pull_context,
-            board: RefCell::new(board),
+            reporter: RefCell::new(reporter),
             recorder: None,
             start: Instant::now(),
         }
@@ -96,7 +100,7 @@ impl PullRunner<'_> {
                     Err((reference, _)) => reference,
                 };
                 let mirrors = self.pull_context.mirrors(reference);
-                self.board.borrow_mut().add(reference, mirrors);
+                self.reporter.borrow_mut().add(reference, mirrors);
                 self.record_event(|recorder, _| recorder.add(reference));
                 requests.push(request);
             }
@@ -115,26 +119,28 @@ impl PullRunner<'_> {
     /// Shows the failure of a pull that did not start.
     fn fail(&self, index: usize, report: &ErrorReport) -> io::Result<Option<Pulled>> {
         self.record_event(|recorder, now| recorder.failed(index, failure_record(report), now));
-        let mut board = self.board.borrow_mut();
-        board.failed(index, report, environment::colors(), self.now())?;
+        let mut reporter = self.reporter.borrow_mut();
+        reporter.failed(index, report, environment::colors(), self.now())?;
         Ok(None)
     }
 
     /// Pulls one image and shows its progress. Returns `None` if it failed; the error was reported.
     async fn pull_one(&self, index: usize, request: &PullRequest) -> io::Result<Option<Pulled>> {
-        self.board.borrow_mut().start(index, self.now());
+        self.reporter.borrow_mut().start(index, self.now());
         self.record_event(|recorder, now| recorder.begin(index, now));
         let mut pull = self.pull_context.pull(request);
         while let Some(event) = pull.next_event().await {
             self.record_event(|recorder, now| recorder.event(index, &event, now));
-            self.board.borrow_mut().event(index, &event, self.now())?;
+            self.reporter
+                .borrow_mut()
+                .event(index, &event, self.now())?;
         }
         let outcome = pull.await;
-        let mut board = self.board.borrow_mut();
+        let mut reporter = self.reporter.borrow_mut();
         match outcome {
             Ok(pulled) => {
                 self.record_event(|recorder, now| recorder.pulled(index, &pulled, now));
-                board.pulled(index, &pulled, self.now())?;
+                reporter.pulled(index, &pulled, self.now())?;
                 Ok(Some(pulled))
             }
             Err(error) => {
@@ -142,18 +148,18 @@ impl PullRunner<'_> {
                 self.record_event(|recorder, now| {
                     recorder.failed(index, failure_record(&report), now);
                 });
-                board.failed(index, &report, environment::colors(), self.now())?;
+                reporter.failed(index, &report, environment::colors(), self.now())?;
                 Ok(None)
             }
         }
     }
 
     async fn tick(&self) -> Infallible {
-        let mut ticks = time::interval(self.board.borrow().tick_time());
+        let mut ticks = time::interval(self.reporter.borrow().tick_time());
         ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.board.borrow_mut().tick(self.now());
+            self.reporter.borrow_mut().tick(self.now());
         }
     }
 
@@ -189,7 +195,7 @@ impl PullRunner<'_> {
     /// Shows that a signal interrupted the unfinished pulls.
     pub(super) fn show_interruption(&mut self) -> io::Result<()> {
         let now = self.now();
-        self.board.get_mut().stopped(now)
+        self.reporter.get_mut().stopped(now)
     }
 
     fn now(&self) -> Duration {

@@ -1,4 +1,4 @@
-//! Frames as people see them: events and a clock go in, text comes out.
+//! Frames as text, for events at fixed times.
 
 use std::sync::Arc;
 
@@ -7,12 +7,13 @@ use windlass::{
     RequestContext, RequestKind, Setback,
 };
 
+use super::super::terminal::TerminalWriter;
 use super::*;
 
 const MB: u64 = 1_000_000;
 
-/// A screen of a hundred and twenty columns.
-const WIDE: Size = Size {
+/// A terminal of 120 columns.
+const WIDE: TerminalSize = TerminalSize {
     columns: 120,
     rows: 24,
 };
@@ -21,7 +22,7 @@ fn at(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// The digests of layers begin with their number, so that frames can be read.
+/// The digest of a layer starts with its number, so that frames are easy to read.
 fn layer(number: u64) -> Digest {
     format!("sha256:{number:04}{}", "0".repeat(60))
         .parse()
@@ -37,7 +38,7 @@ fn connecting(attempt: u32) -> LayerStatus {
     LayerStatus::Connecting { endpoint, attempt }
 }
 
-fn reason(words: &str) -> Reason {
+fn reason(text: &str) -> Reason {
     let context = RequestContext {
         origin: registry(),
         repository: "app".to_owned(),
@@ -45,7 +46,7 @@ fn reason(words: &str) -> Reason {
     };
     Reason(Arc::new(RegistryError::Malformed {
         context: Box::new(context),
-        reason: words.to_owned(),
+        reason: text.to_owned(),
     }))
 }
 
@@ -57,7 +58,7 @@ fn resolved() -> PullEvent {
     }
 }
 
-/// Layers of these sizes in MB; those below zero are here already.
+/// Returns the event of a plan with layers of these sizes in MB. The store contains the layers with negative sizes.
 fn planned(sizes: &[i64]) -> PullEvent {
     let layers = sizes.iter().zip(1..).map(|(&size, number)| PlannedLayer {
         digest: layer(number),
@@ -87,7 +88,7 @@ fn status(number: u64, status: LayerStatus) -> PullEvent {
     }
 }
 
-/// Counts in tenths of a MB.
+/// The counts are in tenths of a MB.
 fn moving(number: u64, downloaded: u64, unpacked: u64) -> PullEvent {
     let status = LayerStatus::Moving {
         downloaded: downloaded * MB / 10,
@@ -108,7 +109,7 @@ fn unpacked(number: u64) -> PullEvent {
     status(number, done)
 }
 
-/// A pull in which the events happened at these times.
+/// Returns the view of a pull with events at these times.
 fn view(name: &str, events: &[(u64, PullEvent)]) -> PullView {
     let mut view = PullView::new(name);
     for (millis, event) in events {
@@ -117,7 +118,7 @@ fn view(name: &str, events: &[(u64, PullEvent)]) -> PullView {
     view
 }
 
-fn drawn(views: &[&PullView], millis: u64, size: Size) -> String {
+fn drawn(views: &[&PullView], millis: u64, size: TerminalSize) -> String {
     let lines = frame(views, at(millis), size);
     assert!(
         lines.iter().all(|line| line.width() < size.columns),
@@ -125,12 +126,12 @@ fn drawn(views: &[&PullView], millis: u64, size: Size) -> String {
     );
     lines
         .iter()
-        .map(|line| line.text(false))
+        .map(|line| line.render(false))
         .collect::<Vec<_>>()
         .join("\n")
 }
 
-/// The pull of the design's picture: 14 layers, 9 of them here, one unpacked, two moving.
+/// A pull of 14 layers: the store contains 9, one is unpacked, two are active.
 fn postgres() -> PullView {
     let sizes = [-30, -5, -5, -5, -5, -5, -2, -2, -2, 20, 62, 30, 22, 10];
     view(
@@ -150,19 +151,19 @@ fn postgres() -> PullView {
 }
 
 #[test]
-fn a_pull_shows_its_image_and_the_layers_that_move() {
+fn a_frame_has_the_image_and_its_active_layers() {
     insta::assert_snapshot!(drawn(&[&postgres()], 410, WIDE), @r"
     ⠴ postgres:18  linux/amd64  14 layers  63%  ━━━━━━━━━━━───────  91.2/144.0 MB  228 MB/s  eta 0.5s   9 cached
         0011…  ━━━━━━━╸────  41.2/62.0 MB     0012…  unpacking 12.1/30.0 MB
     ");
 }
 
-/// Frames lose what matters least first, and never wrap.
+/// On a narrower terminal, a frame omits the least important parts first. Its lines never wrap.
 #[test]
 fn frames_fit_any_terminal() {
     let view = postgres();
     let frames = [100, 80, 60, 40, 25, 12, 2, 1].map(|columns| {
-        let text = drawn(&[&view], 410, Size { columns, rows: 24 });
+        let text = drawn(&[&view], 410, TerminalSize { columns, rows: 24 });
         format!("{columns}:\n{text}")
     });
     insta::assert_snapshot!(frames.join("\n"), @r"
@@ -192,7 +193,7 @@ fn frames_fit_any_terminal() {
 }
 
 #[test]
-fn each_stage_says_what_it_is() {
+fn every_phase_has_a_frame() {
     let mut view = PullView::new("alpine:3");
     let mut frames = vec![drawn(&[&view], 0, WIDE)];
     for (millis, event) in [
@@ -224,9 +225,9 @@ fn each_stage_says_what_it_is() {
     ");
 }
 
-/// A retry shows when and why; the reason is the registry's text and steers nothing (R9).
+/// A retry has a time and a reason. The reason contains text of the registry and is escaped (R9).
 #[test]
-fn a_retry_says_when_and_why() {
+fn a_retry_has_a_time_and_an_escaped_reason() {
     let retrying = LayerStatus::Retrying {
         after: at(3000),
         attempt: 2,
@@ -243,15 +244,15 @@ fn a_retry_says_when_and_why() {
     insta::assert_snapshot!([waiting, again].join("\n"), @r"
     ⠇ alpine:3  2 layers  33%  ━━━━━━────────────  4.0/12.0 MB  2.67 MB/s  eta 7.5s
         0001…  ━━━━━━──────  4.0/8.0 MB
-        0002…  try 2 in 2.5s  tags of app at https://registry.test: malformed response: 503 \u{1b}[31mfrom\nthe proxy
+        0002…  attempt 2 in 2.5s  tags of app at https://registry.test: malformed response: 503 \u{1b}[31mfrom\nthe proxy
     ⠋ alpine:3  2 layers  33%  ━━━━━━────────────  4.0/12.0 MB  0 B/s
-        0001…  ━━━━━━──────  4.0/8.0 MB     0002…  connecting, try 2
+        0001…  ━━━━━━──────  4.0/8.0 MB     0002…  connecting, attempt 2
     ");
 }
 
-/// T34: who asked to be left alone is named, so that nobody takes the wait for a fault.
+/// T34: a pause names the endpoint that limits the rate, so that the delay has a visible cause.
 #[test]
-fn a_pause_says_for_whom() {
+fn a_pause_names_the_endpoint() {
     let mut view = view("alpine:3", &[(0, planned(&[8, 4]))]);
     let paused = |attempt| LayerStatus::Paused {
         after: at(12_000),
@@ -264,15 +265,15 @@ fn a_pause_says_for_whom() {
     let after = drawn(&[&view], 14_000, WIDE);
     insta::assert_snapshot!([before, after].join("\n"), @r"
     ⠋ alpine:3  2 layers  0%  ──────────────────  0.0/12.0 MB
-        0001…  waiting 12s  the registry asked for it
+        0001…  waiting 12s  rate limited by the registry
     ⠴ alpine:3  2 layers  0%  ──────────────────  0.0/12.0 MB  0 B/s
-        0001…  waiting 10s  registry.test asked for it
+        0001…  waiting 10s  rate limited by registry.test
     ");
 }
 
-/// A mirror that failed is told while its successor is asked, and no longer.
+/// A failed request is displayed until the next one succeeds.
 #[test]
-fn a_setback_is_shown_until_it_is_overcome() {
+fn a_failed_request_is_displayed_until_the_next_success() {
     let setback = |after| {
         PullEvent::Setback(Setback {
             endpoint: registry(),
@@ -288,14 +289,14 @@ fn a_setback_is_shown_until_it_is_overcome() {
     let over = drawn(&[&view], 4000, WIDE);
     insta::assert_snapshot!([elsewhere, again, over].join("\n"), @r"
     ⠋ alpine:3  resolving
-        asking another endpoint  tags of app at https://registry.test: malformed response: out of\norder
+        trying another endpoint  tags of app at https://registry.test: malformed response: out of\norder
     ⠸ alpine:3  resolving
-        asking again in 2.0s  tags of app at https://registry.test: malformed response: out of\norder
+        retrying in 2.0s  tags of app at https://registry.test: malformed response: out of\norder
     ⠋ alpine:3  linux/amd64  reading the config
     ");
 }
 
-/// Several images have a line each, and share the line of layers: a blob that two want moves once.
+/// Several images have a line each and share the line of layers. A blob of two images is displayed once.
 #[test]
 fn several_images_share_the_layers() {
     let first = view("app:1", &[(0, planned(&[10, 20])), (500, moving(1, 50, 0))]);
@@ -309,14 +310,14 @@ fn several_images_share_the_layers() {
     ");
 }
 
-/// More images than rows: what does not fit is counted, so the frame never scrolls.
+/// If there are more images than rows, the rest is counted, so that the frame never scrolls.
 #[test]
-fn a_low_terminal_shows_the_first_images_and_counts_the_rest() {
+fn a_low_terminal_has_the_first_images_and_a_count() {
     let views: Vec<PullView> = (0..9)
         .map(|number| view(&format!("app:{number}"), &[]))
         .collect();
     let views: Vec<&PullView> = views.iter().collect();
-    let low = Size {
+    let low = TerminalSize {
         columns: 80,
         rows: 6,
     };
@@ -328,9 +329,9 @@ fn a_low_terminal_shows_the_first_images_and_counts_the_rest() {
     ");
 }
 
-/// More layers than columns: bars go first, then layers are counted.
+/// If the layers do not fit, bars are omitted first, and then layers are counted.
 #[test]
-fn many_moving_layers_are_counted() {
+fn many_active_layers_are_counted() {
     let mut view = view("big:1", &[(0, planned(&[10; 8]))]);
     for number in 1..=4 {
         view.apply(&moving(number, 10 * number, 0), at(1000));
@@ -348,16 +349,16 @@ fn many_moving_layers_are_counted() {
     ");
 }
 
-/// Nothing to download: no bar, no rate, no percent of nothing.
+/// Without anything to download, there is no bar, rate or percentage.
 #[test]
-fn an_image_of_known_layers_has_nothing_to_count() {
+fn an_image_of_stored_layers_has_no_counts() {
     let view = view("copy:1", &[(0, resolved()), (10, planned(&[-8, -4]))]);
     insta::assert_snapshot!(drawn(&[&view], 20, WIDE), @"⠋ copy:1  linux/amd64  2 layers   2 cached");
 }
 
-/// An empty blob, a layer that stands twice, and counts beyond the size are no trouble.
+/// An empty blob, a repeated layer, and counts above the size do not break a frame.
 #[test]
-fn odd_numbers_draw() {
+fn unusual_sizes_are_drawn() {
     let PullEvent::Planned { mut layers, .. } = planned(&[3, 0]) else {
         unreachable!()
     };
@@ -376,4 +377,30 @@ fn odd_numbers_draw() {
     ⠋ odd:1  3 layers  100%  ━━━━━━━━━━━━━━━━━━  3.0/3.0 MB
         0001…  unpacking 3.0/3.0 MB     0002…  unpacking 0/0 B
     ");
+}
+
+/// A pull with 500 active layers on a terminal of 80 columns and 24 rows: two lines, and fewer bytes per frame than three
+/// rows of the terminal. Decision 0018 compares this with a line for each layer.
+#[test]
+fn a_frame_of_500_layers_is_two_lines() {
+    let events: Vec<(u64, PullEvent)> = (1..=500)
+        .map(|number| (1000, moving(number, number % 10, 0)))
+        .collect();
+    let mut view = view("big:1", &[(0, planned(&[1; 500]))]);
+    for (millis, event) in &events {
+        view.apply(event, at(*millis));
+    }
+    let size = TerminalSize {
+        columns: 80,
+        rows: 24,
+    };
+    insta::assert_snapshot!(drawn(&[&view], 1000, size), @"");
+    let mut terminal = TerminalWriter::new(true);
+    let mut written = Vec::new();
+    for millis in [1000, 1080] {
+        written.clear();
+        let lines = frame(&[&view], at(millis), size);
+        terminal.draw(&mut written, &lines, size);
+    }
+    assert!(written.len() < 3 * size.columns, "{} bytes", written.len());
 }

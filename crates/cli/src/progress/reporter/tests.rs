@@ -1,4 +1,4 @@
-//! What a whole command writes, mode by mode.
+//! The output of a whole command in each form.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use windlass_report::ErrorCode;
 
 use super::*;
 
-const SIZE: Size = Size {
+const SIZE: TerminalSize = TerminalSize {
     columns: 100,
     rows: 24,
 };
@@ -49,7 +49,7 @@ fn origin(host: &str) -> Origin {
     Origin::parse(&format!("https://{host}")).unwrap()
 }
 
-fn reason(host: &str, words: &str) -> Reason {
+fn reason(host: &str, text: &str) -> Reason {
     let context = RequestContext {
         origin: origin(host),
         repository: "library/alpine".to_owned(),
@@ -57,11 +57,11 @@ fn reason(host: &str, words: &str) -> Reason {
     };
     Reason(Arc::new(RegistryError::Malformed {
         context: Box::new(context),
-        reason: words.to_owned(),
+        reason: text.to_owned(),
     }))
 }
 
-/// The events of a pull that takes long enough for heartbeats and meets a hiccup.
+/// The events of a pull that is long enough for heartbeats and has a failed request and a retry.
 fn events() -> Vec<(u64, PullEvent)> {
     let base = digest('a');
     let status = |status| PullEvent::Layer {
@@ -162,47 +162,47 @@ fn events() -> Vec<(u64, PullEvent)> {
     ]
 }
 
-/// What a board in `mode` writes while `work` goes on.
-fn written(mode: Mode, work: impl FnOnce(&mut Board<'_>)) -> String {
+/// Returns what a reporter writes.
+fn written(mode: ProgressMode, work: impl FnOnce(&mut ProgressReporter<'_>)) -> String {
     let mut out = Vec::new();
-    let mut board = Board::new(mode, &mut out);
-    board.size = || SIZE;
-    work(&mut board);
-    drop(board);
+    let mut reporter = ProgressReporter::new(mode, &mut out);
+    reporter.size = || SIZE;
+    work(&mut reporter);
+    drop(reporter);
     String::from_utf8(out).unwrap()
 }
 
-/// Plays the events with a tick every second, as the command does.
-fn play(board: &mut Board<'_>, until: u64) {
-    board.add(&reference("alpine:3"), vec![origin("mirror.test")]);
-    board.start(0, at(0));
+/// Reports the events, with a tick every second.
+fn play(reporter: &mut ProgressReporter<'_>, until: u64) {
+    reporter.add(&reference("alpine:3"), vec![origin("mirror.test")]);
+    reporter.start(0, at(0));
     let events = events();
     let mut events = events.iter().peekable();
     for second in 0..=until {
         while let Some((millis, event)) = events.next_if(|(millis, _)| *millis <= second * 1000) {
-            board.event(0, event, at(*millis)).unwrap();
+            reporter.event(0, event, at(*millis)).unwrap();
         }
-        board.tick(at(second * 1000));
+        reporter.tick(at(second * 1000));
     }
 }
 
-/// A log gets a start, a sign of life at most every ten seconds, retries with their reason, an end; no
-/// escapes and no carriage returns, whatever the registry says.
+/// A log has a line for the start, heartbeats at most every ten seconds, retries with their reason, and a line for the
+/// end. It has no escape sequences and carriage returns, whatever text the registry sends.
 #[test]
-fn a_log_gets_few_lines() {
-    let text = written(Mode::Plain, |board| {
-        play(board, 46);
-        board
+fn a_log_has_few_lines() {
+    let text = written(ProgressMode::Plain, |reporter| {
+        play(reporter, 46);
+        reporter
             .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(47_000))
             .unwrap();
-        board.tick(at(90_000));
+        reporter.tick(at(90_000));
     });
     assert!(!text.contains(['\r', '\x1b']));
     insta::assert_snapshot!(text, @r"
-    alpine:3: tags of library/alpine at https://mirror.test: malformed response: nothing\n\u{1b}[7m there; asking another endpoint
-    Pulling alpine:3 for linux/amd64: 2 layers, 100.0 MB to download, 5.0 MB here already
-    alpine:3: layer aaaaaaaaaaaa: waiting 0.1s: the registry asked for it
-    alpine:3: layer aaaaaaaaaaaa: try 2 in 2.0s: tags of library/alpine at https://mirror.test: malformed response: cut off\r\nby \u{1b}[7ma proxy
+    alpine:3: tags of library/alpine at https://mirror.test: malformed response: nothing\n\u{1b}[7m there; trying another endpoint
+    Pulling alpine:3 for linux/amd64: 2 layers, 100.0 MB to download, 5.0 MB already present
+    alpine:3: layer aaaaaaaaaaaa: waiting 0.1s: rate limited by the registry
+    alpine:3: layer aaaaaaaaaaaa: attempt 2 in 2.0s: tags of library/alpine at https://mirror.test: malformed response: cut off\r\nby \u{1b}[7ma proxy
     alpine:3: 20%, 20.0/100.0 MB, 0 B/s
     alpine:3: 100%, 100.0 MB, unpacking 50%
     alpine:3: still committing
@@ -211,18 +211,18 @@ fn a_log_gets_few_lines() {
 }
 
 #[test]
-fn a_log_says_what_was_up_to_date_or_failed_or_stopped() {
-    let text = written(Mode::Plain, |board| {
-        for (place, name) in ["alpine:3", "app:1", "other:1"].into_iter().enumerate() {
-            board.add(&reference(name), vec![origin("mirror.test")]);
-            board.start(place, at(0));
+fn a_log_has_pulls_that_were_up_to_date_failed_or_stopped() {
+    let text = written(ProgressMode::Plain, |reporter| {
+        for (index, name) in ["alpine:3", "app:1", "other:1"].into_iter().enumerate() {
+            reporter.add(&reference(name), vec![origin("mirror.test")]);
+            reporter.start(index, at(0));
         }
-        board
+        reporter
             .pulled(0, &pulled("alpine:3", Outcome::UpToDate), at(100))
             .unwrap();
-        board.tick(at(12_000));
-        board.failed(1, &failure(), false, at(13_000)).unwrap();
-        board.stopped(at(14_000)).unwrap();
+        reporter.tick(at(12_000));
+        reporter.failed(1, &failure(), false, at(13_000)).unwrap();
+        reporter.stopped(at(14_000)).unwrap();
     });
     insta::assert_snapshot!(text, @r"
     alpine:3 is up to date
@@ -236,17 +236,17 @@ fn a_log_says_what_was_up_to_date_or_failed_or_stopped() {
 }
 
 #[test]
-fn programs_get_an_object_a_line() {
-    let text = written(Mode::Json, |board| {
-        play(board, 46);
-        board
+fn json_has_one_object_per_line() {
+    let text = written(ProgressMode::Json, |reporter| {
+        play(reporter, 46);
+        reporter
             .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(47_000))
             .unwrap();
-        board.add(&reference("alpine:4"), vec![origin("mirror.test")]);
-        board.start(1, at(47_000));
-        board.failed(1, &failure(), true, at(48_000)).unwrap();
-        board.add(&reference("alpine:5"), vec![origin("mirror.test")]);
-        board.stopped(at(49_000)).unwrap();
+        reporter.add(&reference("alpine:4"), vec![origin("mirror.test")]);
+        reporter.start(1, at(47_000));
+        reporter.failed(1, &failure(), true, at(48_000)).unwrap();
+        reporter.add(&reference("alpine:5"), vec![origin("mirror.test")]);
+        reporter.stopped(at(49_000)).unwrap();
     });
     for line in text.lines() {
         let object: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -280,20 +280,20 @@ fn programs_get_an_object_a_line() {
     "#);
 }
 
-/// The frame vanishes into the line that stays; a failure stays, too.
+/// The frame is replaced by one line per image. A failure stays too.
 #[test]
-fn a_terminal_keeps_one_line_an_image() {
-    let text = written(Mode::Terminal { color: false }, |board| {
-        board.add(&reference("alpine:3"), vec![origin("mirror.test")]);
-        board.add(&reference("app:1"), vec![origin("mirror.test")]);
-        board.start(0, at(0));
-        board.start(1, at(0));
-        board.tick(at(0));
-        board
+fn one_line_per_image_stays_on_a_terminal() {
+    let text = written(ProgressMode::Terminal { color: false }, |reporter| {
+        reporter.add(&reference("alpine:3"), vec![origin("mirror.test")]);
+        reporter.add(&reference("app:1"), vec![origin("mirror.test")]);
+        reporter.start(0, at(0));
+        reporter.start(1, at(0));
+        reporter.tick(at(0));
+        reporter
             .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(900))
             .unwrap();
-        board.failed(1, &failure(), false, at(1000)).unwrap();
-        board.tick(at(1080));
+        reporter.failed(1, &failure(), false, at(1000)).unwrap();
+        reporter.tick(at(1080));
     });
     insta::assert_snapshot!(text.replace('\x1b', "␛").replace('\r', "␍"), @r"
     ⠋ alpine:3  resolving␛[K
@@ -306,14 +306,14 @@ fn a_terminal_keeps_one_line_an_image() {
 }
 
 #[test]
-fn silence_is_silent_except_for_failures() {
-    let text = written(Mode::Silent, |board| {
-        play(board, 46);
-        board
+fn the_silent_form_has_failures_only() {
+    let text = written(ProgressMode::Silent, |reporter| {
+        play(reporter, 46);
+        reporter
             .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(47_000))
             .unwrap();
-        board.add(&reference("app:1"), vec![origin("mirror.test")]);
-        board.failed(1, &failure(), false, at(48_000)).unwrap();
+        reporter.add(&reference("app:1"), vec![origin("mirror.test")]);
+        reporter.failed(1, &failure(), false, at(48_000)).unwrap();
     });
     insta::assert_snapshot!(text, @r"
     error: pulling app:1: no such manifest
@@ -323,11 +323,11 @@ fn silence_is_silent_except_for_failures() {
 }
 
 #[test]
-fn what_was_stopped_says_how_far_it_was_and_what_is_kept() {
+fn the_message_of_a_stop_has_the_progress_and_the_kept_bytes() {
     let stop = |until| {
-        written(Mode::Silent, |board| {
-            play(board, until);
-            board.stopped(at(60_000)).unwrap();
+        written(ProgressMode::Silent, |reporter| {
+            play(reporter, until);
+            reporter.stopped(at(60_000)).unwrap();
         })
     };
     insta::assert_snapshot!([stop(0), stop(22), stop(46)].concat(), @r"

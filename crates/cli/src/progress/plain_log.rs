@@ -1,4 +1,4 @@
-//! Progress for logs: a line when a pull starts to move, one when it ends, and a sign of life in between.
+//! Progress for logs: a line when the transfer starts, one at the end, and heartbeats in between.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -9,27 +9,28 @@ use windlass::{LayerStatus, PullEvent, PullPhase, PullView, Reason, Setback, per
 use crate::output::human;
 use windlass::text::escape;
 
-/// The longest silence while something goes on.
+/// The interval of heartbeats without other output.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// Writes whole lines, without escapes.
+/// Writes complete lines without escape sequences.
 #[derive(Debug, Default)]
-pub(super) struct Plain {
-    /// When each pull last said something, by its number.
-    spoke: HashMap<usize, Duration>,
+pub(super) struct PlainLog {
+    /// The time of the last line of each pull, by the index of the pull.
+    last_lines: HashMap<usize, Duration>,
 }
 
-impl Plain {
-    /// Notes that a pull starts: its silence begins.
-    pub(super) fn start(&mut self, place: usize, now: Duration) {
-        self.spoke.insert(place, now);
+impl PlainLog {
+    /// Starts the interval of heartbeats of a pull.
+    pub(super) fn start(&mut self, index: usize, now: Duration) {
+        self.last_lines.insert(index, now);
     }
 
-    /// Says what `event` makes worth a line; `view` has taken it in.
+    /// Writes the line of an event, if it has one. The event is already part of `view`.
     pub(super) fn event(
         &mut self,
         out: &mut dyn Write,
-        (place, view): (usize, &PullView),
+        index: usize,
+        view: &PullView,
         event: &PullEvent,
         now: Duration,
     ) {
@@ -38,8 +39,8 @@ impl Plain {
                 reused_bytes,
                 resumed_bytes,
                 ..
-            } if view.missing_bytes() > 0 => start(view, *reused_bytes, *resumed_bytes),
-            PullEvent::Setback(what) => setback(view.name(), what),
+            } if view.missing_bytes() > 0 => format_start(view, *reused_bytes, *resumed_bytes),
+            PullEvent::Setback(setback) => format_setback(view.name(), setback),
             PullEvent::Layer {
                 digest,
                 status:
@@ -51,11 +52,17 @@ impl Plain {
             } => {
                 let layer = format!("{}: layer {}", view.name(), digest.short());
                 match attempt {
-                    // Counted anew: it is the first try with another endpoint.
-                    1 => format!("{layer}: {}; asking another endpoint", words(reason)),
+                    // The count starts again with another endpoint.
+                    1 => format!(
+                        "{layer}: {}; trying another endpoint",
+                        format_reason(reason)
+                    ),
                     _ => {
                         let wait = human::duration(*after);
-                        format!("{layer}: try {attempt} in {wait}: {}", words(reason))
+                        format!(
+                            "{layer}: attempt {attempt} in {wait}: {}",
+                            format_reason(reason)
+                        )
                     }
                 }
             }
@@ -63,7 +70,7 @@ impl Plain {
                 digest,
                 status: LayerStatus::Paused { after, .. },
             } => format!(
-                "{}: layer {}: waiting {}: {} asked for it",
+                "{}: layer {}: waiting {}: rate limited by {}",
                 view.name(),
                 digest.short(),
                 human::duration(*after),
@@ -75,47 +82,45 @@ impl Plain {
             | PullEvent::Layer { .. }
             | PullEvent::Committing => return,
         };
-        self.say(out, place, &line, now);
+        self.write_line(out, index, &line, now);
     }
 
-    /// Gives a sign of life if the pull was silent for long.
+    /// Writes a heartbeat if the pull wrote no line for the interval.
     pub(super) fn tick(
         &mut self,
         out: &mut dyn Write,
-        (place, view): (usize, &PullView),
+        index: usize,
+        view: &PullView,
         now: Duration,
     ) {
-        let spoke = self.spoke.get(&place).copied().unwrap_or_default();
-        if now.saturating_sub(spoke) >= HEARTBEAT {
-            self.say(out, place, &heartbeat(view, now), now);
+        let last_line = self.last_lines.get(&index).copied().unwrap_or_default();
+        if now.saturating_sub(last_line) >= HEARTBEAT {
+            self.write_line(out, index, &format_heartbeat(view, now), now);
         }
     }
 
-    /// Writes `line` for the pull at `place`.
-    fn say(&mut self, out: &mut dyn Write, place: usize, line: &str, now: Duration) {
-        self.spoke.insert(place, now);
-        // A log that cannot be written is no reason to fail a pull.
+    /// Writes a line of a pull.
+    fn write_line(&mut self, out: &mut dyn Write, index: usize, line: &str, now: Duration) {
+        self.last_lines.insert(index, now);
+        // A pull does not fail because its log cannot be written.
         drop(writeln!(out, "{line}"));
     }
 }
 
-/// Returns the line about an endpoint that did not give what it was asked for.
-pub(crate) fn setback(name: &str, setback: &Setback) -> String {
-    let reason = words(&setback.reason);
+/// Returns the line about a failed request.
+pub(crate) fn format_setback(name: &str, setback: &Setback) -> String {
+    let reason = format_reason(&setback.reason);
     match setback.after {
-        None => format!("{name}: {reason}; asking another endpoint"),
-        Some(after) => format!(
-            "{name}: {reason}; asking again in {}",
-            human::duration(after)
-        ),
+        None => format!("{name}: {reason}; trying another endpoint"),
+        Some(after) => format!("{name}: {reason}; retrying in {}", human::duration(after)),
     }
 }
 
-fn words(reason: &Reason) -> String {
+fn format_reason(reason: &Reason) -> String {
     escape(&text::error_chain(&*reason.0)).into_owned()
 }
 
-fn start(view: &PullView, reused_bytes: u64, resumed_bytes: u64) -> String {
+fn format_start(view: &PullView, reused_bytes: u64, resumed_bytes: u64) -> String {
     let name = view.name();
     let platform = view
         .platform()
@@ -129,17 +134,20 @@ fn start(view: &PullView, reused_bytes: u64, resumed_bytes: u64) -> String {
     );
     let line = match reused_bytes {
         0 => line,
-        _ => format!("{line}, {} here already", human::amount(reused_bytes)),
+        _ => format!("{line}, {} already present", human::amount(reused_bytes)),
     };
     match resumed_bytes {
         0 => line,
-        _ => format!("{line}, {} kept from before", human::amount(resumed_bytes)),
+        _ => format!(
+            "{line}, {} from an earlier pull",
+            human::amount(resumed_bytes)
+        ),
     }
 }
 
-fn heartbeat(view: &PullView, now: Duration) -> String {
+fn format_heartbeat(view: &PullView, now: Duration) -> String {
     let (done, total) = (view.downloaded(), view.missing_bytes());
-    let news = match view.phase() {
+    let status = match view.phase() {
         PullPhase::Resolving => "still resolving".to_owned(),
         PullPhase::Planning => "still reading the config".to_owned(),
         PullPhase::Moving if view.is_downloaded() => {
@@ -163,5 +171,5 @@ fn heartbeat(view: &PullView, now: Duration) -> String {
         }
         PullPhase::Committing => "still committing".to_owned(),
     };
-    format!("{}: {news}", view.name())
+    format!("{}: {status}", view.name())
 }

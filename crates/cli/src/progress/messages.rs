@@ -1,45 +1,43 @@
-//! The sentences that stay: how a pull ended, or was stopped.
+//! The final messages of pulls that succeeded or were stopped.
 
 use windlass::{Origin, Outcome, PullPhase, PullView, Pulled, SkippedItems, percent};
 
-use super::line::{Line, Look};
+use super::styled_line::{StyledLine, TextStyle};
 use crate::output::human;
 use windlass::text::escape;
 
-/// Returns the one line that a pull leaves behind. Those of `mirrors` that had a part in it are named.
-pub(super) fn pulled(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> Line {
-    let mut line = Line::default();
+/// Returns the message of a successful pull. It names the mirrors that were used.
+pub(super) fn pulled(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> StyledLine {
+    let mut line = StyledLine::default();
     match pulled.outcome {
         Outcome::Downloaded => {
-            line.push(Look::Good, "Pulled");
-            line.push(Look::Strong, format!(" {}", view.name()));
+            line.push(TextStyle::Good, "Pulled");
+            line.push(TextStyle::Strong, format!(" {}", view.name()));
             line.push(
-                Look::Plain,
+                TextStyle::Plain,
                 format!(" in {}", human::duration(pulled.duration)),
             );
-            line.push(Look::Plain, format!("  {}", amounts(pulled)));
-            line.push(Look::Warning, skipped(view.skipped()));
+            line.push(TextStyle::Plain, format!("  {}", amounts(pulled)));
+            line.push(TextStyle::Warning, skipped(view.skipped()));
         }
         Outcome::UpToDate => {
-            line.push(Look::Strong, view.name());
-            line.push(Look::Plain, " is up to date");
+            line.push(TextStyle::Strong, view.name());
+            line.push(TextStyle::Plain, " is up to date");
         }
     }
-    line.push(Look::Faint, through(view, pulled, mirrors));
+    line.push(TextStyle::Faint, used_mirrors(view, pulled, mirrors));
     line
 }
 
-/// The mirrors that said what the reference names, or delivered a layer.
-fn through(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> String {
+/// Returns the mirrors that resolved the reference or sent a layer.
+fn used_mirrors(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> String {
     let sources = view
         .layers()
         .iter()
         .filter_map(|layer| layer.source.as_ref());
     let sources: Vec<&Origin> = sources.chain([&pulled.endpoint]).collect();
-    let had_a_part = mirrors.iter().filter(|mirror| sources.contains(mirror));
-    let names: Vec<_> = had_a_part
-        .map(|mirror| escape(mirror.authority()))
-        .collect();
+    let used = mirrors.iter().filter(|mirror| sources.contains(mirror));
+    let names: Vec<_> = used.map(|mirror| escape(mirror.authority())).collect();
     match names.len() {
         0 => String::new(),
         1 => format!("  (mirror: {})", names[0]),
@@ -47,10 +45,9 @@ fn through(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> String {
     }
 }
 
-/// Returns what is said when a signal ended the pulls in `unfinished`, after `pulled` of `total` had
-/// succeeded.
+/// Returns the message after a signal stopped the unfinished pulls, when `pulled` of `total` pulls had succeeded.
 pub(super) fn stopped(unfinished: &[&PullView], pulled: usize, total: usize) -> String {
-    // Between the last event and the signal the commit may have got through.
+    // The commit may have completed between the last event and the signal.
     if unfinished
         .iter()
         .any(|view| view.phase() == PullPhase::Committing)
@@ -59,7 +56,7 @@ pub(super) fn stopped(unfinished: &[&PullView], pulled: usize, total: usize) -> 
     }
     let missing = unfinished.iter().map(|view| view.missing_bytes()).sum();
     let downloaded: u64 = unfinished.iter().map(|view| view.downloaded()).sum();
-    let place = match missing {
+    let position = match missing {
         0 => String::new(),
         _ => format!(" at {}%", percent(downloaded, missing)),
     };
@@ -72,7 +69,7 @@ pub(super) fn stopped(unfinished: &[&PullView], pulled: usize, total: usize) -> 
         (0, _) => "nothing else was changed.".to_owned(),
         _ => format!("{} kept; the next pull resumes.", human::amount(downloaded)),
     };
-    format!("Stopped{place}.{done} {rest}")
+    format!("Stopped{position}.{done} {rest}")
 }
 
 fn amounts(pulled: &Pulled) -> String {
