@@ -217,7 +217,7 @@ mod tests {
         assert_eq!((view.moved, view.done), (2000, 1));
         assert_eq!(
             &line(&view)[3..],
-            " Saving app  1/2  50%  ━━━━━━━━━─────────  2.0/4.0 kB  2.0 kB/s"
+            " Saving app  1/2  50%  ━━━━━━━━━─────────  2.0/4.0 kB  0 B/s"
         );
         view.apply(blob(b, BlobStatus::Carried), at(1));
         assert_eq!((view.moved, view.done), (4000, 2));
