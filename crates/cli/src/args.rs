@@ -32,67 +32,40 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The commands. The `Args` of each command have its help text.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Download and unpack images
     Pull(pull::Args),
-    /// Upload images to registries
     Push(push::Args),
-    /// List images
     #[command(visible_alias = "ls")]
     Images(images::Args),
-    /// Show detailed information about images, as JSON
     Inspect(inspect::Args),
-    /// Show how an image was built, newest step first
     History(history::Args),
-    /// Add a name to an image
     Tag(tag::Args),
-    /// Remove images or their names
     #[command(visible_alias = "rm")]
     Rmi(rmi::Args),
-    /// Remove untagged images, or all images
     Prune(prune::Args),
-    /// Save images to an archive or a directory
     Save(save::Args),
-    /// Load images from an archive or a directory
     Load(load::Args),
-    /// Create an image from a tar archive
     Import(import::Args),
-    /// Export an image's root filesystem as a tar archive
     Export(export::Args),
-    /// Copy an image between registries, files and the store
     #[command(visible_alias = "cp")]
     Copy(copy::Args),
-    /// Serve local images as a read-only registry
     Serve(serve::Args),
-    /// Unpack an image's root filesystem into a directory
     Unpack(unpack::Args),
-    /// Create an OCI runtime bundle from an image
     Bundle(bundle::Args),
-    /// Mount an image's root filesystem read-only
     Mount(mount::Args),
-    /// Unmount an image's root filesystem
     #[command(visible_alias = "unmount")]
     Umount(umount::Args),
-    /// Show disk usage
     Df(df::Args),
-    /// Serve the image part of Docker's API
     Daemon(daemon::Args),
-    /// Show the manifest or index of an image in its registry
     Manifest(manifest::Args),
-    /// Show the digest of an image in its registry
     Digest(digest::Args),
-    /// List the tags of a repository in its registry
     Tags(tags::Args),
-    /// Log in to a registry
     Login(login::Args),
-    /// Log out of a registry
     Logout(logout::Args),
-    /// Show the configuration
     Config(config::Args),
-    /// Print a completion script for a shell
     Completion(completion::Args),
-    /// Show the version
     Version(version::Args),
     /// Manage images
     #[command(subcommand, hide = true)]
@@ -102,29 +75,18 @@ pub(crate) enum Command {
 /// `windlass image …`: the same commands in Docker's group.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImageCommand {
-    /// Download and unpack images
     Pull(pull::Args),
-    /// Upload images to registries
     Push(push::Args),
-    /// List images
     #[command(visible_alias = "list")]
     Ls(images::Args),
-    /// Show detailed information about images, as JSON
     Inspect(inspect::Args),
-    /// Show how an image was built, newest step first
     History(history::Args),
-    /// Add a name to an image
     Tag(tag::Args),
-    /// Remove images or their names
     #[command(visible_alias = "remove")]
     Rm(rmi::Args),
-    /// Remove untagged images, or all images
     Prune(prune::Args),
-    /// Save images to an archive or a directory
     Save(save::Args),
-    /// Load images from an archive or a directory
     Load(load::Args),
-    /// Create an image from a tar archive
     Import(import::Args),
 }
 

@@ -34,7 +34,7 @@ pub(crate) enum ProgressArg {
     Tty,
     /// A line at the start, at the end, and at least every 10 seconds
     Plain,
-    /// One JSON object a line on standard output
+    /// One JSON object per line on standard output
     Json,
     /// Only errors
     None,

@@ -33,7 +33,7 @@ const COMMAND_WIDTH: usize = 45;
 
 /// Show how an image was built, newest step first
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "a flag each")]
+#[expect(clippy::struct_excessive_bools, reason = "one field per flag")]
 #[command(after_help = "\
 Fields of --format:
   .ID .CreatedSince .CreatedAt .CreatedBy .Size .Comment

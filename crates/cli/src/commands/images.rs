@@ -22,7 +22,7 @@ use rows::{DigestRows, Row};
 
 /// List images
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "a flag each")]
+#[expect(clippy::struct_excessive_bools, reason = "one field per flag")]
 #[command(after_help = "\
 Filters (an image must match all of them, but only one of several references):
   dangling=true|false         Images without or with a tag

@@ -22,7 +22,7 @@ struct LoadedImageRecord {
 pub(super) fn warn_about_moved_names(image: &Loaded) {
     for moved in &image.moved {
         warn(&format!(
-            "{} named the image {} before",
+            "{} was moved from image {}",
             moved.name.familiar(),
             moved.from.short()
         ));

@@ -23,7 +23,7 @@ use crate::signals::{Signal, Signals};
 #[expect(clippy::struct_excessive_bools, reason = "one field per flag")]
 #[command(after_help = "\
 Filters (an image must match all of them):
-  until=TIME            Created before a time: 24h (ago), 7d, 2026-01-31T12:00 or seconds since 1970.
+  until=TIME            Created before a time: 24h (ago), 7d, 2026-01-31T12:00 or a Unix timestamp.
                         Images without a creation time always match
   label=KEY[=VALUE]     With this label
   label!=KEY[=VALUE]    Without this label

@@ -26,7 +26,7 @@ use windlass::text::escape;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  windlass save -o alpine.tar alpine:3          For `load` of windlass, docker and podman, and for skopeo
+  windlass save -o alpine.tar alpine:3          For docker, podman, skopeo and windlass
   windlass save alpine:3 | ssh host docker load
   windlass save -o images.tar.zst app:1 db:2    Several images in a compressed archive
   windlass save --format oci -o layout app:1    Add an image to an OCI layout")]

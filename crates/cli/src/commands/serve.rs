@@ -27,7 +27,7 @@ use crate::output::human;
 use crate::output::text::truncated;
 use crate::signals::{Signal, Signals};
 
-/// Serve the images of the store as a read-only registry
+/// Serve local images as a read-only registry
 ///
 /// Images that are pulled, loaded or removed meanwhile show at once. A repository is found under the name of its
 /// registry (docker.io/library/alpine), or under the registry that a mirror's client names in the parameter `ns`;

@@ -35,7 +35,7 @@ fn causes_stand_on_one_line_once_and_steer_nothing() {
 }
 
 #[test]
-fn nobody_reading_is_no_message_and_a_code_of_its_own() {
+fn a_broken_pipe_has_an_exit_code_and_no_message() {
     let gone = Error::Output(io::ErrorKind::BrokenPipe.into());
     assert_eq!((gone.is_broken_pipe(), gone.exit_code()), (true, 141));
     let full = Error::Output(io::ErrorKind::StorageFull.into());

@@ -140,7 +140,7 @@ fn programs_get_all_of_it_as_json() {
     insta::assert_snapshot!(windlass.run(["bundle", "--json", &name, "box"]), @r#"
     exit: 0
     --- stdout
-    {"bundle":"[dir]/box","config":"[dir]/box/config.json","image_id":"sha256:[digest]","platform":"linux/amd64","args":["/bin/sh"],"layers":1,"entries":6,"size":84,"warnings":["the image's volume \"/etc/passwd\" is left out: the image has no directory there","the image's volume \"/proc\" is left out: what is there is not the image's","the image's volume \"data\" is left out: it is not an absolute path without `..` below /","the image's variable \"A\" is left out: it is not of the form NAME=value","the image's label \"run.oci.hooks\" is left out: a runtime might take it for a command to it"],"run":["runc","run","--bundle","[dir]/box","app"]}
+    {"bundle":"[dir]/box","config":"[dir]/box/config.json","image_id":"sha256:[digest]","platform":"linux/amd64","args":["/bin/sh"],"layers":1,"entries":6,"size":84,"warnings":["the image's volume \"/etc/passwd\" is left out: the image has no directory there","the image's volume \"/proc\" is left out: the system provides this path","the image's volume \"data\" is left out: it is not an absolute path without `..` below /","the image's variable \"A\" is left out: it is not of the form NAME=value","the image's label \"run.oci.hooks\" is left out: a runtime could treat it as an instruction"],"run":["runc","run","--bundle","[dir]/box","app"]}
     "#);
     insta::assert_snapshot!(windlass.run(["bundle", &name, "other"]), @r#"
     exit: 0
@@ -148,10 +148,10 @@ fn programs_get_all_of_it_as_json() {
     runc run --bundle other app
     --- stderr
     warning: the image's volume "/etc/passwd" is left out: the image has no directory there
-    warning: the image's volume "/proc" is left out: what is there is not the image's
+    warning: the image's volume "/proc" is left out: the system provides this path
     warning: the image's volume "data" is left out: it is not an absolute path without `..` below /
     warning: the image's variable "A" is left out: it is not of the form NAME=value
-    warning: the image's label "run.oci.hooks" is left out: a runtime might take it for a command to it
+    warning: the image's label "run.oci.hooks" is left out: a runtime could treat it as an instruction
     Bundled registry.test/app:1 into other: 1 layer, 6 entries, 84 B. To start it:
     "#);
 }

@@ -312,7 +312,7 @@ fn an_interrupt_leaves_nothing_partial() {
             insta::assert_snapshot!(windlass.show(&output), @r"
             exit: 130
             --- stderr
-            Stopped. What was carried whole is there; nothing has a new name.
+            Stopped. Complete blobs are kept; no image was tagged.
             ");
         }
         gate.open();

@@ -185,7 +185,7 @@ fn a_moved_name_is_a_warning() {
     --- stdout
     Loaded image: app:1
     --- stderr
-    warning: app:1 was the name of <before> before
+    warning: app:1 was moved from image <before>
     ");
 }
 

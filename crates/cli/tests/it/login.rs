@@ -59,7 +59,7 @@ fn a_login_is_stored_and_used_and_removed() {
     --- stdout
     Login Succeeded
     --- stderr
-    warning: the password is stored unencrypted in [dir]/home/.docker/config.json; a credential helper (`credsStore`) keeps it safer
+    warning: the password is stored unencrypted in [dir]/home/.docker/config.json; a credential helper (`credsStore`) stores it safely
     ");
     let file = fs::read(windlass.path("home/.docker/config.json")).unwrap();
     insta::assert_snapshot!(windlass.comparable(&file), @r#"
@@ -136,8 +136,8 @@ fn a_password_on_the_command_line_is_warned_about() {
     --- stdout
     Login Succeeded
     --- stderr
-    warning: --password on the command line can be seen by others: use --password-stdin
-    warning: the password is stored unencrypted in [dir]/home/.docker/config.json; a credential helper (`credsStore`) keeps it safer
+    warning: other users can see --password on the command line; use --password-stdin
+    warning: the password is stored unencrypted in [dir]/home/.docker/config.json; a credential helper (`credsStore`) stores it safely
     ");
 }
 
@@ -194,7 +194,7 @@ fn an_authfile_stores_the_login() {
     --- stdout
     Login Succeeded
     --- stderr
-    warning: the password is stored unencrypted in auth.json; a credential helper (`credsStore`) keeps it safer
+    warning: the password is stored unencrypted in auth.json; a credential helper (`credsStore`) stores it safely
     ");
     assert!(!windlass.path("home/.docker").exists());
     let args = ["digest", "--authfile", "auth.json", &registry.name("app:1")];
@@ -237,7 +237,7 @@ fn a_credential_helper_stores_the_secret() {
     --- stdout
     Login Succeeded
     --- stderr
-    The password is kept by docker-credential-test, as [dir]/home/.docker/config.json wants it.
+    The password is stored with docker-credential-test, as configured in [dir]/home/.docker/config.json.
     ");
     assert!(fs::read_to_string(&kept).unwrap().contains(PASSWORD));
     let file = fs::read_to_string(windlass.path("home/.docker/config.json")).unwrap();
@@ -325,8 +325,8 @@ fn an_overridden_login_is_a_warning() {
     --- stdout
     Login Succeeded
     --- stderr
-    warning: the password is stored unencrypted in [dir]/home/.docker/config.json; a credential helper (`credsStore`) keeps it safer
-    warning: DOCKER_AUTH_CONFIG has credentials for registry.test, too, and goes before it
+    warning: the password is stored unencrypted in [dir]/home/.docker/config.json; a credential helper (`credsStore`) stores it safely
+    warning: DOCKER_AUTH_CONFIG has credentials for registry.test, too, and takes precedence
 
     exit: 1
     --- stderr

@@ -84,7 +84,7 @@ fn a_password_prompt_does_not_show_the_password() {
     terminal.type_in("hunter2\n");
     let output = child.wait_with_output().unwrap();
     assert_eq!(windlass.comparable(&output.stdout), "Login Succeeded\n");
-    terminal.wait_for("safer\r\n");
+    terminal.wait_for("safely\r\n");
     assert!(terminal.shows_what_is_typed());
     assert!(!terminal.screen.contains("hunter2"), "{}", terminal.screen);
     windlass.stdout(["logout", &registry.host()]);
@@ -118,8 +118,8 @@ fn images_are_removed_when_that_is_wanted() {
         let child = terminal.start(&windlass, &args);
         terminal.wait_for("[y/N] ");
         let question = "WARNING! This will remove:\r
-  - all images that the filters let through\r
-  - all parts of layers that the next pull would go on with\r
+  - all images that match the filters\r
+  - all partial downloads\r
 Are you sure you want to continue? [y/N] ";
         assert_eq!(terminal.screen, question);
         terminal.type_in(&format!("{answer}\n"));

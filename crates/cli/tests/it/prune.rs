@@ -89,7 +89,7 @@ fn images_without_a_tag_are_pruned() {
     insta::assert_snapshot!(runs.join("\n"), @r"
     exit: 2
     --- stderr
-    error: there is no terminal to ask before images are removed: give --force, or --dry-run to see which those are
+    error: there is no terminal to confirm the removal: use --force to skip the prompt, or --dry-run to see what would be removed
 
     exit: 0
     --- stdout

@@ -274,7 +274,7 @@ fn an_interrupt_stops_a_push() {
     insta::assert_snapshot!(windlass.show(&output), @r"
     exit: 130
     --- stderr
-    Stopped. What was sent whole is there.
+    Stopped. Complete blobs stay in the registry.
     ");
     gate.open();
     assert!(

@@ -236,15 +236,15 @@ fn conflicting_arguments_are_refused() {
     insta::assert_snapshot!(output.join("\n"), @r"
     exit: 2
     --- stderr
-    error: a directory needs a name: give it with --output
+    error: a directory requires a path: use --output
 
     exit: 2
     --- stderr
-    error: --json and the archive cannot both go to standard output: give a file with --output
+    error: cannot write both --json and the archive to standard output: use --output
 
     exit: 2
     --- stderr
-    error: only an archive can be compressed, not a directory
+    error: --compress applies to archives only
 
     exit: 1
     --- stderr

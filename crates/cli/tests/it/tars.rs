@@ -152,7 +152,7 @@ fn a_tar_becomes_an_image_of_one_layer() {
     );
     assert_eq!(stderr(&output), "Imported as again:1\n");
     let output = fed(&windlass, &["import", "-", "app"], &tar());
-    let expected = "warning: app:latest was the name of ";
+    let expected = "warning: app:latest was moved from image ";
     assert!(stderr(&output).starts_with(expected), "{}", stderr(&output));
     assert_eq!(windlass.stdout(["images", "-q"]).lines().count(), 2);
 }
@@ -204,7 +204,7 @@ fn blobs_keep_their_compression_and_export_as_the_same_tar() {
 fn invalid_tars_are_refused_and_nothing_is_stored() {
     let windlass = Windlass::new();
     let stdin = ["import", "-", "app"];
-    let from = "importing what comes from standard input: ";
+    let from = "importing from standard input: ";
     for (input, expected) in [
         (&b""[..], "there is nothing in it, not even an empty tar"),
         (
@@ -274,12 +274,9 @@ fn invalid_arguments_are_refused_before_anything_is_read() {
         (&["-", &name], "app@sha256:"),
         (
             &["http://me:secret@a.test/x"],
-            "the URL cannot be used: it must not contain credentials",
+            "invalid URL: it must not contain credentials",
         ),
-        (
-            &["https://"],
-            "the URL cannot be used: it is not a URL: empty host",
-        ),
+        (&["https://"], "invalid URL: it is not a URL: empty host"),
     ] {
         let output = windlass
             .command(["import"].iter().chain(args))
@@ -296,7 +293,7 @@ fn invalid_arguments_are_refused_before_anything_is_read() {
     let mut command = windlass.command(["import", "-"]);
     let output = command.env("SOURCE_DATE_EPOCH", "today").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let expected = "error: SOURCE_DATE_EPOCH has to be a number of seconds, not \"today\"\n";
+    let expected = "error: SOURCE_DATE_EPOCH must be a number of seconds, not \"today\"\n";
     assert_eq!(stderr(&output), expected);
     assert!(!windlass.root().exists());
 }

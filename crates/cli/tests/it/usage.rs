@@ -44,31 +44,31 @@ fn help_shows_commands_and_examples() {
 
     Commands:
       pull        Download and unpack images
-      push        Send images to their registries
+      push        Upload images to registries
       images      List images [alias: ls]
-      inspect     Show everything about images, as JSON
+      inspect     Show detailed information about images, as JSON in the format of `docker inspect`
       history     Show how an image was built, newest step first
-      tag         Give an image one more name
-      rmi         Remove names of images, and images that have no name left [alias: rm]
-      prune       Remove images without a tag, or all
-      save        Write images into an archive or a directory
-      load        Take images out of an archive or a directory
-      import      Make an image of a tar
-      export      Write an image's root filesystem as one tar
-      copy        Carry an image between registries, files and the store [alias: cp]
-      serve       Serve what is here to others, as a read-only registry
-      unpack      Write an image's root filesystem into a directory
-      bundle      Write an image as an OCI runtime bundle, for runc to start
-      mount       Mount an image's root filesystem, read-only
-      umount      Unmount what `mount` mounted [alias: unmount]
-      df          Show what takes up the space
+      tag         Add a name to an image
+      rmi         Remove images or their names [alias: rm]
+      prune       Remove untagged images, or all images
+      save        Save images to an archive or a directory
+      load        Load images from an archive or a directory
+      import      Create an image from a tar archive
+      export      Export an image's root filesystem as a tar archive
+      copy        Copy an image between registries, files and the store [alias: cp]
+      serve       Serve local images as a read-only registry
+      unpack      Unpack an image's root filesystem into a directory
+      bundle      Create an OCI runtime bundle from an image
+      mount       Mount an image's root filesystem read-only
+      umount      Unmount an image's root filesystem [alias: unmount]
+      df          Show disk usage
       daemon      Serve the image part of Docker's API
-      manifest    Show the manifest or index that a name leads to in its registry
-      digest      Show the digest that a name has in its registry
+      manifest    Show the manifest or index of an image in its registry
+      digest      Show the digest of an image in its registry
       tags        List the tags of a repository in its registry
       login       Log in to a registry
       logout      Log out of a registry
-      config      Show what is configured
+      config      Show the configuration
       completion  Print a completion script for a shell
       version     Show the version
       help        Print this message or the help of the given subcommand(s)
@@ -78,17 +78,17 @@ fn help_shows_commands_and_examples() {
       -V, --version  Print version
 
     Global options:
-          --root <DIR>                Where images are kept [default: /var/lib/windlass as root, else
+          --root <DIR>                Directory of the store [default: /var/lib/windlass as root, else
                                       ~/.local/share/windlass] [env: WINDLASS_ROOT]
-          --config <FILE>             Configuration to read in place of /etc/windlass/windlass.toml and
-                                      ~/.config/windlass/windlass.toml [env: WINDLASS_CONFIG]
-          --insecure-registry <HOST>  Registry (HOST or HOST:PORT) that may be spoken to without TLS;
-                                      can be given several times
+          --config <FILE>             Configuration file to use instead of /etc/windlass/windlass.toml
+                                      and ~/.config/windlass/windlass.toml [env: WINDLASS_CONFIG]
+          --insecure-registry <HOST>  Registry (HOST or HOST:PORT) to allow without TLS; can be given
+                                      several times
 
     Examples:
       windlass pull alpine                   Pull docker.io/library/alpine:latest
-      windlass images                        List what is there
-      sudo windlass unpack alpine ./rootfs   Write its root filesystem into a directory
+      windlass images                        List local images
+      sudo windlass unpack alpine ./rootfs   Unpack its root filesystem into a directory
 
     Run `windlass help COMMAND` for more about a command.
     ");
@@ -101,61 +101,60 @@ fn help_shows_commands_and_examples() {
       <REF>...  Images to pull: NAME, NAME:TAG or NAME@DIGEST
 
     Options:
-      -a, --all-tags                      Pull every tag of the repositories
-      -q, --quiet                         Print nothing but the reference
-          --platform <OS/ARCH[/VARIANT]>  Pull for these platforms, separated by commas, instead of the
-                                          machine's own
-          --all-platforms                 Pull for every platform that there is
-          --json                          Print one JSON object a line; the same as --progress=json
-          --progress <HOW>                How progress is shown [possible values: auto, tty, plain,
+      -a, --all-tags                      Pull every tag of each repository
+      -q, --quiet                         Print only the references
+          --platform <OS/ARCH[/VARIANT]>  Platforms to pull, separated by commas [default: that of this
+                                          machine]
+          --all-platforms                 Pull every platform
+          --json                          Print one JSON object per line, like --progress=json
+          --progress <HOW>                Type of progress output [possible values: auto, tty, plain,
                                           json, none]
-          --max-concurrent-downloads <N>  Layers to download at once; 0 for no limit [default: 3]
-          --connections <N>               Connections for one large layer, at most; 1 for never more
-                                          than one [default: 4]
-          --retry <N>                     Tries more when nothing came, for each request; 0 to try once
-                                          [default: 4]
-          --retry-delay <TIME>            Time before the first further try; it doubles with each
+          --max-concurrent-downloads <N>  Maximum number of concurrent layer downloads; 0 for no limit
+                                          [default: 3]
+          --connections <N>               Maximum number of connections for one large layer [default: 4]
+          --retry <N>                     Number of retries of a request without progress [default: 4]
+          --retry-delay <TIME>            Delay before the first retry; it doubles with each one
                                           [default: 1s]
-          --timeout <TIME>                Time without progress after which a connection is given up,
-                                          and another one tried [default: 30s]
-          --limit-rate <RATE>             Bytes a second at most, such as 2MB, 1.5MiB or 80Mbit
-                                          [default: off]
-          --dry-run                       Show what a pull would do, and do nothing; exits with 10 if it
-                                          would change something
-          --timings <FILE.html>           Write a picture of the pull, a web page: what each layer did
-                                          when, throughput and CPU
-          --authfile <FILE>               File with credentials, in podman's form, asked before all
-                                          others [env: REGISTRY_AUTH_FILE]
+          --timeout <TIME>                Time without progress before a connection is closed and
+                                          retried [default: 30s]
+          --limit-rate <RATE>             Maximum download rate per second, such as 2MB, 1.5MiB or
+                                          80Mbit [default: unlimited]
+          --dry-run                       Show what a pull would do, without doing it; exits with 10 if
+                                          it would change something
+          --timings <FILE.html>           Write a web page with a chart of the pull: layers, throughput
+                                          and CPU over time
+          --authfile <FILE>               File with credentials, in Podman's format; takes precedence
+                                          over all others [env: REGISTRY_AUTH_FILE]
       -h, --help                          Print help (see more with '--help')
 
     Global options:
-          --root <DIR>                Where images are kept [default: /var/lib/windlass as root, else
+          --root <DIR>                Directory of the store [default: /var/lib/windlass as root, else
                                       ~/.local/share/windlass] [env: WINDLASS_ROOT]
-          --config <FILE>             Configuration to read in place of /etc/windlass/windlass.toml and
-                                      ~/.config/windlass/windlass.toml [env: WINDLASS_CONFIG]
-          --insecure-registry <HOST>  Registry (HOST or HOST:PORT) that may be spoken to without TLS;
-                                      can be given several times
+          --config <FILE>             Configuration file to use instead of /etc/windlass/windlass.toml
+                                      and ~/.config/windlass/windlass.toml [env: WINDLASS_CONFIG]
+          --insecure-registry <HOST>  Registry (HOST or HOST:PORT) to allow without TLS; can be given
+                                      several times
 
-    Progress goes to standard error. Standard output gets one line an image, its reference with the
-    digest.
-    Of several platforms, the machine's own has the name (or else the first); the others are called by
-    their digests.
+    Progress is written to standard error, and the reference of each image with its digest to standard
+    output.
+    Of several platforms, that of this machine (or else the first) gets the name; the others are named
+    by digest.
 
     Examples:
       windlass pull alpine                              The tag `latest` of a Docker Hub image
-      windlass pull postgres:18 redis:8                 Two images at once
-      windlass pull --platform linux/arm64 alpine:3     For another machine
-      windlass pull --all-platforms alpine:3            For every machine that it is there for
-      windlass pull ghcr.io/owner/app@sha256:…          Exactly this, whatever a tag says today
+      windlass pull postgres:18 redis:8                 Two images at the same time
+      windlass pull --platform linux/arm64 alpine:3     For another platform
+      windlass pull --all-platforms alpine:3            For every platform
+      windlass pull ghcr.io/owner/app@sha256:…          Exactly this image, wherever its tags point
       windlass pull --all-tags localhost:5000/app       Every tag of a repository
-      windlass pull --json alpine | jq .                For programs
-      windlass pull --dry-run alpine                    What there is to download; nothing changes
-      windlass pull --limit-rate 2MB alpine             No faster than two megabytes a second
-      windlass pull --timings pull.html postgres:18     Where the time went, for a browser
+      windlass pull --json alpine | jq .                JSON for programs
+      windlass pull --dry-run alpine                    Show what would be downloaded
+      windlass pull --limit-rate 2MB alpine             At most two megabytes per second
+      windlass pull --timings pull.html postgres:18     Write a chart of the pull as a web page
 
-    A dry run exits with 0 if there is nothing to do, with 10 if a pull would change something, with 1
-    if that could not be found out. Disk space is an estimate: what a layer unpacks to is known when it
-    is here.
+    A dry run exits with 0 if everything is up to date, with 10 if a pull would change something, and
+    with 1 on failure. The disk space is an estimate: the unpacked size of a layer is unknown before it
+    is downloaded.
     ");
 }
 
