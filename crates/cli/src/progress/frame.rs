@@ -139,7 +139,7 @@ fn part_of(view: &PullView, part: ImageLinePart, now: Duration) -> Option<Styled
     let mut line = StyledLine::default();
     match part {
         ImageLinePart::Platform => {
-            line.push(TextStyle::Plain, escape(&view.platform()?.to_string()))
+            line.push(TextStyle::Plain, escape(&view.platform()?.to_string()));
         }
         ImageLinePart::Layers if is_planned => {
             line.push(
@@ -148,11 +148,11 @@ fn part_of(view: &PullView, part: ImageLinePart, now: Duration) -> Option<Styled
             );
         }
         ImageLinePart::Percent if is_moving => {
-            line.push(TextStyle::Strong, format!("{}%", percent(done, total)))
+            line.push(TextStyle::Strong, format!("{}%", percent(done, total)));
         }
         ImageLinePart::Bar { columns } if is_moving => line.append(bar(done, total, columns)),
         ImageLinePart::Bytes if is_moving => {
-            line.push(TextStyle::Plain, human::amount_of(done, total))
+            line.push(TextStyle::Plain, human::amount_of(done, total));
         }
         ImageLinePart::Rate if is_downloading => {
             line.push(
