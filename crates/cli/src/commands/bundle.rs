@@ -206,8 +206,8 @@ impl Args {
             human::count(bundled.unpacked.entries, "entry"),
             human::amount(bundled.unpacked.size),
         ));
-        let words = run.iter().map(|word| messages::quote(word));
-        let command = words.collect::<Vec<_>>().join(" ");
+        let arguments = run.iter().map(|argument| messages::quote(argument));
+        let command = arguments.collect::<Vec<_>>().join(" ");
         writeln!(context.out, "{}", escape(&command))?;
         Ok(context.out.flush()?)
     }
@@ -215,8 +215,8 @@ impl Args {
 
 /// Returns the arguments of the command that starts a bundle.
 fn run_command(bundle: &Path, name: &str) -> [String; 5] {
-    let words = ["runc", "run", "--bundle", &text(bundle), name];
-    words.map(str::to_owned)
+    let command = ["runc", "run", "--bundle", &text(bundle), name];
+    command.map(str::to_owned)
 }
 
 /// Returns a name for the container: the last component of the repository.
