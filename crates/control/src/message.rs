@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 use windlass::{
-    Choice, CopyEvent, Credentials, Digest, LoadOptions, Loaded, Platform, Pruned, PullEvent,
+    CopyEvent, Credentials, Digest, ImageChoice, LoadOptions, Loaded, Platform, Pruned, PullEvent,
     Pulled, Reference, Removal, Secret,
 };
 use windlass_report::{ErrorReport, LoginState, RegistryLogin};
@@ -72,7 +72,7 @@ pub enum Request {
         /// Its name in the store.
         name: Reference,
         /// Which platforms.
-        choice: Choice,
+        choice: ImageChoice,
         /// What the command does, for error messages.
         action: String,
         /// The registry that the image comes from, for the hints of errors.

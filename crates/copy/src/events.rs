@@ -40,7 +40,7 @@ pub enum BlobStatus {
     /// Others are pushed before it.
     Waiting,
     /// It is being carried.
-    Carrying,
+    Transferring,
     /// It was there already.
     Exists,
     /// The registry took it over from another of its repositories.
@@ -49,14 +49,14 @@ pub enum BlobStatus {
         from: RepositoryName,
     },
     /// Something failed, and it is tried again from this byte on.
-    Again {
+    Retrying {
         /// From which byte on.
         position: u64,
         /// What failed; nothing, if the registry only wanted another token.
         error: String,
     },
     /// It is there.
-    Carried,
+    Transferred,
 }
 
 /// Byte counts that were not received yet are added up. The events of one blob keep their order.
@@ -98,7 +98,7 @@ mod tests {
         let moved = |digest, bytes| CopyEvent::Moved { digest, bytes };
         let again = || CopyEvent::Blob {
             digest: a,
-            status: BlobStatus::Again {
+            status: BlobStatus::Retrying {
                 position: 1,
                 error: String::new(),
             },

@@ -13,7 +13,7 @@ use windlass_operation::{Cancellation, Cancelled};
 
 use crate::events::{BlobStatus, CopyContext, CopyEvent};
 use crate::push::PushError;
-use crate::source::Source;
+use crate::source::ContentSource;
 
 /// Why images could not be carried.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ pub enum CopyError {
 
 /// Writes the images of `batch`, which `source` has, as an archive.
 pub fn to_archive(
-    source: &dyn Source,
+    source: &dyn ContentSource,
     batch: &Batch,
     kind: LayoutKind,
     out: &mut dyn Write,
@@ -44,13 +44,13 @@ pub fn to_archive(
     let mut told = |step| match step {
         ArchiveEvent::BlobStarted(digest) => {
             current = Some(digest);
-            status(context, digest, BlobStatus::Carrying);
+            status(context, digest, BlobStatus::Transferring);
         }
         ArchiveEvent::BytesWritten(bytes) => {
             let digest = current.expect("a blob was begun");
             context.send(CopyEvent::Moved { digest, bytes });
         }
-        ArchiveEvent::BlobFinished(digest) => status(context, digest, BlobStatus::Carried),
+        ArchiveEvent::BlobFinished(digest) => status(context, digest, BlobStatus::Transferred),
     };
     let written = ArchiveWriter::new(kind, out).write(batch, &mut open, &mut told);
     written.map_err(|error| unless_cancelled(error, context))
@@ -58,7 +58,7 @@ pub fn to_archive(
 
 /// Writes the images of `batch`, which `source` has, into a directory, `at_once` blobs at a time.
 pub fn to_directory(
-    source: &dyn Source,
+    source: &dyn ContentSource,
     batch: &Batch,
     directory: LayoutDirectory,
     at_once: usize,
@@ -67,18 +67,18 @@ pub fn to_directory(
     directory.check_image_count(batch.images.len())?;
     plan(batch, context);
     let blobs: Vec<_> = batch.blobs.values().collect();
-    each(&blobs, at_once, context.cancellation(), |blob| {
+    for_each_parallel(&blobs, at_once, context.cancellation(), |blob| {
         let digest = blob.digest;
         if directory.has_blob(blob) {
             status(context, digest, BlobStatus::Exists);
             return Ok(());
         }
-        status(context, digest, BlobStatus::Carrying);
+        status(context, digest, BlobStatus::Transferring);
         let unread = |source| WriteError::Read { digest, source };
         let mut reader = open(source, blob, context).map_err(unread)?;
         let moved = |bytes| context.send(CopyEvent::Moved { digest, bytes });
         directory.write_blob(blob, &mut reader, &moved)?;
-        status(context, digest, BlobStatus::Carried);
+        status(context, digest, BlobStatus::Transferred);
         Ok(())
     })
     .map_err(|error: CopyError| match context.is_cancelled() {
@@ -91,7 +91,7 @@ pub fn to_directory(
 
 /// Does `work` for each of `items`, `at_once` at a time, until one fails or the work is cancelled. Returns the first
 /// failure, or else that the work was cancelled.
-pub fn each<T: Sync, E: Send + From<Cancelled>>(
+pub fn for_each_parallel<T: Sync, E: Send + From<Cancelled>>(
     items: &[T],
     at_once: usize,
     cancellation: &Cancellation,
@@ -131,7 +131,7 @@ pub fn each<T: Sync, E: Send + From<Cancelled>>(
 
 /// Begins to read a blob that proves itself.
 pub(crate) fn open<'a>(
-    source: &'a dyn Source,
+    source: &'a dyn ContentSource,
     blob: &Descriptor,
     context: &CopyContext,
 ) -> io::Result<Box<dyn Read + Send + 'a>> {

@@ -14,8 +14,8 @@
 mod budget;
 mod events;
 mod files;
+mod location;
 mod output;
-mod place;
 mod push;
 mod referrers;
 mod source;
@@ -23,10 +23,10 @@ mod tree;
 
 pub use budget::Budget;
 pub use events::{BlobStatus, CopyContext, CopyEvent};
-pub use files::{CopyError, each, to_archive, to_directory};
-pub use output::{Compression, Output, OutputTarget};
-pub use place::{Place, PlaceError};
-pub use push::{PushError, PushTo, to_repository};
+pub use files::{CopyError, for_each_parallel, to_archive, to_directory};
+pub use location::{ImageLocation, ImageLocationError};
+pub use output::{ArchiveCompression, ArchiveOutput, OutputTarget};
+pub use push::{PushError, PushTarget, to_repository};
 pub use referrers::gather_referrers;
-pub use source::{RegistrySource, Root, Source, SourceError, StoreSource};
-pub use tree::{Choice, ImageHere, TreeError, gather, images};
+pub use source::{ContentSource, ImageRoot, RegistrySource, SourceError, StoreSource};
+pub use tree::{ImageChoice, SourceImage, TreeError, gather, images};

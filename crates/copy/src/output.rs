@@ -12,7 +12,7 @@ use zstd::stream::write::Encoder as ZstdEncoder;
 
 /// How an archive is compressed as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
+pub enum ArchiveCompression {
     /// Not at all: layers mostly are already.
     None,
     /// As by gzip.
@@ -30,7 +30,7 @@ pub enum OutputTarget {
 }
 
 /// Where an archive goes.
-pub enum Output<'a> {
+pub enum ArchiveOutput<'a> {
     /// A file that appears when it is whole.
     File(AtomicFile),
     /// A pipe with a name, or a device: what is written to it is gone.
@@ -42,7 +42,7 @@ pub enum Output<'a> {
 /// Small pieces are gathered before they are written; those of blobs are larger, and pass by.
 const BUFFER: usize = 64 << 10;
 
-impl Compression {
+impl ArchiveCompression {
     /// Returns what the ending of a file's name asks for.
     pub fn of_name(path: &Path) -> Self {
         let name = path.to_string_lossy().to_lowercase();
@@ -59,15 +59,15 @@ impl Compression {
 
 impl OutputTarget {
     /// Begins the file, or returns the stream.
-    pub fn open(self) -> Result<Output<'static>, WriteError> {
+    pub fn open(self) -> Result<ArchiveOutput<'static>, WriteError> {
         match self {
-            Self::Path(path) => Output::at(&path),
-            Self::Stream(out) => Ok(Output::Stream(out)),
+            Self::Path(path) => ArchiveOutput::at(&path),
+            Self::Stream(out) => Ok(ArchiveOutput::Stream(out)),
         }
     }
 }
 
-impl Output<'_> {
+impl ArchiveOutput<'_> {
     /// Begins a file at `path`; a link there is followed to the file that it stands for.
     pub fn at(path: &Path) -> Result<Self, WriteError> {
         let begun = match fs::metadata(path) {
@@ -88,7 +88,7 @@ impl Output<'_> {
     /// Has `work` write, compressed, and finishes what it wrote if that succeeded and was not cancelled.
     pub fn write<T, E: From<WriteError> + From<Cancelled>>(
         mut self,
-        compression: Compression,
+        compression: ArchiveCompression,
         cancellation: &Cancellation,
         work: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
     ) -> Result<T, E> {
@@ -99,13 +99,13 @@ impl Output<'_> {
         };
         let mut out = BufWriter::with_capacity(BUFFER, out);
         let result = match compression {
-            Compression::None => work(&mut out),
-            Compression::Gzip => {
+            ArchiveCompression::None => work(&mut out),
+            ArchiveCompression::Gzip => {
                 // Without a time: the same images make the same bytes.
                 let gzip = GzBuilder::new().write(&mut out, flate2::Compression::fast());
                 gzipped(gzip, work)
             }
-            Compression::Zstd => {
+            ArchiveCompression::Zstd => {
                 let zstd = ZstdEncoder::new(&mut out, zstd::DEFAULT_COMPRESSION_LEVEL);
                 let zstd = zstd.map_err(failed("compress"));
                 zstd.map_err(E::from).and_then(|zstd| zstded(zstd, work))
@@ -156,7 +156,7 @@ impl std::fmt::Debug for OutputTarget {
     }
 }
 
-impl std::fmt::Debug for Output<'_> {
+impl std::fmt::Debug for ArchiveOutput<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::File(_) => "File",
@@ -180,7 +180,7 @@ mod tests {
 
     fn write(path: &Path, text: &'static str, well: bool) -> Result<(), CopyError> {
         let cancellation = Cancellation::default();
-        Output::at(path)?.write(Compression::of_name(path), &cancellation, |out| {
+        ArchiveOutput::at(path)?.write(ArchiveCompression::of_name(path), &cancellation, |out| {
             out.write_all(text.as_bytes()).map_err(failed("write"))?;
             match well {
                 true => Ok(()),
@@ -206,7 +206,7 @@ mod tests {
     /// Whoever reads must notice, however it is compressed.
     #[test]
     fn a_stream_that_fails_does_not_look_whole() {
-        for compression in [Compression::Gzip, Compression::Zstd] {
+        for compression in [ArchiveCompression::Gzip, ArchiveCompression::Zstd] {
             let mut out = Vec::new();
             // More than any buffer holds, and hard to compress.
             let mut noise = 1_u32;
@@ -217,16 +217,21 @@ mod tests {
             .take(1 << 20)
             .collect();
             let cancellation = Cancellation::default();
-            let written: Result<(), CopyError> =
-                Output::Stream(Box::new(&mut out)).write(compression, &cancellation, |out| {
+            let written: Result<(), CopyError> = ArchiveOutput::Stream(Box::new(&mut out)).write(
+                compression,
+                &cancellation,
+                |out| {
                     out.write_all(&noise).map_err(failed("write"))?;
                     Err(failed("go on")(io::ErrorKind::Other.into()).into())
-                });
+                },
+            );
             written.unwrap_err();
             assert!(!out.is_empty(), "{compression:?}");
             let mut read = Vec::new();
             let ended = match compression {
-                Compression::Gzip => flate2::read::GzDecoder::new(&*out).read_to_end(&mut read),
+                ArchiveCompression::Gzip => {
+                    flate2::read::GzDecoder::new(&*out).read_to_end(&mut read)
+                }
                 _ => zstd::Decoder::new(&*out).unwrap().read_to_end(&mut read),
             };
             let error = ended.unwrap_err();
@@ -243,8 +248,8 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         let path = top.path().join("a.tar");
         let cancellation = Cancellation::default();
-        let output = Output::at(&path).unwrap();
-        let written = output.write(Compression::None, &cancellation, |_| {
+        let output = ArchiveOutput::at(&path).unwrap();
+        let written = output.write(ArchiveCompression::None, &cancellation, |_| {
             cancellation.cancel();
             Ok::<_, CopyError>(())
         });
@@ -263,7 +268,7 @@ mod tests {
         assert!(link.is_symlink());
         write(Path::new("/dev/null"), "after", true).unwrap();
         assert!(!Path::new("/dev/null").is_file());
-        let error = Output::at(top.path()).unwrap_err();
+        let error = ArchiveOutput::at(top.path()).unwrap_err();
         assert_eq!(
             windlass_oci::text::error_chain(&error),
             "cannot make the file: is a directory"

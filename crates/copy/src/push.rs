@@ -17,14 +17,14 @@ use windlass_pull::{Attempts, RetryPolicy};
 use windlass_registry::{RegistryError, Repository, TagOrDigest};
 
 use crate::events::{BlobStatus, CopyContext};
-use crate::files::{CopyError, each, plan, status};
+use crate::files::{CopyError, for_each_parallel, plan, status};
 use crate::referrers::described;
-use crate::source::Source;
+use crate::source::ContentSource;
 use carry::Carrying;
 
 /// A repository that images are pushed to.
 #[derive(Clone, Debug)]
-pub struct PushTo {
+pub struct PushTarget {
     /// The session, which may write.
     pub repository: Repository,
     /// When they are tried again.
@@ -65,10 +65,10 @@ enum Failure {
 ///
 /// Its artifacts are listed for their subjects: by the registry, or where it does not do that, under the fallback tag.
 pub fn to_repository(
-    source: &dyn Source,
+    source: &dyn ContentSource,
     batch: &Batch,
     tags: &[Tag],
-    to: &PushTo,
+    to: &PushTarget,
     context: &CopyContext,
 ) -> Result<(), CopyError> {
     plan(batch, context);
@@ -79,7 +79,7 @@ pub fn to_repository(
             status(context, blob.digest, BlobStatus::Waiting);
         }
     }
-    each(&blobs, to.at_once, context.cancellation(), |blob| {
+    for_each_parallel(&blobs, to.at_once, context.cancellation(), |blob| {
         let carrying = Carrying {
             to,
             source,
@@ -152,7 +152,7 @@ fn deepest_first(batch: &Batch) -> Vec<Digest> {
     order
 }
 
-impl PushTo {
+impl PushTarget {
     fn put_document(
         &self,
         target: &TagOrDigest,

@@ -8,7 +8,7 @@ use windlass_pull::PullError;
 use windlass_registry::RegistryError;
 
 use crate::budget::Budget;
-use crate::source::{Source, SourceError};
+use crate::source::{ContentSource, SourceError};
 use crate::tree::{TreeError, gather_all};
 
 /// How long a chain of artifacts about artifacts may be.
@@ -19,7 +19,7 @@ const LONGEST_CHAIN: usize = 8;
 ///
 /// What a list names and is not there is left out, and so is what does not say itself that it belongs there.
 pub fn gather_referrers(
-    source: &dyn Source,
+    source: &dyn ContentSource,
     batch: &mut Batch,
     budget: &mut Budget,
 ) -> Result<(), TreeError> {

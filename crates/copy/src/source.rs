@@ -12,10 +12,10 @@ use windlass_pull::PullError;
 use windlass_store::ReadError;
 
 pub use registry::RegistrySource;
-pub use store::{Root, StoreSource};
+pub use store::{ImageRoot, StoreSource};
 
 /// Something that has images.
-pub trait Source: Sync {
+pub trait ContentSource: Sync {
     /// Reads a manifest, index or config, proved by its digest; `None` if it is not there.
     fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, SourceError>;
 
@@ -62,7 +62,7 @@ impl From<Cancelled> for SourceError {
     }
 }
 
-impl Source for Layout {
+impl ContentSource for Layout {
     fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, SourceError> {
         Ok(Self::document(self, descriptor)?)
     }

@@ -10,12 +10,12 @@ use windlass_oci::{
 };
 
 use crate::budget::Budget;
-use crate::source::{Source, SourceError};
+use crate::source::{ContentSource, SourceError};
 
 /// Which images of an index are meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Choice {
+pub enum ImageChoice {
     /// The one for this platform; if it is `None`, for this machine's, or if there is none the first that is there.
     One(Option<Platform>),
     /// All that are there.
@@ -24,7 +24,7 @@ pub enum Choice {
 
 /// An image that a source has.
 #[derive(Clone, Debug)]
-pub struct ImageHere {
+pub struct SourceImage {
     /// Its manifest.
     pub descriptor: Descriptor,
     /// The manifest's bytes.
@@ -99,11 +99,11 @@ const DEEPEST: usize = 4;
 
 /// Finds the images that `root` leads to, in the order of their indexes.
 pub fn images(
-    source: &dyn Source,
+    source: &dyn ContentSource,
     root: &Descriptor,
-    choice: &Choice,
+    choice: &ImageChoice,
     budget: &mut Budget,
-) -> Result<Vec<ImageHere>, TreeError> {
+) -> Result<Vec<SourceImage>, TreeError> {
     let mut found = Vec::new();
     let mut leads: Vec<Lead> = vec![(root.clone(), Vec::new())];
     while let Some((descriptor, indexes)) = leads.pop() {
@@ -143,11 +143,11 @@ pub fn images(
 
 /// Finds what has to be carried so that the image that `root` leads to is whole elsewhere.
 ///
-/// With [`Choice::All`] that is everything below `root`, artifacts included; what is not there is left out.
+/// With [`ImageChoice::All`] that is everything below `root`, artifacts included; what is not there is left out.
 pub fn gather(
-    source: &dyn Source,
+    source: &dyn ContentSource,
     root: &Descriptor,
-    choice: &Choice,
+    choice: &ImageChoice,
     budget: &mut Budget,
 ) -> Result<(Descriptor, Batch), TreeError> {
     let mut batch = Batch::default();
@@ -155,12 +155,12 @@ pub fn gather(
     let is_index = !links.manifests.is_empty() || root.media_type.is_index();
     let root = match choice {
         // Of one image alone it is looked whether it is for the platform that is wanted.
-        Choice::One(platform) if is_index || platform.is_some() => {
+        ImageChoice::One(platform) if is_index || platform.is_some() => {
             let image = images(source, root, choice, budget)?.swap_remove(0);
             batch.add(image.descriptor.digest, image.bytes)?;
             image.descriptor
         }
-        Choice::One(_) | Choice::All => {
+        ImageChoice::One(_) | ImageChoice::All => {
             gather_all(source, root, &mut batch, budget)?;
             root.clone()
         }
@@ -170,7 +170,7 @@ pub fn gather(
 
 /// Adds everything below `root`; what is not there is left out.
 pub(crate) fn gather_all(
-    source: &dyn Source,
+    source: &dyn ContentSource,
     root: &Descriptor,
     batch: &mut Batch,
     budget: &mut Budget,
@@ -193,7 +193,10 @@ pub(crate) fn gather_all(
     Ok(())
 }
 
-fn document(source: &dyn Source, descriptor: &Descriptor) -> Result<ManifestLinks, TreeError> {
+fn document(
+    source: &dyn ContentSource,
+    descriptor: &Descriptor,
+) -> Result<ManifestLinks, TreeError> {
     let digest = descriptor.digest;
     let bytes = source.document(descriptor)?;
     let bytes = bytes.ok_or(TreeError::Missing { digest })?;
@@ -201,21 +204,21 @@ fn document(source: &dyn Source, descriptor: &Descriptor) -> Result<ManifestLink
 }
 
 /// Returns the entries of an index that are worth a look.
-fn wanted(entries: &[Descriptor], choice: &Choice) -> Vec<Descriptor> {
+fn wanted(entries: &[Descriptor], choice: &ImageChoice) -> Vec<Descriptor> {
     let may_be = |entry: &&Descriptor| match (choice, &entry.platform) {
-        (Choice::One(Some(wanted)), Some(platform)) => wanted.rank(platform).is_some(),
+        (ImageChoice::One(Some(wanted)), Some(platform)) => wanted.rank(platform).is_some(),
         (_, platform) => !platform.as_ref().is_some_and(Platform::is_unknown),
     };
     entries.iter().filter(may_be).cloned().collect()
 }
 
 fn image(
-    source: &dyn Source,
+    source: &dyn ContentSource,
     descriptor: Descriptor,
     bytes: Vec<u8>,
     manifest: ImageManifest,
     indexes: Vec<(Digest, Arc<[u8]>)>,
-) -> Result<Option<ImageHere>, TreeError> {
+) -> Result<Option<SourceImage>, TreeError> {
     let digest = manifest.config.digest;
     let Some(config_bytes) = source.document(&manifest.config)? else {
         return match indexes.is_empty() {
@@ -225,7 +228,7 @@ fn image(
     };
     let config = ImageConfig::parse(&config_bytes);
     let config = config.map_err(|source| TreeError::Config { digest, source })?;
-    Ok(Some(ImageHere {
+    Ok(Some(SourceImage {
         descriptor,
         bytes,
         manifest,
@@ -236,19 +239,19 @@ fn image(
 }
 
 fn choose(
-    mut found: Vec<ImageHere>,
+    mut found: Vec<SourceImage>,
     root: &Descriptor,
-    choice: &Choice,
-) -> Result<Vec<ImageHere>, TreeError> {
-    if found.is_empty() && !matches!(choice, Choice::One(Some(_))) {
+    choice: &ImageChoice,
+) -> Result<Vec<SourceImage>, TreeError> {
+    if found.is_empty() && !matches!(choice, ImageChoice::One(Some(_))) {
         let digest = root.digest;
         return Err(TreeError::NoImage { digest });
     }
-    let Choice::One(platform) = choice else {
+    let ImageChoice::One(platform) = choice else {
         return Ok(found);
     };
     let wanted = platform.clone().unwrap_or_else(Platform::host);
-    let rank = |image: &ImageHere| wanted.rank(&image.config.platform());
+    let rank = |image: &SourceImage| wanted.rank(&image.config.platform());
     let best = (found.iter().enumerate())
         .filter_map(|(at, image)| Some((rank(image)?, at)))
         // Of equally good ones the first.

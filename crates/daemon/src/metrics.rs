@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use windlass::{DiskUsage, LayerStatus, Outcome, PullEvent, Pulled};
+use windlass::{DiskUsage, LayerStatus, PullEvent, PullOutcome, Pulled};
 
 /// The media type of [`Metrics::encode`].
 pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
@@ -303,8 +303,8 @@ impl RunningPull<'_> {
     pub(crate) fn succeeded(mut self, pulled: &Pulled) {
         let metrics = self.metrics;
         let outcome = match pulled.outcome {
-            Outcome::Downloaded => "downloaded",
-            Outcome::UpToDate => "up_to_date",
+            PullOutcome::Downloaded => "downloaded",
+            PullOutcome::UpToDate => "up_to_date",
         };
         count_outcome(&metrics.pulls, outcome);
         metrics.pull_bytes.inc_by(pulled.downloaded_bytes);

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use windlass_copy::{
-    Budget, Choice, CopyContext, CopyError, CopyEvent, Place, RegistrySource, Source, SourceError,
-    TreeError, gather, gather_referrers,
+    Budget, ContentSource, CopyContext, CopyError, CopyEvent, ImageChoice, ImageLocation,
+    RegistrySource, SourceError, TreeError, gather, gather_referrers,
 };
 use windlass_layout::{Batch, Layout, LayoutError, LayoutKind, Spool, WriteError};
 use windlass_oci::{Descriptor, Digest, ImageName, Reference};
@@ -24,11 +24,11 @@ use crate::{Engine, LoadError, LoadOptions, SaveError, StoreError, TagImageError
 #[derive(Clone, Debug)]
 pub struct CopyRequest {
     /// Where the image is.
-    pub source: Place,
+    pub source: ImageLocation,
     /// Where it is to be.
-    pub destination: Place,
+    pub destination: ImageLocation,
     /// Which images of an index.
-    pub choice: Choice,
+    pub choice: ImageChoice,
     /// Whether what belongs to them is copied, too: signatures, attestations and the like.
     pub referrers: bool,
     /// Whether layers are pushed that may not be distributed freely.
@@ -162,14 +162,14 @@ impl Copier {
         };
         copying.check()?;
         match &request.destination {
-            Place::Store(name) => {
+            ImageLocation::Store(name) => {
                 let digest = copying.take_in(name)?;
                 Ok(Copied {
                     digest,
                     artifacts: 0,
                 })
             }
-            Place::Registry(_) | Place::Files { .. } => copying.carry(),
+            ImageLocation::Registry(_) | ImageLocation::Files { .. } => copying.carry(),
         }
     }
 }
@@ -182,12 +182,12 @@ impl Copying<'_> {
         }
         for place in [&self.request.source, &self.request.destination] {
             let what = match place {
-                Place::Store(_) => "the store",
-                Place::Files {
+                ImageLocation::Store(_) => "the store",
+                ImageLocation::Files {
                     kind: LayoutKind::Directory,
                     ..
                 } => "a directory of one image",
-                Place::Registry(_) | Place::Files { .. } => continue,
+                ImageLocation::Registry(_) | ImageLocation::Files { .. } => continue,
             };
             return Err(CopyImageError::NoReferrers { what });
         }
@@ -197,7 +197,7 @@ impl Copying<'_> {
     /// Finds the image where it is, and puts it where it is to be.
     fn carry(&self) -> Result<Copied, CopyImageError> {
         match &self.request.source {
-            Place::Registry(reference) => {
+            ImageLocation::Registry(reference) => {
                 let (with, caller) = (self.with, &self.request.caller);
                 let repository = with.remote.repository(reference.repository(), caller)?;
                 let source = RegistrySource::new(repository, self.context.clone());
@@ -207,13 +207,13 @@ impl Copying<'_> {
                 let found = self.gather(&source, &root, names)?;
                 self.put(&source, found)
             }
-            Place::Files { path, word, .. } => {
+            ImageLocation::Files { path, ref_name, .. } => {
                 let layout = self.layout(path)?;
-                let entry = layout.find(word.as_deref())?;
+                let entry = layout.find(ref_name.as_deref())?;
                 let found = self.gather(&layout, &entry.root, entry.names.clone())?;
                 self.put(&layout, found)
             }
-            Place::Store(name) => {
+            ImageLocation::Store(name) => {
                 let (source, root, mut batch) = self.store()?.stored(name, &self.request.choice)?;
                 let images = std::mem::take(&mut batch.images);
                 let names = images.into_iter().flat_map(|image| image.names).collect();
@@ -224,7 +224,7 @@ impl Copying<'_> {
 
     fn gather(
         &self,
-        source: &dyn Source,
+        source: &dyn ContentSource,
         root: &Descriptor,
         names: Vec<Reference>,
     ) -> Result<Found, CopyImageError> {
@@ -244,8 +244,8 @@ impl Copying<'_> {
         let name = name.clone().or_latest();
         let engine = self.store()?;
         match &self.request.source {
-            Place::Files { path, word, .. } => {
-                let layout = self.layout(path)?.select(word.as_deref())?;
+            ImageLocation::Files { path, ref_name, .. } => {
+                let layout = self.layout(path)?.select(ref_name.as_deref())?;
                 let options = LoadOptions {
                     choice: self.request.choice.clone(),
                     name: Some(name),
@@ -253,8 +253,8 @@ impl Copying<'_> {
                 let loaded = engine.load_layout(&layout, &options, self.context)?;
                 Ok(loaded[0].manifest)
             }
-            Place::Registry(reference) => self.pull(engine, reference, &name),
-            Place::Store(source) => {
+            ImageLocation::Registry(reference) => self.pull(engine, reference, &name),
+            ImageLocation::Store(source) => {
                 self.context.begin_commit()?;
                 engine.tag(source, &name)?;
                 Ok(engine.inspect(source)?.manifest)

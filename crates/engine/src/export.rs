@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use windlass_archive::{FlattenError, LayerFlattener, UnpackError};
-use windlass_copy::{BlobStatus, Compression, CopyContext, CopyEvent, OutputTarget};
+use windlass_copy::{ArchiveCompression, BlobStatus, CopyContext, CopyEvent, OutputTarget};
 use windlass_layout::WriteError;
 use windlass_oci::{DiffId, Digest, ImageId, ImageName};
 use windlass_operation::{Cancelled, Operation};
@@ -91,7 +91,7 @@ impl Engine {
         &self,
         name: &ImageName,
         output: OutputTarget,
-        compression: Compression,
+        compression: ArchiveCompression,
     ) -> Operation<CopyEvent, Exported, ExportError> {
         let name = name.clone();
         self.operation(move |engine, context| {
@@ -171,7 +171,7 @@ impl Layers<'_> {
     fn tell_end(&self, layer: &ImageLayer) {
         self.context.send(CopyEvent::Blob {
             digest: blob_of(layer),
-            status: BlobStatus::Carried,
+            status: BlobStatus::Transferred,
         });
     }
 }

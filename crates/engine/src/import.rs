@@ -12,7 +12,7 @@ use windlass_oci::{
     Descriptor, Digest, ImageId, ImageName, LayerEncoding, MediaType, Platform, Reference,
 };
 use windlass_operation::{Cancelled, Operation};
-use windlass_pull::{LocalLayer, LocalLayerError, Wanted, take_layer};
+use windlass_pull::{ExpectedLayer, LocalLayer, LocalLayerError, unpack_local_layer};
 use windlass_store::{
     BlobSource, CommitError, FindError, LayerSource, NewImage, NewLayer, PutError, ReadError,
 };
@@ -143,7 +143,12 @@ impl Engine {
             limit: options.limit.unwrap_or(u64::MAX),
         };
         let ownership = Ownership::for_current_process();
-        let layer = take_layer(&self.store, &mut incoming, Wanted::default(), ownership);
+        let layer = unpack_local_layer(
+            &self.store,
+            &mut incoming,
+            ExpectedLayer::default(),
+            ownership,
+        );
         let layer = layer.map_err(|error| incoming.failed(error))?;
         if incoming.read == 0 {
             return Err(ImportError::Empty);

@@ -93,8 +93,8 @@ pub use windlass_bundle::{
     Spec, VolumeMode, VolumeProblem,
 };
 pub use windlass_copy::{
-    BlobStatus, Choice, Compression, CopyError, CopyEvent, OutputTarget, Place, PlaceError,
-    PushError, SourceError, TreeError,
+    ArchiveCompression, BlobStatus, CopyError, CopyEvent, ImageChoice, ImageLocation,
+    ImageLocationError, OutputTarget, PushError, SourceError, TreeError,
 };
 pub use windlass_layout::{
     Artifact, AtomicFile, Batch, BatchImage, Layout, LayoutDefect, LayoutDirectory, LayoutError,
@@ -109,11 +109,11 @@ pub use windlass_operation::{
     Cancellation, Cancelled, Event, EventReceiver, EventSender, Operation,
 };
 pub use windlass_pull::{
-    EndpointsError, FoundManifest, HistoryError, LayerError, LayerState, LayerStatus, LayerView,
-    LocalLayerError, Need, NoSpace, Outcome, PlanError, PlannedLayer, Platforms, Preview,
-    PullError, PullEvent, PullPhase, PullRequest, PullView, Pulled, PullerConfig, RateLimit,
+    EndpointNeed, EndpointsError, FoundManifest, HistoryError, LayerError, LayerState, LayerStatus,
+    LayerView, LocalLayerError, NoSpace, PlanError, PlannedLayer, Platforms, Preview, PullError,
+    PullEvent, PullOutcome, PullPhase, PullRequest, PullView, Pulled, PullerConfig, RateLimit,
     Reason, Remote, Retention, RetryPolicy, Schema1Error, Setback, SetbackView, SignatureError,
-    Split, Throttle, Throughput, percent,
+    SplitPolicy, Throttle, Throughput, percent,
 };
 pub use windlass_registry::{
     AccessError, AuthError, Caller, Cause, Client, ClientError, ClientIdentity, ClientTls,

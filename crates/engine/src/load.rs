@@ -15,12 +15,15 @@ use std::sync::PoisonError;
 use serde::{Deserialize, Serialize};
 use windlass_archive::Ownership;
 use windlass_copy::{
-    BlobStatus, Budget, Choice, CopyContext, CopyEvent, ImageHere, Source as _, TreeError, images,
+    BlobStatus, Budget, ContentSource as _, CopyContext, CopyEvent, ImageChoice, SourceImage,
+    TreeError, images,
 };
 use windlass_layout::{Layout, LayoutEntry, LayoutError, Spool, VerifyingReader};
 use windlass_oci::{Descriptor, DiffId, Digest, ImageId, ImageName, Platform, Reference};
 use windlass_operation::{Cancelled, Operation};
-use windlass_pull::{LocalLayer, LocalLayerError, PlanError, Wanted, layers, take_layer};
+use windlass_pull::{
+    ExpectedLayer, LocalLayer, LocalLayerError, PlanError, match_layers, unpack_local_layer,
+};
 use windlass_store::{
     BlobSource, CommitError, FindError, Layer, LayerSource, NameError, NewImage, NewLayer,
     PutError, ReadError,
@@ -42,7 +45,7 @@ pub enum LoadFrom {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoadOptions {
     /// Which images of an index.
-    pub choice: Choice,
+    pub choice: ImageChoice,
     /// What the image is to be called in place of what the archive says; there must be one only.
     pub name: Option<Reference>,
 }
@@ -136,7 +139,7 @@ pub enum LoadError {
 
 /// An image to be stored, with its layers.
 struct Incoming {
-    image: ImageHere,
+    image: SourceImage,
     layers: Vec<(Descriptor, DiffId)>,
     names: Vec<Reference>,
 }
@@ -223,12 +226,17 @@ impl Engine {
     ) -> Result<HashMap<(Digest, DiffId), LocalLayer>, LoadError> {
         let taken = Mutex::new(HashMap::new());
         let cancellation = context.cancellation();
-        windlass_copy::each(missing, self.at_once, cancellation, |(blob, diff_id)| {
-            let layer = self.take_one(layout, blob, *diff_id, context)?;
-            let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
-            taken.insert((blob.digest, *diff_id), layer);
-            Ok::<_, LoadError>(())
-        })?;
+        windlass_copy::for_each_parallel(
+            missing,
+            self.at_once,
+            cancellation,
+            |(blob, diff_id)| {
+                let layer = self.take_one(layout, blob, *diff_id, context)?;
+                let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+                taken.insert((blob.digest, *diff_id), layer);
+                Ok::<_, LoadError>(())
+            },
+        )?;
         Ok(taken.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -248,7 +256,7 @@ impl Engine {
             },
         };
         let status = |status| context.send(CopyEvent::Blob { digest, status });
-        status(BlobStatus::Carrying);
+        status(BlobStatus::Transferring);
         let inner = layout.open(blob, 0);
         let inner = inner.map_err(|error| failed(LocalLayerError::Read(error)))?;
         let reading = BlobReader {
@@ -256,19 +264,19 @@ impl Engine {
             digest,
             context,
         };
-        let wanted = Wanted {
+        let wanted = ExpectedLayer {
             blob: Some(digest),
             diff_id: Some(diff_id),
         };
         let proved = VerifyingReader::new(reading, digest, blob.size);
-        let layer = take_layer(
+        let layer = unpack_local_layer(
             &self.store,
             proved,
             wanted,
             Ownership::for_current_process(),
         );
         let layer = layer.map_err(failed)?;
-        status(BlobStatus::Carried);
+        status(BlobStatus::Transferred);
         Ok(layer)
     }
 
@@ -381,7 +389,7 @@ fn incoming(layout: &Layout, options: &LoadOptions) -> Result<Vec<Incoming>, Loa
         let best = best(&found);
         found.swap(0, best);
         for image in found {
-            let layers = layers(&image.manifest, &image.config);
+            let layers = match_layers(&image.manifest, &image.config);
             let id = ImageId::new(image.manifest.config.digest);
             let layers = layers.map_err(|source| LoadError::Plan { image: id, source })?;
             let names = std::mem::take(&mut names);
@@ -403,7 +411,7 @@ fn incoming(layout: &Layout, options: &LoadOptions) -> Result<Vec<Incoming>, Loa
 }
 
 /// Returns which of `found` the name is for: the one that runs here best, else the first.
-fn best(found: &[ImageHere]) -> usize {
+fn best(found: &[SourceImage]) -> usize {
     let host = Platform::host();
     let ranked = found
         .iter()

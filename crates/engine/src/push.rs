@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use windlass_copy::{
-    Choice, CopyContext, CopyError, CopyEvent, PushTo, StoreSource, to_repository,
+    CopyContext, CopyError, CopyEvent, ImageChoice, PushTarget, StoreSource, to_repository,
 };
 use windlass_oci::{Digest, ImageName, Reference, RepositoryName, Tag};
 use windlass_operation::{Cancelled, Operation};
@@ -22,7 +22,7 @@ pub struct PushRequest {
     /// The image, if it is not called that here.
     pub image: Option<ImageName>,
     /// Which images of an index.
-    pub choice: Choice,
+    pub choice: ImageChoice,
     /// Who asks.
     pub caller: Caller,
     /// How many blobs are sent at a time; at least 1.
@@ -102,7 +102,7 @@ impl Engine {
         from.dedup();
         from.truncate(MOST_SOURCES);
         let remote = self.remote();
-        let to = PushTo {
+        let to = PushTarget {
             repository: remote.to_push(reference.repository(), &from, &request.caller)?,
             retry: remote.retry(),
             at_once: request.at_once.max(1),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use windlass_copy::{
-    Budget, Choice, Compression, CopyContext, CopyError, CopyEvent, OutputTarget, Source as _,
-    SourceError, StoreSource, TreeError, gather, to_archive, to_directory,
+    ArchiveCompression, Budget, ContentSource as _, CopyContext, CopyError, CopyEvent, ImageChoice,
+    OutputTarget, SourceError, StoreSource, TreeError, gather, to_archive, to_directory,
 };
 use windlass_layout::{Batch, BatchImage, LayoutDirectory, LayoutKind, WriteError};
 use windlass_oci::{Descriptor, Digest, ImageId, ImageName, Reference};
@@ -20,8 +20,8 @@ use crate::Engine;
 pub struct SaveRequest {
     /// The images: each by a name, which it keeps, or by its ID. A repository alone stands for all its tags.
     pub names: Vec<ImageName>,
-    /// Which images of an index. [`Choice::All`] includes the index, and every image of it that the store has.
-    pub choice: Choice,
+    /// Which images of an index. [`ImageChoice::All`] includes the index, and every image of it that the store has.
+    pub choice: ImageChoice,
     /// Where they are written.
     pub to: SaveTo,
 }
@@ -36,7 +36,7 @@ pub enum SaveTo {
         /// Where the archive goes.
         output: OutputTarget,
         /// How the archive is compressed as a whole.
-        compression: Compression,
+        compression: ArchiveCompression,
     },
     /// In a directory.
     Directory {
@@ -132,7 +132,7 @@ impl Engine {
     pub(crate) fn stored(
         &self,
         name: &ImageName,
-        choice: &Choice,
+        choice: &ImageChoice,
     ) -> Result<(StoreSource, Descriptor, Batch), SaveError> {
         let mut source = StoreSource::new(Arc::clone(&self.store));
         let name = match name {
@@ -151,13 +151,13 @@ impl Engine {
     pub(crate) fn batch(
         &self,
         names: &[ImageName],
-        choice: &Choice,
+        choice: &ImageChoice,
         source: &mut StoreSource,
     ) -> Result<(Batch, Vec<Saved>), SaveError> {
         let mut batch = Batch::default();
         let mut saved = Vec::new();
         for (image, names) in self.chosen(names)? {
-            let root = source.root(&image, *choice == Choice::All)?;
+            let root = source.root(&image, *choice == ImageChoice::All)?;
             let mut budget = Budget::default();
             let (descriptor, of_image) = gather(source, &root.descriptor, choice, &mut budget)?;
             batch.extend(of_image);

@@ -7,7 +7,7 @@ use tokio::task;
 use windlass_oci::{DiffId, Reference};
 use windlass_store::{BlobSource, LayerSource, NewImage, NewLayer, Store};
 
-use crate::Outcome;
+use crate::PullOutcome;
 use crate::error::PullError;
 use crate::fetched_layers::Fetched;
 use crate::plan::ImagePlan;
@@ -20,7 +20,7 @@ impl Puller {
         &self,
         reference: &Reference,
         complete: CompleteImage,
-    ) -> Result<Outcome, PullError> {
+    ) -> Result<PullOutcome, PullError> {
         let CompleteImage {
             resolved,
             plan,
@@ -44,8 +44,8 @@ impl Puller {
             // Until here: whoever asks for a layer that is neither held nor somebody's fetches it once more.
             drop(layers);
             Ok(match committed.outcome {
-                windlass_store::CommitOutcome::Downloaded => Outcome::Downloaded,
-                windlass_store::CommitOutcome::UpToDate => Outcome::UpToDate,
+                windlass_store::CommitOutcome::Downloaded => PullOutcome::Downloaded,
+                windlass_store::CommitOutcome::UpToDate => PullOutcome::UpToDate,
             })
         }))
         .await

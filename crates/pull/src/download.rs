@@ -35,7 +35,7 @@ use crate::retry::{Attempts, RetryPolicy};
 use connection_scaler::ConnectionScaler;
 use range_connections::RangeConnections;
 
-pub use connection_scaler::Split;
+pub use connection_scaler::SplitPolicy;
 
 /// Less than this is no progress, unless it is the rest: who brings a byte a connection is not making any.
 const PROGRESS: u64 = 16 << 10;
@@ -48,7 +48,7 @@ pub(crate) struct Download<'a> {
     pub(crate) counters: Arc<ByteCounters>,
     pub(crate) retry: RetryPolicy,
     /// How many connections there may be, and from which size on.
-    pub(crate) split: Split,
+    pub(crate) split: SplitPolicy,
     pub(crate) limits: &'a TransferLimits,
     /// Those that write.
     pub(crate) writes: TaskTracker,

@@ -12,7 +12,7 @@ use windlass_oci::Descriptor;
 use windlass_registry::{BlobStream, EndpointFault, ForeignUrl, Origin, RegistryError, Repository};
 
 use crate::error::EndpointsError;
-use crate::sources::{Need, Sources};
+use crate::sources::{EndpointNeed, Sources};
 
 /// Those who are asked for one blob.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl EndpointQueue {
         excluded: &ExcludedEndpoints,
     ) -> Option<Self> {
         let endpoints = sources
-            .usable_endpoints(Need::Pull)
+            .usable_endpoints(EndpointNeed::Pull)
             .into_iter()
             .map(BlobEndpoint::Endpoint);
         let foreign = sources

@@ -13,7 +13,7 @@ use windlass_store::{CommitError, FileError, IngestError, PutError, ReadError};
 
 use crate::layer::LayerError;
 use crate::plan::PlanError;
-use crate::sources::Need;
+use crate::sources::EndpointNeed;
 use crate::space::NoSpace;
 
 /// Why a pull failed. Whatever it is: nothing of the image is visible, and the next pull works.
@@ -31,7 +31,7 @@ pub enum PullError {
         /// The registry.
         registry: String,
         /// What it was needed for.
-        need: Need,
+        need: EndpointNeed,
     },
     /// No image in the index is for the platform.
     #[error(transparent)]

@@ -32,7 +32,7 @@ use windlass_store::{
 };
 use windlass_transfer::{Job, JobPriorities, Slot, SlotPool};
 
-use crate::download::{Download, Split};
+use crate::download::{Download, SplitPolicy};
 use crate::endpoint_queue::{EndpointQueue, ExcludedEndpoints};
 use crate::error::EndpointsError;
 use crate::events::LayerStatus;
@@ -51,7 +51,7 @@ pub(crate) struct LayerFetcher {
     pub(crate) unpacks: SlotPool,
     pub(crate) ownership: Ownership,
     pub(crate) retry: RetryPolicy,
-    pub(crate) split: Split,
+    pub(crate) split: SplitPolicy,
     pub(crate) keep: Retention,
     pub(crate) fetched_layers: FetchedLayers,
     pub(crate) space: Arc<SpaceReservations>,
@@ -124,7 +124,7 @@ struct FetchAttempt<'a> {
     descriptor: &'a Descriptor,
     limits: &'a TransferLimits,
     queue: EndpointQueue,
-    split: Split,
+    split: SplitPolicy,
 }
 
 /// Counts what is read, for whoever watches.

@@ -44,20 +44,20 @@ use windlass_registry::{Caller, Origin, RegistryConfig};
 
 use events::{as_text, from_text};
 
-pub use download::Split;
+pub use download::SplitPolicy;
 pub use error::{EndpointsError, PullError};
 pub use events::{LayerStatus, PlannedLayer, PullEvent, PullEvents, Reason, Setback};
 pub use layer::LayerError;
 pub use limits::RateLimit;
-pub use local::{LocalLayer, LocalLayerError, Wanted, take_layer};
-pub use plan::{PlanError, layers};
+pub use local::{ExpectedLayer, LocalLayer, LocalLayerError, unpack_local_layer};
+pub use plan::{PlanError, match_layers};
 pub use platforms::Platforms;
 pub use preview::Preview;
 pub use puller::Puller;
 pub use remote::{FoundManifest, Remote};
 pub use remote_repository::{RemoteBlob, RemoteRepository};
 pub use retry::{Attempts, RetryPolicy};
-pub use sources::Need;
+pub use sources::EndpointNeed;
 pub use space::NoSpace;
 pub use throughput::Throughput;
 pub use view::{LayerState, LayerView, PullPhase, PullView, SetbackView, percent};
@@ -79,7 +79,7 @@ pub struct PullerConfig {
     /// When to try again.
     pub retry: RetryPolicy,
     /// When a large blob is fetched over several connections.
-    pub split: Split,
+    pub split: SplitPolicy,
     /// How fast bytes may come, over all pulls.
     pub rate: RateLimit,
     /// How fast bytes may come from a registry, by its name, in bytes a second.
@@ -127,7 +127,7 @@ pub struct Pulled {
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub platform: Platform,
     /// Whether anything changed.
-    pub outcome: Outcome,
+    pub outcome: PullOutcome,
     /// The endpoint that said what the reference names: the registry, or a mirror of it.
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub endpoint: Origin,
@@ -144,7 +144,7 @@ pub struct Pulled {
 /// Whether a pull changed anything (ST-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum PullOutcome {
     /// The image is new, or its name is new or named another image before.
     Downloaded,
     /// Everything was as it is.
@@ -159,7 +159,7 @@ impl Default for PullerConfig {
             unpacks: 4,
             ownership: Ownership::Exact,
             retry: RetryPolicy::default(),
-            split: Split::default(),
+            split: SplitPolicy::default(),
             rate: None,
             registry_rates: BTreeMap::new(),
             keep: Retention::default(),

@@ -25,7 +25,7 @@ pub struct LocalLayer {
 
 /// What a layer has to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct ExpectedLayer {
     /// The digest of its blob; whatever it is, where it is `None`.
     pub blob: Option<Digest>,
     /// The digest of its tar.
@@ -74,10 +74,10 @@ enum TeeFailure {
 }
 
 /// Unpacks the layer whose blob `from` yields to its end, and keeps both. Blocks.
-pub fn take_layer(
+pub fn unpack_local_layer(
     store: &Store,
     from: impl Read + Send,
-    wanted: Wanted,
+    wanted: ExpectedLayer,
     ownership: Ownership,
 ) -> Result<LocalLayer, LocalLayerError> {
     let algorithm = wanted

@@ -71,7 +71,7 @@ pub enum PlanError {
 }
 
 /// Matches the layers of `manifest` with the diff IDs of `config`, base first.
-pub fn layers(
+pub fn match_layers(
     manifest: &ImageManifest,
     config: &ImageConfig,
 ) -> Result<Vec<(Descriptor, DiffId)>, PlanError> {

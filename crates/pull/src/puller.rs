@@ -166,7 +166,7 @@ impl Puller {
             reused_bytes: complete.reused_bytes,
             unpacked_bytes: unpacked.sum(),
             image_id: complete.resolved.image_id(),
-            outcome: crate::Outcome::UpToDate,
+            outcome: crate::PullOutcome::UpToDate,
             duration: started.elapsed(),
             endpoint: endpoint.origin().clone(),
             reference,

@@ -13,7 +13,7 @@ use crate::remote_repository::RemoteRepository;
 use crate::resolve::{ManifestContent, NamedManifest, RawDocument, Resolver};
 use crate::retry::RetryPolicy;
 use crate::schema1;
-use crate::sources::{Need, Sources};
+use crate::sources::{EndpointNeed, Sources};
 
 /// Registries and their mirrors, with nothing kept of what they say. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl Remote {
     ) -> Result<Vec<Tag>, PullError> {
         let sources = self.open(repository, caller, None)?;
         let tags = |repository: Repository| async move { repository.tags().await };
-        Ok(sources.try_each(Need::Resolve, tags).await?.content)
+        Ok(sources.try_each(EndpointNeed::Resolve, tags).await?.content)
     }
 
     /// Returns the digest of what `reference` names: of the index where it is one (MF-10).
@@ -137,7 +137,7 @@ impl Remote {
         let registry = endpoints.into_iter().find(|endpoint| !endpoint.is_mirror());
         let no_endpoint = || PullError::NoEndpoint {
             registry: name.registry().to_owned(),
-            need: Need::Push,
+            need: EndpointNeed::Push,
         };
         let registry = registry.ok_or_else(no_endpoint)?;
         Ok(self

@@ -10,7 +10,7 @@ use windlass_registry::{BlobStream, RawManifest, RegistryError, TagOrDigest};
 use crate::endpoint_queue::{EndpointQueue, ExcludedEndpoints};
 use crate::error::{EndpointsError, PullError};
 use crate::retry::{Attempts, RetryPolicy};
-use crate::sources::{Need, Sources};
+use crate::sources::{EndpointNeed, Sources};
 
 /// A repository at its registry and its mirrors. Cheap to clone; clones share their tokens.
 #[derive(Clone, Debug)]
@@ -43,8 +43,8 @@ impl RemoteRepository {
     /// Fetches the manifest or index that `target` names; `None` if it is of schema 1.
     pub async fn document(&self, target: &TagOrDigest) -> Result<Option<RawManifest>, PullError> {
         let need = match target {
-            TagOrDigest::Tag(_) => Need::Resolve,
-            TagOrDigest::Digest(_) => Need::Pull,
+            TagOrDigest::Tag(_) => EndpointNeed::Resolve,
+            TagOrDigest::Digest(_) => EndpointNeed::Pull,
         };
         let response = self.sources.try_each(need, |repository| async move {
             repository.document(target).await
@@ -65,7 +65,7 @@ impl RemoteRepository {
     pub async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, PullError> {
         let response = self
             .sources
-            .try_each(Need::Resolve, |repository| async move {
+            .try_each(EndpointNeed::Resolve, |repository| async move {
                 repository.referrers(subject).await
             });
         Ok(response.await?.content)
@@ -74,9 +74,11 @@ impl RemoteRepository {
     /// Fetches a config, proved by its digest.
     pub async fn small_blob(&self, descriptor: &Descriptor) -> Result<Bytes, PullError> {
         let limit = MAX_CONFIG_SIZE as u64;
-        let response = self.sources.try_each(Need::Pull, |repository| async move {
-            repository.blob_bytes(descriptor, limit).await
-        });
+        let response = self
+            .sources
+            .try_each(EndpointNeed::Pull, |repository| async move {
+                repository.blob_bytes(descriptor, limit).await
+            });
         Ok(response.await?.content)
     }
 

@@ -13,7 +13,7 @@ use windlass_registry::{Endpoint, ManifestResponse, TagOrDigest};
 use windlass_store::{FindError, ReadError, Store};
 
 use crate::error::PullError;
-use crate::sources::{EndpointResponse, Need, Sources};
+use crate::sources::{EndpointNeed, EndpointResponse, Sources};
 
 /// Indexes within indexes, at most (T21).
 const MAX_DEPTH: usize = 4;
@@ -294,9 +294,11 @@ impl Resolver<'_> {
             return Ok(RawDocument { digest, bytes });
         }
         let limit = MAX_CONFIG_SIZE as u64;
-        let response = self.sources.try_each(Need::Pull, |repository| async move {
-            repository.blob_bytes(descriptor, limit).await
-        });
+        let response = self
+            .sources
+            .try_each(EndpointNeed::Pull, |repository| async move {
+                repository.blob_bytes(descriptor, limit).await
+            });
         let bytes = response.await?.content;
         Ok(RawDocument { digest, bytes })
     }
@@ -327,10 +329,10 @@ pub(crate) fn is_name_stored(store: &Store, name: &Reference) -> Result<bool, Pu
 }
 
 /// A tag means what those say who may; a digest means the same everywhere.
-fn need(target: &TagOrDigest) -> Need {
+fn need(target: &TagOrDigest) -> EndpointNeed {
     match target {
-        TagOrDigest::Tag(_) => Need::Resolve,
-        TagOrDigest::Digest(_) => Need::Pull,
+        TagOrDigest::Tag(_) => EndpointNeed::Resolve,
+        TagOrDigest::Digest(_) => EndpointNeed::Pull,
     }
 }
 

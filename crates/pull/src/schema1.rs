@@ -22,7 +22,7 @@ use crate::events::{PlannedLayer, PullEvent};
 use crate::plan::{ImagePlan, MissingLayer, PlanSummary};
 use crate::puller::{CompleteImage, ImageLayers, PullContext, Puller, blocking_result, unique};
 use crate::resolve::{RawDocument, ResolvedImage, check_platform};
-use crate::sources::{Need, Sources};
+use crate::sources::{EndpointNeed, Sources};
 use crate::space::partial_bytes;
 
 /// What the layers of schema 1 are.
@@ -134,7 +134,7 @@ async fn blob_size(sources: &Sources, digest: Digest) -> Result<u64, PullError> 
     let size = |repository: windlass_registry::Repository| async move {
         repository.blob_size(&digest).await
     };
-    Ok(sources.try_each(Need::Pull, size).await?.content)
+    Ok(sources.try_each(EndpointNeed::Pull, size).await?.content)
 }
 
 /// Sums up what is to be done: all layers, base first, one that stands twice twice.

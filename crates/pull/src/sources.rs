@@ -37,7 +37,7 @@ pub(crate) struct Sources {
 
 /// What an endpoint is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub enum EndpointNeed {
     /// A manifest by digest, or a blob.
     Pull,
     /// What a tag stands for, or which tags there are.
@@ -76,13 +76,13 @@ impl Sources {
     }
 
     /// Returns who can be asked for what is needed, the best first.
-    pub(crate) fn usable_endpoints(&self, need: Need) -> Vec<Repository> {
+    pub(crate) fn usable_endpoints(&self, need: EndpointNeed) -> Vec<Repository> {
         let able = self.repositories.iter().filter(|repository| {
             let capabilities = repository.endpoint().capabilities();
             match need {
-                Need::Pull => capabilities.pull,
-                Need::Resolve => capabilities.resolve,
-                Need::Push => !repository.endpoint().is_mirror(),
+                EndpointNeed::Pull => capabilities.pull,
+                EndpointNeed::Resolve => capabilities.resolve,
+                EndpointNeed::Push => !repository.endpoint().is_mirror(),
             }
         });
         let mut queue: Vec<Repository> = able.cloned().collect();
@@ -111,7 +111,7 @@ impl Sources {
                 .first()
                 .map(|best| best.endpoint().clone())
         };
-        best(Need::Pull) != best(Need::Resolve)
+        best(EndpointNeed::Pull) != best(EndpointNeed::Resolve)
     }
 
     /// Returns the URLs of a foreign layer that the configuration allows (S2-9).
@@ -141,7 +141,7 @@ impl Sources {
     /// Asks one after the other for something small, until one answers.
     pub(crate) async fn try_each<T, F>(
         &self,
-        need: Need,
+        need: EndpointNeed,
         request: impl Fn(Repository) -> F,
     ) -> Result<EndpointResponse<T>, PullError>
     where
@@ -226,7 +226,7 @@ impl Sources {
                 }),
             }
         };
-        match self.try_each(Need::Pull, verify_size).await {
+        match self.try_each(EndpointNeed::Pull, verify_size).await {
             Ok(_) => Ok(()),
             Err(PullError::Registry(error)) => Err(LayerError::Download(error)),
             Err(_) => Err(LayerError::NoEndpoint),
@@ -264,7 +264,7 @@ impl Sources {
     }
 
     /// FB-8.
-    pub(crate) fn no_endpoint(&self, need: Need) -> PullError {
+    pub(crate) fn no_endpoint(&self, need: EndpointNeed) -> PullError {
         PullError::NoEndpoint {
             registry: self.name.registry().to_owned(),
             need,
@@ -272,7 +272,7 @@ impl Sources {
     }
 }
 
-impl fmt::Display for Need {
+impl fmt::Display for EndpointNeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pull => "pull from",

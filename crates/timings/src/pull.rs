@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use windlass::{
-    Digest, ImageId, LayerStatus, Outcome, PlannedLayer, PullEvent, Pulled, Reason,
+    Digest, ImageId, LayerStatus, PlannedLayer, PullEvent, PullOutcome, Pulled, Reason,
     text::{self, escape},
 };
 
@@ -151,8 +151,8 @@ impl PullRecord {
         self.content = Some(pulled.unpacked_bytes);
         self.end(now);
         self.stage = match pulled.outcome {
-            Outcome::Downloaded => Stage::Pulled,
-            Outcome::UpToDate => Stage::UpToDate,
+            PullOutcome::Downloaded => Stage::Pulled,
+            PullOutcome::UpToDate => Stage::UpToDate,
         };
     }
 

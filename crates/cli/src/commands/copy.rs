@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use windlass::{
-    Caller, Choice, Copied, Copier, CopyEvent, CopyImageError, CopyRequest, ImageName, Operation,
-    Place, PlaceError,
+    Caller, Copied, Copier, CopyEvent, CopyImageError, CopyRequest, ImageChoice, ImageLocation,
+    ImageLocationError, ImageName, Operation,
 };
 use windlass_credentials::CredentialStore;
 
@@ -48,11 +48,11 @@ Examples:
 pub(crate) struct Args {
     /// Image to copy
     #[arg(value_name = "SOURCE", value_parser = place)]
-    source: Box<Place>,
+    source: Box<ImageLocation>,
 
     /// Where to copy it
     #[arg(value_name = "DESTINATION", value_parser = place)]
-    destination: Box<Place>,
+    destination: Box<ImageLocation>,
 
     /// Also copy referrers of the image, such as signatures, attestations and SBOMs
     #[arg(long)]
@@ -155,11 +155,12 @@ impl Args {
     fn copy_by_daemon(
         &self,
         daemon: &ControlClient,
-        choice: Choice,
+        choice: ImageChoice,
         credentials: CredentialStore,
     ) -> Result<Operation<CopyEvent, Copied, Error>, Error> {
-        let Place::Store(ImageName::Reference(name) | ImageName::ReferenceOrPrefix(name, _)) =
-            &*self.destination
+        let ImageLocation::Store(
+            ImageName::Reference(name) | ImageName::ReferenceOrPrefix(name, _),
+        ) = &*self.destination
         else {
             return Err(self.transfer_error(CopyImageError::Unnamed.into(), &credentials));
         };
@@ -170,18 +171,23 @@ impl Args {
             );
         }
         let (source, file) = match &*self.source {
-            Place::Registry(reference) => {
+            ImageLocation::Registry(reference) => {
                 let reference = reference.clone();
                 (ImageSource::Registry { reference }, None)
             }
-            Place::Store(name) => {
+            ImageLocation::Store(name) => {
                 let name = name.to_string();
                 (ImageSource::Store { name }, None)
             }
-            Place::Files { path, word, .. } => {
+            ImageLocation::Files { path, ref_name, .. } => {
                 let file = backend::open(path)
                     .map_err(|error| self.transfer_error(error, &credentials))?;
-                (ImageSource::Files { name: word.clone() }, Some(file))
+                (
+                    ImageSource::Files {
+                        name: ref_name.clone(),
+                    },
+                    Some(file),
+                )
             }
         };
         let request = Request::Copy {
@@ -214,7 +220,7 @@ impl Args {
     fn registry_login(&self, credentials: &CredentialStore) -> Option<RegistryLogin> {
         let places = [&self.destination, &self.source];
         places.into_iter().find_map(|place| {
-            let Place::Registry(reference) = &**place else {
+            let ImageLocation::Registry(reference) = &**place else {
                 return None;
             };
             let registry = reference.repository().registry().to_owned();
@@ -227,7 +233,7 @@ impl Args {
 
     /// Opens the store if it is the source or the destination.
     fn engine(&self, context: &Context<'_>) -> Result<Option<Backend>, Error> {
-        let is_store = |place: &Place| matches!(place, Place::Store(_));
+        let is_store = |place: &ImageLocation| matches!(place, ImageLocation::Store(_));
         if is_store(&self.destination) {
             return context
                 .backend(&self.action("windlass copy: copying"), |_| {})
@@ -267,6 +273,6 @@ impl Args {
     }
 }
 
-fn place(text: &str) -> Result<Box<Place>, PlaceError> {
+fn place(text: &str) -> Result<Box<ImageLocation>, ImageLocationError> {
     text.parse().map(Box::new)
 }

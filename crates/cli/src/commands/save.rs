@@ -161,12 +161,12 @@ impl Args {
         output.filter(|path| *path != Path::new("-"))
     }
 
-    fn compression(&self) -> windlass::Compression {
-        let by_extension = || self.output().map(windlass::Compression::of_name);
-        let requested = self.compress.map(windlass::Compression::from);
+    fn compression(&self) -> windlass::ArchiveCompression {
+        let by_extension = || self.output().map(windlass::ArchiveCompression::of_name);
+        let requested = self.compress.map(windlass::ArchiveCompression::from);
         requested
             .or_else(by_extension)
-            .unwrap_or(windlass::Compression::None)
+            .unwrap_or(windlass::ArchiveCompression::None)
     }
 
     fn action(&self, verb: &str) -> String {

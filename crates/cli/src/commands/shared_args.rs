@@ -1,6 +1,6 @@
 //! Arguments that several commands have in common.
 
-use windlass::Choice;
+use windlass::ImageChoice;
 
 use super::parse_platform;
 use crate::context::Context;
@@ -43,12 +43,12 @@ pub(crate) struct OutputArgs {
 
 impl PlatformArgs {
     /// Returns the selected images.
-    pub(crate) fn choice(&self) -> Result<Choice, Error> {
+    pub(crate) fn choice(&self) -> Result<ImageChoice, Error> {
         if self.all_platforms {
-            return Ok(Choice::All);
+            return Ok(ImageChoice::All);
         }
         let platform = self.platform.as_deref().map(parse_platform);
-        Ok(Choice::One(platform.transpose()?))
+        Ok(ImageChoice::One(platform.transpose()?))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use windlass::{
-    Digest, ImageId, LayerStatus, Outcome, PlannedLayer, Preview, PullEvent, PullView, Pulled,
+    Digest, ImageId, LayerStatus, PlannedLayer, Preview, PullEvent, PullOutcome, PullView, Pulled,
     Setback, text,
 };
 use windlass_report::ErrorReport;
@@ -226,8 +226,8 @@ impl<'a> ProgressRecord<'a> {
         Self::Done {
             reference,
             status: match pulled.outcome {
-                Outcome::Downloaded => "downloaded",
-                Outcome::UpToDate => "up_to_date",
+                PullOutcome::Downloaded => "downloaded",
+                PullOutcome::UpToDate => "up_to_date",
             },
             digest: pulled.digest,
             image_id: pulled.image_id,

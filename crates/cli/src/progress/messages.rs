@@ -1,6 +1,6 @@
 //! The final messages of pulls that succeeded or were stopped.
 
-use windlass::{Origin, Outcome, PullPhase, PullView, Pulled, SkippedItems, percent};
+use windlass::{Origin, PullOutcome, PullPhase, PullView, Pulled, SkippedItems, percent};
 
 use super::styled_line::{StyledLine, TextStyle};
 use crate::output::human;
@@ -10,7 +10,7 @@ use windlass::text::escape;
 pub(super) fn pulled(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> StyledLine {
     let mut line = StyledLine::default();
     match pulled.outcome {
-        Outcome::Downloaded => {
+        PullOutcome::Downloaded => {
             line.push(TextStyle::Good, "Pulled");
             line.push(TextStyle::Strong, format!(" {}", view.name()));
             line.push(
@@ -20,7 +20,7 @@ pub(super) fn pulled(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> St
             line.push(TextStyle::Plain, format!("  {}", amounts(pulled)));
             line.push(TextStyle::Warning, skipped(view.skipped()));
         }
-        Outcome::UpToDate => {
+        PullOutcome::UpToDate => {
             line.push(TextStyle::Strong, view.name());
             line.push(TextStyle::Plain, " is up to date");
         }

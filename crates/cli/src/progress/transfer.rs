@@ -116,9 +116,9 @@ impl TransferView {
                 self.throughput.note(now, self.moved);
             }
             CopyEvent::Blob { digest, status } => match status {
-                BlobStatus::Preparing | BlobStatus::Waiting | BlobStatus::Carrying => {}
-                BlobStatus::Again { position, .. } => self.set_blob_bytes(digest, position),
-                BlobStatus::Exists | BlobStatus::Mounted { .. } | BlobStatus::Carried => {
+                BlobStatus::Preparing | BlobStatus::Waiting | BlobStatus::Transferring => {}
+                BlobStatus::Retrying { position, .. } => self.set_blob_bytes(digest, position),
+                BlobStatus::Exists | BlobStatus::Mounted { .. } | BlobStatus::Transferred => {
                     self.done += 1;
                     let size = self.sizes.get(&digest).copied().unwrap_or_default();
                     self.set_blob_bytes(digest, size);
@@ -207,7 +207,7 @@ mod tests {
         view.apply(
             blob(
                 b,
-                BlobStatus::Again {
+                BlobStatus::Retrying {
                     position: 1000,
                     error,
                 },
@@ -219,7 +219,7 @@ mod tests {
             &line(&view)[3..],
             " Saving app  1/2  50%  ━━━━━━━━━─────────  2.0/4.0 kB  0 B/s"
         );
-        view.apply(blob(b, BlobStatus::Carried), at(1));
+        view.apply(blob(b, BlobStatus::Transferred), at(1));
         assert_eq!((view.moved, view.done), (4000, 2));
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use jiff::ZonedDateTime;
 use windlass::{
     Caller, ContainerConfig, Copier, CopyEvent, CopyImageError, CopyRequest, Engine, EventSender,
-    FilterUse, Filters, ImageName, ImportOptions, ImportSource, LayoutKind, LoadFrom, LoadOptions,
-    Loaded, Operation, Place, Prune, Reference, Remove, WebUrl,
+    FilterUse, Filters, ImageLocation, ImageName, ImportOptions, ImportSource, LayoutKind,
+    LoadFrom, LoadOptions, Loaded, Operation, Prune, Reference, Remove, WebUrl,
 };
 use windlass_daemon::Daemon;
 use windlass_report::{OperationError, TransferError};
@@ -82,7 +82,7 @@ pub(super) fn transfer(
             let file = file.map(File::from);
             let request = CopyRequest {
                 source: place(source, file.as_ref())?,
-                destination: Place::Store(ImageName::Reference(name)),
+                destination: ImageLocation::Store(ImageName::Reference(name)),
                 choice,
                 referrers: false,
                 foreign: false,
@@ -191,14 +191,14 @@ fn try_import(
     Ok(import.run_on(&runtime))
 }
 
-fn place(source: ImageSource, file: Option<&File>) -> Result<Place, OperationError> {
+fn place(source: ImageSource, file: Option<&File>) -> Result<ImageLocation, OperationError> {
     Ok(match source {
-        ImageSource::Registry { reference } => Place::Registry(reference),
-        ImageSource::Store { name } => Place::Store(parse_name(&name)?),
-        ImageSource::Files { name } => Place::Files {
+        ImageSource::Registry { reference } => ImageLocation::Registry(reference),
+        ImageSource::Store { name } => ImageLocation::Store(parse_name(&name)?),
+        ImageSource::Files { name } => ImageLocation::Files {
             kind: LayoutKind::OciDirectory,
             path: file.map(path_of).unwrap_or_default(),
-            word: name,
+            ref_name: name,
         },
     })
 }

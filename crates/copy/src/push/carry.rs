@@ -10,10 +10,10 @@ use windlass_registry::{
 };
 
 use super::feed::Feed;
-use super::{Failure, PushError, PushTo, pause_for};
+use super::{Failure, PushError, PushTarget, pause_for};
 use crate::events::{BlobStatus, CopyContext, CopyEvent};
 use crate::files::{CopyError, open, status};
-use crate::source::Source;
+use crate::source::ContentSource;
 
 /// Blobs up to this size are sent in one request, for there is nothing to go on with.
 const SMALL: u64 = 1 << 20;
@@ -24,8 +24,8 @@ const FORGET: Duration = Duration::from_millis(500);
 
 /// One blob on its way.
 pub(super) struct Carrying<'a> {
-    pub(super) to: &'a PushTo,
-    pub(super) source: &'a dyn Source,
+    pub(super) to: &'a PushTarget,
+    pub(super) source: &'a dyn ContentSource,
     pub(super) blob: &'a Descriptor,
     pub(super) context: &'a CopyContext,
 }
@@ -75,7 +75,7 @@ impl Carrying<'_> {
     /// Asks how far the broken upload got. One that cannot be gone on with is begun anew.
     fn resume(&self, upload: &mut Option<Upload>) -> Result<u64, CopyError> {
         let Some(broken) = upload else { return Ok(0) };
-        match PushTo::wait(broken.resume(), self.context) {
+        match PushTarget::wait(broken.resume(), self.context) {
             Err(Failure::Last(error)) => Err(error),
             Ok(()) if broken.offset() <= self.blob.size => Ok(broken.offset()),
             Ok(()) | Err(Failure::Registry(_)) => {
@@ -89,23 +89,23 @@ impl Carrying<'_> {
     fn attempt(&self, upload: &mut Option<Upload>) -> Result<BlobStatus, Failure> {
         let (to, blob) = (self.to, self.blob);
         if upload.is_none() {
-            if PushTo::wait(to.repository.has_blob(blob), self.context)? {
+            if PushTarget::wait(to.repository.has_blob(blob), self.context)? {
                 return Ok(BlobStatus::Exists);
             }
             let known = to.known.get(&blob.digest);
             let begin = to.repository.begin_upload(&blob.digest, known);
-            match PushTo::wait(begin, self.context)? {
+            match PushTarget::wait(begin, self.context)? {
                 UploadStart::Upload(begun) => *upload = Some(begun),
                 UploadStart::Mounted => {
                     let from = known.unwrap_or_else(|| to.repository.name()).clone();
                     return Ok(BlobStatus::Mounted { from });
                 }
             }
-            status(self.context, blob.digest, BlobStatus::Carrying);
+            status(self.context, blob.digest, BlobStatus::Transferring);
         }
         self.send(upload.as_mut().expect("it was begun"))?;
         *upload = None;
-        Ok(BlobStatus::Carried)
+        Ok(BlobStatus::Transferred)
     }
 
     /// Sends what the registry does not have yet.
@@ -122,7 +122,7 @@ impl Carrying<'_> {
             let length = (size - offset).min(most);
             self.feed(offset, length, async |body| upload.send(body, length).await)?;
         }
-        PushTo::wait(upload.finish(), self.context)
+        PushTarget::wait(upload.finish(), self.context)
     }
 
     /// Reads `length` bytes from `offset` on, while `send` sends them; and once more if that is asked for.
@@ -169,7 +169,7 @@ impl Carrying<'_> {
         };
         let moved = |bytes| self.context.send(CopyEvent::Moved { digest, bytes });
         let (sent, failed) =
-            feed.while_sending(moved, |body| PushTo::wait(send(body), self.context));
+            feed.while_sending(moved, |body| PushTarget::wait(send(body), self.context));
         match (sent, failed) {
             (Err(Failure::Last(error)), _) => Err(error.into()),
             (_, Some(error)) => Err(unread(error).into()),
@@ -178,7 +178,7 @@ impl Carrying<'_> {
     }
 
     fn again(&self, position: u64, error: String) {
-        let again = BlobStatus::Again { position, error };
+        let again = BlobStatus::Retrying { position, error };
         status(self.context, self.blob.digest, again);
     }
 }

@@ -9,7 +9,7 @@ use windlass_oci::{Descriptor, Digest, ManifestLinks, MediaType, Tag};
 use windlass_pull::{PullError, RemoteBlob, RemoteRepository};
 use windlass_registry::{RawManifest, TagOrDigest, referrers_tag};
 
-use super::{Source, SourceError, check_size};
+use super::{ContentSource, SourceError, check_size};
 use crate::events::CopyContext;
 
 /// A repository whose images are carried elsewhere.
@@ -53,7 +53,7 @@ impl RegistrySource {
     }
 }
 
-impl Source for RegistrySource {
+impl ContentSource for RegistrySource {
     fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, SourceError> {
         let is_manifest = descriptor.media_type.is_manifest() || descriptor.media_type.is_index();
         if is_manifest || descriptor.media_type == MediaType::Unspecified {

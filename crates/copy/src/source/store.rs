@@ -9,7 +9,7 @@ use windlass_layout::{Artifact, FileSection};
 use windlass_oci::{Descriptor, Digest, Manifest, MediaType};
 use windlass_store::{Image, ReadError, Store};
 
-use super::{Source, SourceError, check_size};
+use super::{ContentSource, SourceError, check_size};
 
 /// A store whose images are carried elsewhere.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct StoreSource {
 
 /// Where an image can be begun to be read.
 #[derive(Clone, Debug)]
-pub struct Root {
+pub struct ImageRoot {
     /// Its manifest, or the index that it was chosen from.
     pub descriptor: Descriptor,
     /// Whether the manifest is another than the one it came with: it came with layers that the store had in
@@ -37,16 +37,16 @@ impl StoreSource {
     }
 
     /// Returns where `image` begins: at its manifest, or with `index` at the index that it came with.
-    pub fn root(&mut self, image: &Image, index: bool) -> Result<Root, SourceError> {
+    pub fn root(&mut self, image: &Image, index: bool) -> Result<ImageRoot, SourceError> {
         if index && let Some(index) = &image.index {
-            return Ok(Root {
+            return Ok(ImageRoot {
                 descriptor: self.describe(*index, MediaType::OciIndex)?,
                 is_rewritten: false,
             });
         }
         let manifest = self.describe(image.manifest, MediaType::OciManifest)?;
         if self.is_whole(image)? {
-            return Ok(Root {
+            return Ok(ImageRoot {
                 descriptor: manifest,
                 is_rewritten: false,
             });
@@ -58,7 +58,7 @@ impl StoreSource {
             ..manifest
         };
         self.made.insert(descriptor.digest, bytes);
-        Ok(Root {
+        Ok(ImageRoot {
             descriptor,
             is_rewritten: true,
         })
@@ -118,7 +118,7 @@ impl StoreSource {
     }
 }
 
-impl Source for StoreSource {
+impl ContentSource for StoreSource {
     fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, SourceError> {
         if let Some(made) = self.made.get(&descriptor.digest) {
             return Ok(Some(made.clone()));

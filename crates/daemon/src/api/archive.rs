@@ -10,8 +10,8 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::task;
 use windlass::{
-    Choice, Compression, LayoutKind, LoadError, LoadFrom, LoadOptions, Loaded, OutputTarget,
-    SaveError, SaveRequest, SaveTo, Saved,
+    ArchiveCompression, ImageChoice, LayoutKind, LoadError, LoadFrom, LoadOptions, Loaded,
+    OutputTarget, SaveError, SaveRequest, SaveTo, Saved,
 };
 use windlass_engine_api::ProgressMessage;
 
@@ -75,7 +75,7 @@ pub(super) async fn save(
         to: SaveTo::Archive {
             kind: LayoutKind::DockerArchive,
             output: OutputTarget::Stream(Box::new(writer.clone())),
-            compression: Compression::None,
+            compression: ArchiveCompression::None,
         },
     };
     let save = permitted(daemon, daemon.engine.save(request)).await;
@@ -92,9 +92,11 @@ pub(super) async fn save(
 }
 
 /// Returns which images of an index are selected: that of one platform, or all in the store.
-fn choice(request: &ApiRequest) -> Result<Choice, ApiError> {
+fn choice(request: &ApiRequest) -> Result<ImageChoice, ApiError> {
     let platform = super::create::platform(&request.query)?;
-    Ok(platform.map_or(Choice::All, |platform| Choice::One(Some(platform))))
+    Ok(platform.map_or(ImageChoice::All, |platform| {
+        ImageChoice::One(Some(platform))
+    }))
 }
 
 /// Ends the response, on the thread that wrote the archive.

@@ -6,7 +6,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio::time::{self, Instant};
 use windlass::{
-    Caller, Outcome, Platform, PullRequest, Pulled, Reference, ReferenceProblem, Throttle,
+    Caller, Platform, PullOutcome, PullRequest, Pulled, Reference, ReferenceProblem, Throttle,
 };
 
 use super::{reference, tag};
@@ -175,7 +175,7 @@ async fn pull_all(
     daemon: &Arc<Daemon>,
     parameters: &PullParameters,
     queue: &MessageQueue,
-) -> StreamResult<Outcome> {
+) -> StreamResult<PullOutcome> {
     let repository = parameters.reference.repository();
     let tags = daemon
         .engine
@@ -189,12 +189,12 @@ async fn pull_all(
         async move { pull(daemon, parameters, &reference, queue).await }
     });
     let mut pulls = pulls.buffered(AT_ONCE);
-    let (mut outcome, mut has_started) = (Outcome::UpToDate, false);
+    let (mut outcome, mut has_started) = (PullOutcome::UpToDate, false);
     while let Some(pulled) = pulls.next().await {
         let pulled = pulled.map_err(|(error, started)| (error, started || has_started))?;
         has_started = true;
-        if pulled.outcome == Outcome::Downloaded {
-            outcome = Outcome::Downloaded;
+        if pulled.outcome == PullOutcome::Downloaded {
+            outcome = PullOutcome::Downloaded;
         }
     }
     Ok(outcome)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::task;
-use windlass::{Caller, Choice, PushRequest, Reference};
+use windlass::{Caller, ImageChoice, PushRequest, Reference};
 use windlass_engine_api::ProgressMessage;
 
 use super::{blocking, drive, permitted, reference, tag};
@@ -20,7 +20,7 @@ use crate::stream::{MessageQueue, MessageSender};
 /// The parameters of a push.
 struct PushParameters {
     tags: Vec<Reference>,
-    choice: Choice,
+    choice: ImageChoice,
     caller: Caller,
 }
 
@@ -39,8 +39,8 @@ pub(super) async fn push(
     let caller = auth::caller(&request.headers, named.repository().registry());
     let tags = tags(daemon, &named).await?;
     let choice = match platform {
-        Some(platform) => Choice::One(Some(platform)),
-        None => Choice::All,
+        Some(platform) => ImageChoice::One(Some(platform)),
+        None => ImageChoice::All,
     };
     let queue = MessageQueue::default();
     queue.push(pushing_to(&named));

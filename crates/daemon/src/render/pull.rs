@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use windlass::{Digest, LayerStatus, Outcome, PullEvent, Pulled, Reference};
+use windlass::{Digest, LayerStatus, PullEvent, PullOutcome, Pulled, Reference};
 use windlass_engine_api::ProgressMessage;
 
 use crate::stream::MessageQueue;
@@ -165,7 +165,7 @@ impl PullMessages {
             self.has_started = true;
             queue.push(pulling_from(&self.reference));
         }
-        if pulled.outcome == Outcome::Downloaded {
+        if pulled.outcome == PullOutcome::Downloaded {
             for digest in &self.all_exist {
                 queue.push(ProgressMessage::progress(
                     &digest.short(),
@@ -183,10 +183,10 @@ impl PullMessages {
 }
 
 /// Returns the last message: whether a newer image was downloaded.
-pub(crate) fn final_message(name: &str, outcome: Outcome) -> ProgressMessage {
+pub(crate) fn final_message(name: &str, outcome: PullOutcome) -> ProgressMessage {
     ProgressMessage::status(match outcome {
-        Outcome::Downloaded => format!("Status: Downloaded newer image for {name}"),
-        Outcome::UpToDate => format!("Status: Image is up to date for {name}"),
+        PullOutcome::Downloaded => format!("Status: Downloaded newer image for {name}"),
+        PullOutcome::UpToDate => format!("Status: Image is up to date for {name}"),
     })
 }
 

@@ -37,15 +37,15 @@ impl PushMessages {
             CopyEvent::Blob { digest, status } => match status {
                 BlobStatus::Preparing => step(queue, digest, "Preparing"),
                 BlobStatus::Waiting => step(queue, digest, "Waiting"),
-                BlobStatus::Carrying => {}
+                BlobStatus::Transferring => {}
                 BlobStatus::Exists => step(queue, digest, "Layer already exists"),
                 BlobStatus::Mounted { from } => {
                     step(queue, digest, &format!("Mounted from {}", from.path()));
                 }
-                BlobStatus::Again { position, .. } => {
+                BlobStatus::Retrying { position, .. } => {
                     blobs.entry(*digest).or_default().moved = *position;
                 }
-                BlobStatus::Carried => step(queue, digest, "Pushed"),
+                BlobStatus::Transferred => step(queue, digest, "Pushed"),
             },
             CopyEvent::Moved { digest, bytes } => {
                 let blob = blobs.entry(*digest).or_default();
@@ -118,7 +118,7 @@ mod tests {
         let digest = Digest::sha256("x");
         let blob = |status| CopyEvent::Blob { digest, status };
         let moved = |bytes| CopyEvent::Moved { digest, bytes };
-        let again = BlobStatus::Again {
+        let again = BlobStatus::Retrying {
             position: 2,
             error: "reset".to_owned(),
         };
@@ -133,7 +133,7 @@ mod tests {
             moved(8),
             // More than was planned is not reported.
             moved(1),
-            blob(BlobStatus::Carried),
+            blob(BlobStatus::Transferred),
         ]);
         let id = digest.short();
         let expected = [

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use windlass_copy::{BlobStatus, Choice, CopyContext, CopyEvent};
+use windlass_copy::{BlobStatus, CopyContext, CopyEvent, ImageChoice};
 use windlass_oci::{Digest, ImageName, Reference};
 use windlass_pull::{LayerStatus, Platforms, PullEvent, PullRequest, Pulled, Throttle};
 
@@ -37,15 +37,15 @@ impl Copying<'_> {
         let request = PullRequest {
             reference: reference.without_tag().without_digest().with_digest(digest),
             platform: match &self.request.choice {
-                Choice::One(platform) => platform.clone(),
-                Choice::All => None,
+                ImageChoice::One(platform) => platform.clone(),
+                ImageChoice::All => None,
             },
             caller: caller.clone(),
             throttle: Throttle::unlimited(),
         };
         let mut others = match &self.request.choice {
-            Choice::One(_) => vec![request],
-            Choice::All => self.wait(remote.for_platforms(&request, &Platforms::All))?,
+            ImageChoice::One(_) => vec![request],
+            ImageChoice::All => self.wait(remote.for_platforms(&request, &Platforms::All))?,
         }
         .into_iter();
         let first = others.next().ok_or(CopyImageError::Cancelled)?;
@@ -88,16 +88,16 @@ impl Translator<'_> {
         match status {
             LayerStatus::Queued => self.status(digest, BlobStatus::Waiting),
             LayerStatus::Connecting { attempt: 1, .. } => {
-                self.status(digest, BlobStatus::Carrying);
+                self.status(digest, BlobStatus::Transferring);
             }
             LayerStatus::Resumed { bytes } => self.moved(digest, bytes),
             LayerStatus::Moving { downloaded, .. } => self.moved(digest, downloaded),
             LayerStatus::Retrying { reason, .. } => {
                 let position = self.moved.get(&digest).copied().unwrap_or_default();
                 let error = windlass_oci::text::error_chain(&*reason.0);
-                self.status(digest, BlobStatus::Again { position, error });
+                self.status(digest, BlobStatus::Retrying { position, error });
             }
-            LayerStatus::Unpacked { .. } => self.status(digest, BlobStatus::Carried),
+            LayerStatus::Unpacked { .. } => self.status(digest, BlobStatus::Transferred),
             LayerStatus::Connecting { .. }
             | LayerStatus::Paused { .. }
             | LayerStatus::Downloaded

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use windlass_copy::{
-    Compression, Output, Place, PushTo, Source, to_archive, to_directory, to_repository,
+    ArchiveCompression, ArchiveOutput, ContentSource, ImageLocation, PushTarget, to_archive,
+    to_directory, to_repository,
 };
 use windlass_layout::{Batch, BatchImage, LayoutDirectory, LayoutKind};
 use windlass_oci::{Reference, RepositoryName, Tag};
@@ -13,7 +14,11 @@ use super::{Copied, CopyImageError, CopyRequest, Copying, Found};
 
 impl Copying<'_> {
     /// Carries what was found to where it is to be.
-    pub(super) fn put(&self, source: &dyn Source, found: Found) -> Result<Copied, CopyImageError> {
+    pub(super) fn put(
+        &self,
+        source: &dyn ContentSource,
+        found: Found,
+    ) -> Result<Copied, CopyImageError> {
         let Found {
             root,
             mut batch,
@@ -23,32 +28,36 @@ impl Copying<'_> {
             digest: root.digest,
             artifacts: batch.artifacts.len(),
         };
-        let image = |names, word| BatchImage {
+        let image = |names, ref_name| BatchImage {
             root,
             names,
-            ref_name: word,
+            ref_name: ref_name,
         };
         match &self.request.destination {
-            Place::Registry(reference) => {
+            ImageLocation::Registry(reference) => {
                 batch.images.push(image(Vec::new(), None));
                 batch.include_foreign_layers(|_| self.request.foreign);
                 let to = self.push_to(reference, &batch)?;
                 let tags = tags(reference);
                 to_repository(source, &batch, &tags, &to, self.context)?;
             }
-            Place::Files { kind, path, word } => {
-                let (names, word) = called(*kind, word.as_deref(), names);
-                batch.images.push(image(names, word));
+            ImageLocation::Files {
+                kind,
+                path,
+                ref_name,
+            } => {
+                let (names, ref_name) = called(*kind, ref_name.as_deref(), names);
+                batch.images.push(image(names, ref_name));
                 batch.include_foreign_layers(|blob| source.has(blob));
                 self.write(source, &batch, (*kind, path))?;
             }
-            Place::Store(_) => return Err(CopyImageError::NoStore),
+            ImageLocation::Store(_) => return Err(CopyImageError::NoStore),
         }
         Ok(copied)
     }
 
     /// Opens the repository to push to. Within one registry, blobs are taken over from the source.
-    fn push_to(&self, reference: &Reference, batch: &Batch) -> Result<PushTo, CopyImageError> {
+    fn push_to(&self, reference: &Reference, batch: &Batch) -> Result<PushTarget, CopyImageError> {
         let CopyRequest {
             caller,
             source,
@@ -58,19 +67,19 @@ impl Copying<'_> {
         } = self.request;
         let remote = &self.with.remote;
         let from: Vec<RepositoryName> = match source {
-            Place::Registry(source) => {
+            ImageLocation::Registry(source) => {
                 let (from, to) = (source.repository(), reference.repository());
                 let is_beside = from.registry() == to.registry() && from.path() != to.path();
                 is_beside.then(|| from.clone()).into_iter().collect()
             }
-            Place::Files { .. } | Place::Store(_) => Vec::new(),
+            ImageLocation::Files { .. } | ImageLocation::Store(_) => Vec::new(),
         };
         let known = from.iter().flat_map(|from| {
             let blobs = batch.blobs.keys();
             blobs.map(|blob| (*blob, from.clone()))
         });
         let known: BTreeMap<_, _> = known.collect();
-        Ok(PushTo {
+        Ok(PushTarget {
             repository: remote.to_push(reference.repository(), &from, caller)?,
             retry: remote.retry(),
             at_once: (*at_once).max(1),
@@ -81,7 +90,7 @@ impl Copying<'_> {
 
     fn write(
         &self,
-        source: &dyn Source,
+        source: &dyn ContentSource,
         batch: &Batch,
         (kind, path): (LayoutKind, &Path),
     ) -> Result<(), CopyImageError> {
@@ -98,9 +107,11 @@ impl Copying<'_> {
                 )?)
             }
             LayoutKind::DockerArchive | LayoutKind::OciArchive => {
-                let (compression, cancellation) =
-                    (Compression::of_name(path), self.context.cancellation());
-                Output::at(path)?.write(compression, cancellation, |out| {
+                let (compression, cancellation) = (
+                    ArchiveCompression::of_name(path),
+                    self.context.cancellation(),
+                );
+                ArchiveOutput::at(path)?.write(compression, cancellation, |out| {
                     Ok(to_archive(source, batch, kind, out, self.context)?)
                 })
             }
@@ -120,15 +131,15 @@ fn tags(reference: &Reference) -> Vec<Tag> {
 /// Returns what an image is called among files of form `kind`: as was asked for, or else as it was called before.
 fn called(
     kind: LayoutKind,
-    word: Option<&str>,
+    ref_name: Option<&str>,
     names: Vec<Reference>,
 ) -> (Vec<Reference>, Option<String>) {
-    let Some(word) = word else {
+    let Some(ref_name) = ref_name else {
         return (names, None);
     };
-    match (kind, word.parse::<Reference>()) {
+    match (kind, ref_name.parse::<Reference>()) {
         (LayoutKind::DockerArchive, Ok(name)) => (vec![name.or_latest()], None),
         (LayoutKind::DockerArchive, Err(_)) => (Vec::new(), None),
-        (_, _) => (Vec::new(), Some(word.to_owned())),
+        (_, _) => (Vec::new(), Some(ref_name.to_owned())),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use windlass::{Caller, Choice, Copier, CopyEvent, CopyRequest, ImageName, Place};
+use windlass::{Caller, Copier, CopyEvent, CopyRequest, ImageChoice, ImageLocation, ImageName};
 use windlass_testing::{ImageBuilder, LayerBuilder};
 
 use crate::support::World;
@@ -17,9 +17,9 @@ async fn a_copy_into_the_store_delivers_the_events_of_its_last_step() {
     let layer = image.layers[0].digest;
     world.registry.blob(&layer).cut_after(200_000).forever();
     let request = CopyRequest {
-        source: Place::Registry(world.registry.name("app:1").parse().unwrap()),
-        destination: Place::Store(ImageName::Reference("app:1".parse().unwrap())),
-        choice: Choice::One(None),
+        source: ImageLocation::Registry(world.registry.name("app:1").parse().unwrap()),
+        destination: ImageLocation::Store(ImageName::Reference("app:1".parse().unwrap())),
+        choice: ImageChoice::One(None),
         referrers: false,
         foreign: false,
         caller: Caller::anonymous(),

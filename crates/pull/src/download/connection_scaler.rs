@@ -11,7 +11,7 @@ use super::range_connections::ExtraConnectionEnd;
 
 /// When a large blob is fetched over several connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Split {
+pub struct SplitPolicy {
     /// Connections for one blob, at most; 1 for never more than one.
     pub connections: usize,
     /// What is missing of a blob must be at least so much for a second connection, in bytes.
@@ -26,7 +26,7 @@ pub struct Split {
 /// The connections of one blob, as a number.
 #[derive(Debug)]
 pub(super) struct ConnectionScaler {
-    split: Split,
+    split: SplitPolicy,
     /// Connections beside the first.
     extra: usize,
     has_lost_range: bool,
@@ -37,7 +37,7 @@ pub(super) struct ConnectionScaler {
     before: u64,
 }
 
-impl Default for Split {
+impl Default for SplitPolicy {
     fn default() -> Self {
         Self {
             connections: 4,
@@ -48,7 +48,7 @@ impl Default for Split {
     }
 }
 
-impl Split {
+impl SplitPolicy {
     /// Returns it, or one connection only if `is_whole`: what has to come in one piece.
     pub(crate) fn unless(self, is_whole: bool) -> Self {
         let connections = if is_whole { 1 } else { self.connections };
@@ -61,7 +61,7 @@ impl Split {
 
 impl ConnectionScaler {
     /// Begins with one connection; whether more are possible is said by `can_add`.
-    pub(super) fn new(split: Split, can_add: bool) -> Self {
+    pub(super) fn new(split: SplitPolicy, can_add: bool) -> Self {
         Self {
             split,
             extra: 0,
@@ -146,7 +146,7 @@ mod tests {
     /// Lets the blob come at a rate that depends on the number of connections; returns how many there were in
     /// the end.
     fn connections(size: u64, is_waiting: bool, rate: impl Fn(u64) -> u64) -> u64 {
-        let mut scaler = ConnectionScaler::new(Split::default(), true);
+        let mut scaler = ConnectionScaler::new(SplitPolicy::default(), true);
         let (mut now, mut stored, mut connections) = (Instant::now(), 0, 1);
         while stored < size {
             now += Duration::from_millis(250);
@@ -183,10 +183,10 @@ mod tests {
 
     #[test]
     fn one_that_fails_is_the_last() {
-        let mut scaler = ConnectionScaler::new(Split::default(), true);
+        let mut scaler = ConnectionScaler::new(SplitPolicy::default(), true);
         let now = Instant::now();
         assert!(!scaler.try_add(now, 0, 1000 * MIB, false));
-        assert!(scaler.try_add(now + Split::default().trial, MIB, 1000 * MIB, false));
+        assert!(scaler.try_add(now + SplitPolicy::default().trial, MIB, 1000 * MIB, false));
         assert!(scaler.can_add() && scaler.is_shared());
         scaler.record_end(&ExtraConnectionEnd::NoRanges);
         assert!(!scaler.can_add());
@@ -194,7 +194,7 @@ mod tests {
             [scaler.take_lost_range(), scaler.take_lost_range()],
             [true, false]
         );
-        let never = ConnectionScaler::new(Split::default(), false);
+        let never = ConnectionScaler::new(SplitPolicy::default(), false);
         assert!(!never.can_add());
     }
 }

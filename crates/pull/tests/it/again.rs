@@ -1,6 +1,6 @@
 //! What is pulled again, moved, pinned or here already.
 
-use windlass_pull::Outcome;
+use windlass_pull::PullOutcome;
 use windlass_testing::{BlobCompression, ImageBuilder, IndexBuilder, LayerBuilder};
 
 use crate::support::World;
@@ -22,7 +22,7 @@ async fn the_second_pull_asks_for_one_digest() {
     let second = world.pull("app:1").await.unwrap();
 
     assert_eq!(world.log_since(before), ["HEAD /v2/app/manifests/1 200"]);
-    assert_eq!(second.outcome, Outcome::UpToDate);
+    assert_eq!(second.outcome, PullOutcome::UpToDate);
     assert_eq!(second.image_id, first.image_id);
     assert_eq!((second.downloaded_bytes, second.unpacked_bytes), (0, 0));
     let sizes = image.layers.iter().map(|layer| layer.size);
@@ -40,7 +40,7 @@ async fn the_second_pull_of_an_index_asks_for_its_digest() {
     let before = world.registry.log().len();
     let second = world.pull("app:1").await.unwrap();
     assert_eq!(world.log_since(before), ["HEAD /v2/app/manifests/1 200"]);
-    assert_eq!(second.outcome, Outcome::UpToDate);
+    assert_eq!(second.outcome, PullOutcome::UpToDate);
 }
 
 /// ST-3, ST-5, DM-1: a tag that moved is news; of its layers only those are fetched that are missing.
@@ -55,7 +55,7 @@ async fn a_moved_tag_fetches_what_is_new() {
 
     let pulled = world.pull("app:1").await.unwrap();
 
-    assert_eq!(pulled.outcome, Outcome::Downloaded);
+    assert_eq!(pulled.outcome, PullOutcome::Downloaded);
     assert_eq!(
         world.log_since(before),
         [
@@ -83,7 +83,7 @@ async fn by_digest_there_is_no_tag() {
 
     let before = world.registry.log().len();
     let again = world.pull(&name).await.unwrap();
-    assert_eq!(again.outcome, Outcome::UpToDate);
+    assert_eq!(again.outcome, PullOutcome::UpToDate);
     let expected = format!("HEAD /v2/app/manifests/{} 200", image.digest);
     assert_eq!(world.log_since(before), [expected]);
 }
@@ -99,7 +99,7 @@ async fn a_tag_beside_a_digest_is_applied() {
     let pulled = world.pull(&name).await.unwrap();
 
     assert_eq!(pulled.digest, image.digest);
-    assert_eq!(pulled.outcome, Outcome::Downloaded);
+    assert_eq!(pulled.outcome, PullOutcome::Downloaded);
     assert_eq!(world.image("app:2").id, pulled.image_id);
 }
 
@@ -112,7 +112,7 @@ async fn another_name_of_an_image_fetches_no_blob() {
     world.pull("app:1").await.unwrap();
     let before = world.registry.log().len();
     let pulled = world.pull("other:2").await.unwrap();
-    assert_eq!(pulled.outcome, Outcome::Downloaded);
+    assert_eq!(pulled.outcome, PullOutcome::Downloaded);
     assert_eq!(world.log_since(before), ["GET /v2/other/manifests/2 200"]);
 }
 

@@ -1,6 +1,6 @@
 //! Mirrors: asked first, believed about nothing, and left behind when they fail.
 
-use windlass_pull::{Outcome, PullEvent, PullEvents, PullRequest, Setback};
+use windlass_pull::{PullEvent, PullEvents, PullOutcome, PullRequest, Setback};
 use windlass_registry::HostCapabilities;
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, Registry};
 
@@ -124,7 +124,7 @@ async fn a_mirror_that_lies_is_asked_once() {
 
     let pulled = world.pull("app:1").await.unwrap();
 
-    assert_eq!(pulled.outcome, Outcome::Downloaded);
+    assert_eq!(pulled.outcome, PullOutcome::Downloaded);
     assert_eq!(mirror.requested_ranges(&layer), ["whole"]);
     assert_eq!(world.registry.requested_ranges(&layer), ["whole"]);
     world.assert_nothing_unfinished();

@@ -1,7 +1,7 @@
 //! Images as they should be, of every kind.
 
 use windlass_oci::{DiffId, Digest, ImageId};
-use windlass_pull::Outcome;
+use windlass_pull::PullOutcome;
 use windlass_testing::{BlobCompression, ImageBuilder, LayerBuilder, PackedLayer};
 
 use crate::support::World;
@@ -25,7 +25,7 @@ async fn an_image_is_pulled() {
     assert_eq!(pulled.digest, image.digest);
     assert_eq!(pulled.image_id, ImageId::new(image.config_digest));
     assert_eq!(pulled.platform.to_string(), "linux/s390x");
-    assert_eq!(pulled.outcome, Outcome::Downloaded);
+    assert_eq!(pulled.outcome, PullOutcome::Downloaded);
     assert_eq!(pulled.endpoint.to_string(), world.registry.url());
     assert_eq!(pulled.downloaded_bytes, base.size + top.size);
     assert_eq!(pulled.reused_bytes, 0);
@@ -122,7 +122,7 @@ async fn an_image_without_layers_is_pulled() {
     let world = World::new();
     let image = world.registry.push(ImageBuilder::new(), "app:1");
     let pulled = world.pull("app:1").await.unwrap();
-    assert_eq!(pulled.outcome, Outcome::Downloaded);
+    assert_eq!(pulled.outcome, PullOutcome::Downloaded);
     assert_eq!(pulled.image_id, ImageId::new(image.config_digest));
     assert_eq!(world.image("app:1").layers, []);
     assert_eq!(world.asked_for_blobs(), 1, "only the config");

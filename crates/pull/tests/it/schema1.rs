@@ -1,7 +1,7 @@
 //! Manifests of Docker's schema 1: refused unless they are wanted, and then verified.
 
 use windlass_oci::Digest;
-use windlass_pull::{Outcome, PullEvents, PullerConfig};
+use windlass_pull::{PullEvents, PullOutcome, PullerConfig};
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedSchema1, Schema1Builder, Schema1Flaw};
 
 use crate::support::{World, config};
@@ -43,7 +43,7 @@ async fn schema1_is_pulled_where_it_is_wanted() {
 
     let pulled = world.pull("app:1").await.unwrap();
 
-    assert_eq!(pulled.outcome, Outcome::Downloaded);
+    assert_eq!(pulled.outcome, PullOutcome::Downloaded);
     assert_eq!(pulled.digest, image.digest);
     let stored = world.image("app:1");
     assert_eq!(stored.index, Some(image.digest));
@@ -75,7 +75,7 @@ async fn schema1_is_up_to_date_afterwards() {
     let third = world.pull(&format!("app@{}", image.digest)).await.unwrap();
 
     assert_eq!(world.asked_for_blobs(), before);
-    assert_eq!(second.outcome, Outcome::UpToDate);
+    assert_eq!(second.outcome, PullOutcome::UpToDate);
     assert_eq!([second.image_id, third.image_id], [first.image_id; 2]);
     assert_eq!(third.digest, image.digest);
 }

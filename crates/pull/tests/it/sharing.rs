@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use windlass_oci::{DiffId, Digest};
-use windlass_pull::{LayerStatus, Outcome};
+use windlass_pull::{LayerStatus, PullOutcome};
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedLayer, Registry};
 
 use crate::support::{World, request, status};
@@ -38,7 +38,7 @@ async fn a_shared_layer_is_fetched_once() {
 
     let outcomes = [first.outcome().await, second.outcome().await];
     let outcomes = outcomes.map(|pulled| pulled.unwrap().outcome);
-    assert_eq!(outcomes, [Outcome::Downloaded; 2]);
+    assert_eq!(outcomes, [PullOutcome::Downloaded; 2]);
     for layer in one.layers.iter().chain(&two.layers) {
         assert_eq!(world.registry.requested_ranges(&layer.digest), ["whole"]);
     }

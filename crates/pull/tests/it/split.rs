@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use windlass_pull::{PullerConfig, Split};
+use windlass_pull::{PullerConfig, SplitPolicy};
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedLayer, RangeFault};
 
 use crate::support::{World, config};
@@ -13,7 +13,7 @@ const SLOW: u64 = 2 << 20;
 
 fn world() -> World {
     World::with(PullerConfig {
-        split: Split {
+        split: SplitPolicy {
             connections: 3,
             from: 1 << 18,
             chunk: 1 << 18,

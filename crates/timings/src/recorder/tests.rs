@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use windlass::{
-    ImageId, LayerStatus, Origin, Outcome, PlannedLayer, Platform, Reason, RegistryError,
+    ImageId, LayerStatus, Origin, PlannedLayer, Platform, PullOutcome, Reason, RegistryError,
     RequestContext, RequestKind, Setback,
 };
 
@@ -170,7 +170,7 @@ fn a_pull_is_recorded_from_end_to_end() {
         digest: digest('d'),
         image_id: ImageId::new(digest('1')),
         platform: Platform::new("linux", "amd64", None),
-        outcome: Outcome::Downloaded,
+        outcome: PullOutcome::Downloaded,
         downloaded_bytes: 1000,
         reused_bytes: 70,
 

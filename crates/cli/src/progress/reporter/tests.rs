@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use windlass::{
-    Digest, ImageId, LayerStatus, Outcome, PlannedLayer, Platform, Reason, RegistryError,
+    Digest, ImageId, LayerStatus, PlannedLayer, Platform, PullOutcome, Reason, RegistryError,
     RequestContext, RequestKind, Setback,
 };
 
@@ -30,7 +30,7 @@ fn reference(text: &str) -> Reference {
     text.parse().unwrap()
 }
 
-fn pulled(name: &str, outcome: Outcome) -> Pulled {
+fn pulled(name: &str, outcome: PullOutcome) -> Pulled {
     Pulled {
         reference: reference(name),
         digest: digest('d'),
@@ -193,7 +193,7 @@ fn a_log_has_few_lines() {
     let text = written(ProgressMode::Plain, |reporter| {
         play(reporter, 46);
         reporter
-            .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(47_000))
+            .pulled(0, &pulled("alpine:3", PullOutcome::Downloaded), at(47_000))
             .unwrap();
         reporter.tick(at(90_000));
     });
@@ -218,7 +218,7 @@ fn a_log_has_pulls_that_were_up_to_date_failed_or_stopped() {
             reporter.start(index, at(0));
         }
         reporter
-            .pulled(0, &pulled("alpine:3", Outcome::UpToDate), at(100))
+            .pulled(0, &pulled("alpine:3", PullOutcome::UpToDate), at(100))
             .unwrap();
         reporter.tick(at(12_000));
         reporter.failed(1, &failure(), false, at(13_000)).unwrap();
@@ -240,7 +240,7 @@ fn json_has_one_object_per_line() {
     let text = written(ProgressMode::Json, |reporter| {
         play(reporter, 46);
         reporter
-            .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(47_000))
+            .pulled(0, &pulled("alpine:3", PullOutcome::Downloaded), at(47_000))
             .unwrap();
         reporter.add(&reference("alpine:4"), vec![origin("mirror.test")]);
         reporter.start(1, at(47_000));
@@ -290,7 +290,7 @@ fn one_line_per_image_stays_on_a_terminal() {
         reporter.start(1, at(0));
         reporter.tick(at(0));
         reporter
-            .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(900))
+            .pulled(0, &pulled("alpine:3", PullOutcome::Downloaded), at(900))
             .unwrap();
         reporter.failed(1, &failure(), false, at(1000)).unwrap();
         reporter.tick(at(1080));
@@ -310,7 +310,7 @@ fn the_silent_form_has_failures_only() {
     let text = written(ProgressMode::Silent, |reporter| {
         play(reporter, 46);
         reporter
-            .pulled(0, &pulled("alpine:3", Outcome::Downloaded), at(47_000))
+            .pulled(0, &pulled("alpine:3", PullOutcome::Downloaded), at(47_000))
             .unwrap();
         reporter.add(&reference("app:1"), vec![origin("mirror.test")]);
         reporter.failed(1, &failure(), false, at(48_000)).unwrap();

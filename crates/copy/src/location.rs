@@ -11,7 +11,7 @@ use windlass_oci::{ImageName, Reference, ReferenceError};
 /// A place that images are in, or are to be in: `docker://alpine:3`, `oci:DIR:TAG`, `oci-archive:FILE`,
 /// `docker-archive:FILE:NAME`, `dir:DIR`, `windlass:NAME`. A plain name is in its registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ImageLocation {
     /// In a registry.
     Registry(Reference),
     /// In the store.
@@ -23,13 +23,13 @@ pub enum Place {
         /// Where they are.
         path: PathBuf,
         /// What the image is called among them.
-        word: Option<String>,
+        ref_name: Option<String>,
     },
 }
 
 /// What is written is no place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlaceError {
+pub enum ImageLocationError {
     /// What should be a name is none.
     #[error(transparent)]
     Name(#[from] ReferenceError),
@@ -60,10 +60,10 @@ const OTHERS: [&str; 5] = [
     "tarball",
 ];
 
-impl FromStr for Place {
-    type Err = PlaceError;
+impl FromStr for ImageLocation {
+    type Err = ImageLocationError;
 
-    fn from_str(text: &str) -> Result<Self, PlaceError> {
+    fn from_str(text: &str) -> Result<Self, ImageLocationError> {
         if let Some(name) = text.strip_prefix("docker://") {
             return Ok(Self::Registry(name.parse()?));
         }
@@ -79,37 +79,39 @@ impl FromStr for Place {
             _ => {
                 if let Some(scheme) = OTHERS.into_iter().find(|other| *other == scheme) {
                     let text = sanitize(text);
-                    return Err(PlaceError::Unknown { text, scheme });
+                    return Err(ImageLocationError::Unknown { text, scheme });
                 }
                 return Ok(Self::Registry(text.parse()?));
             }
         };
         // A directory of one image has no names; a path may well have a colon.
-        let (path, word) = match (kind, rest.split_once(':')) {
+        let (path, ref_name) = match (kind, rest.split_once(':')) {
             (LayoutKind::Directory, _) | (_, None) => (rest, None),
-            (_, Some((path, word))) => (path, Some(word.to_owned())),
+            (_, Some((path, ref_name))) => (path, Some(ref_name.to_owned())),
         };
         if path.is_empty() {
-            return Err(PlaceError::NoPath {
+            return Err(ImageLocationError::NoPath {
                 text: sanitize(text),
             });
         }
         Ok(Self::Files {
             kind,
             path: path.into(),
-            word: word.filter(|word| !word.is_empty()),
+            ref_name: ref_name.filter(|ref_name| !ref_name.is_empty()),
         })
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ImageLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Registry(reference) => f.write_str(&reference.familiar()),
             Self::Store(name) => write!(f, "windlass:{name}"),
-            Self::Files { path, word, .. } => {
+            Self::Files { path, ref_name, .. } => {
                 write!(f, "{}", path.display())?;
-                word.iter().try_for_each(|word| write!(f, ":{word}"))
+                ref_name
+                    .iter()
+                    .try_for_each(|ref_name| write!(f, ":{ref_name}"))
             }
         }
     }
@@ -119,30 +121,34 @@ impl fmt::Display for Place {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Place, PlaceError> {
+    fn parse(text: &str) -> Result<ImageLocation, ImageLocationError> {
         text.parse()
     }
 
     #[test]
     fn places_are_told_apart_by_what_stands_before_the_colon() {
-        let registry = |text: &str| Place::Registry(text.parse().unwrap());
+        let registry = |text: &str| ImageLocation::Registry(text.parse().unwrap());
         assert_eq!(parse("docker://alpine:3"), Ok(registry("alpine:3")));
         assert_eq!(
             parse("localhost:5000/app:1"),
             Ok(registry("localhost:5000/app:1"))
         );
         assert_eq!(parse("alpine:3"), Ok(registry("alpine:3")));
-        let files = |kind, path: &str, word: Option<&str>| {
-            let (path, word) = (path.into(), word.map(str::to_owned));
-            Ok(Place::Files { kind, path, word })
+        let files = |kind, path: &str, ref_name: Option<&str>| {
+            let (path, ref_name) = (path.into(), ref_name.map(str::to_owned));
+            Ok(ImageLocation::Files {
+                kind,
+                path,
+                ref_name,
+            })
         };
         assert_eq!(parse("oci:d"), files(LayoutKind::OciDirectory, "d", None));
         assert_eq!(
             parse("oci:/a/b:v1"),
             files(LayoutKind::OciDirectory, "/a/b", Some("v1"))
         );
-        let word = Some("quay.io/x/app:1");
-        let expected = files(LayoutKind::DockerArchive, "a.tar", word);
+        let ref_name = Some("quay.io/x/app:1");
+        let expected = files(LayoutKind::DockerArchive, "a.tar", ref_name);
         assert_eq!(parse("docker-archive:a.tar:quay.io/x/app:1"), expected);
         assert_eq!(
             parse("oci-archive:a.tar"),
@@ -151,7 +157,7 @@ mod tests {
         assert_eq!(parse("dir:a:b"), files(LayoutKind::Directory, "a:b", None));
         assert_eq!(
             parse("windlass:app"),
-            Ok(Place::Store("app".parse().unwrap()))
+            Ok(ImageLocation::Store("app".parse().unwrap()))
         );
     }
 
