@@ -2,7 +2,7 @@
 "use strict";
 window.onerror = (message) => { document.documentElement.dataset.error = message; };
 
-// All text is put in by textContent, here and nowhere else: what a registry said is no markup.
+// Text is inserted as text nodes only, so that text from a registry cannot become markup.
 const make = (space) => (name, properties = {}, ...inside) => {
   const element = document.createElementNS(space, name);
   for (const [key, value] of Object.entries(properties)) element.setAttribute(key, value);
@@ -38,7 +38,7 @@ const time = (micros) => {
   return seconds < 3600 ? `${Math.floor(seconds / 60)}m ${rest(seconds % 60)}s`
     : `${Math.floor(seconds / 3600)}h ${rest(Math.floor(seconds / 60) % 60)}m`;
 };
-// A round time on the axis.
+// Returns a round interval for the ticks of the time axis.
 const round = (micros) => (micros >= 60e6 ? time(micros)
   : micros >= 1e5 || micros === 0 ? `${Number((micros / 1e6).toFixed(3))} s` : `${Number((micros / 1e3).toFixed(3))} ms`);
 const short = (digest) => digest.split(":").pop().slice(0, 12);
@@ -46,7 +46,7 @@ const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 const isOver = (layer) => layer.state === "done" || layer.state === "exists";
 const length = (span) => (span ? span.to - span.from : 0);
 
-// What was counted, as rates: steps wide enough to be no noise, and few enough to be drawn.
+// Converts counters to rates. The steps are wide enough to smooth noise and few enough to draw.
 const rates = (count) => {
   const samples = data.samples.filter((sample) => count(sample) !== null);
   const steps = Math.min(200, Math.max(10, Math.floor(total / 200e3)));
@@ -79,7 +79,7 @@ const value = (name, moment) => {
   return points[Math.min(points.length - 1, Math.floor((moment / total) * points.length))] || 0;
 };
 
-// The picture.
+// The chart.
 const GUTTER = 178, MARGIN = 14;
 let width = 0;
 const x = (moment) => GUTTER + (moment / total) * (width - GUTTER - MARGIN);
@@ -204,7 +204,7 @@ const draw = () => {
   };
 };
 
-// The words around it.
+// The text around the chart.
 const failure = (what, { message, tried, hint }) => html("div", { class: "failure" },
   html("p", {}, html("b", {}, what), ` ${message}`),
   ...tried.map((other) => html("p", {}, `tried: ${other}`)), ...(hint ? [html("p", {}, `hint: ${hint}`)] : []));
