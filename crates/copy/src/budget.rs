@@ -1,10 +1,10 @@
-//! How much is looked at before it is too much.
+//! Limits on the documents read while an image tree is walked.
 
 use windlass_oci::Digest;
 
 use crate::tree::TreeError;
 
-/// Counts the documents that are read, over all images of one errand, and their bytes: all of them are in memory.
+/// Limits how many documents are read for all images of one copy, and their bytes: all of them are held in memory.
 #[derive(Debug, Default)]
 pub struct Budget {
     documents: usize,
@@ -27,7 +27,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Returns the error that says that there is no end below `root`.
+    /// Returns the error for a tree below `root` that exceeds the limits.
     pub(crate) fn exceeded(root: &Digest) -> TreeError {
         TreeError::TooMany {
             digest: *root,

@@ -1,4 +1,4 @@
-//! What happens while images are carried.
+//! Events of a copy.
 
 use serde::{Deserialize, Serialize};
 use windlass_oci::{Digest, RepositoryName};
@@ -7,11 +7,11 @@ use windlass_operation::{BlockingContext, Event, Merge};
 /// What copying is given: cancellation, the sink for its events, and the runtime for its requests.
 pub type CopyContext = BlockingContext<CopyEvent>;
 
-/// Something that happened.
+/// Something that happened during a copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CopyEvent {
-    /// These blobs are to be carried: their digests and sizes.
+    /// The blobs to transfer, each with its digest and size in bytes.
     Planned(Vec<(Digest, u64)>),
     /// A blob is in another state now.
     Blob {
@@ -20,9 +20,9 @@ pub enum CopyEvent {
         /// Its state.
         status: BlobStatus,
     },
-    /// So many more bytes came of an archive that cannot be read before all of it is here.
+    /// More bytes arrived of an archive that has to be complete before it can be read.
     Received(u64),
-    /// So many more bytes of a blob were carried.
+    /// More bytes of a blob were transferred.
     Moved {
         /// The blob.
         digest: Digest,
@@ -35,27 +35,27 @@ pub enum CopyEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BlobStatus {
-    /// It is to be pushed.
+    /// It is about to be pushed.
     Preparing,
-    /// Others are pushed before it.
+    /// It waits for other pushes.
     Waiting,
-    /// It is being carried.
+    /// Its bytes are being transferred.
     Transferring,
-    /// It was there already.
+    /// The destination already had it.
     Exists,
-    /// The registry took it over from another of its repositories.
+    /// The registry mounted it from another of its repositories.
     Mounted {
         /// From which.
         from: RepositoryName,
     },
-    /// Something failed, and it is tried again from this byte on.
+    /// An attempt failed; the next one continues at `position`.
     Retrying {
         /// From which byte on.
         position: u64,
-        /// What failed; nothing, if the registry only wanted another token.
+        /// The failure; empty if the registry only required another token.
         error: String,
     },
-    /// It is there.
+    /// It is complete at the destination.
     Transferred,
 }
 

@@ -1,4 +1,4 @@
-//! Into archives and directories.
+//! Writes images into archives and directories.
 
 use std::io::{self, Read, Write};
 use std::sync::Mutex;
@@ -15,16 +15,16 @@ use crate::events::{BlobStatus, CopyContext, CopyEvent};
 use crate::push::PushError;
 use crate::source::ContentSource;
 
-/// Why images could not be carried.
+/// Why a copy failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// The copy was cancelled.
     #[error("cancelled")]
     Cancelled,
-    /// They could not be written.
+    /// The archive or directory could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// They could not be pushed.
+    /// The push failed.
     #[error(transparent)]
     Push(#[from] PushError),
 }
@@ -129,7 +129,7 @@ pub fn for_each_parallel<T: Sync, E: Send + From<Cancelled>>(
     }
 }
 
-/// Begins to read a blob that proves itself.
+/// Opens a blob for reading; the reader verifies size and digest.
 pub(crate) fn open<'a>(
     source: &'a dyn ContentSource,
     blob: &Descriptor,

@@ -1,15 +1,15 @@
-//! Carries images from where they are to where they should be, byte for byte.
+//! Copies images between registries, stores, archives and directories, byte for byte.
 //!
-//! A [`Source`] has images: a store, an archive or directory, a registry. [`gather`] finds out what belongs to one of
-//! them; [`to_archive`], [`to_directory`] and [`to_repository`] carry that elsewhere. What takes images in and
-//! unpacks them is the store's affair; [`images`] finds what there is to take.
+//! A [`ContentSource`] provides images: a store, an archive or directory, a registry. [`gather`] collects the documents
+//! and blobs of one of them; [`to_archive`], [`to_directory`] and [`to_repository`] write them to a destination. The
+//! store unpacks the images that it imports; [`images`] lists those that a source offers.
 //!
-//! Everything here blocks. What cancels it, receives its events and runs its requests is a [`CopyContext`].
+//! Everything here blocks. A [`CopyContext`] provides cancellation, the sink for events and the runtime for requests.
 //!
 //! # Invariants
-//! - No byte arrives that was not proved: by [`VerifyingReader`](windlass_layout::VerifyingReader) on its way.
-//! - What names an image is written last, when all that it needs is there.
-//! - Memory is bounded by the number of blobs that move at a time.
+//! - Every byte is verified, by [`VerifyingReader`](windlass_layout::VerifyingReader), before the destination names it.
+//! - The document that names an image is written last, after everything that it refers to.
+//! - Memory is bounded by the number of blobs that are transferred at a time.
 
 mod budget;
 mod events;

@@ -35,7 +35,7 @@ pub enum ArchiveOutput<'a> {
     File(AtomicFile),
     /// A pipe with a name, or a device: what is written to it is gone.
     Device(File),
-    /// Whoever reads.
+    /// A stream, such as a pipe to another process.
     Stream(Box<dyn Write + Send + 'a>),
 }
 
@@ -114,7 +114,7 @@ impl ArchiveOutput<'_> {
         let result = match result {
             Ok(result) => result,
             Err(error) => {
-                // What is left of it is of no use to anybody.
+                // The incomplete output is discarded.
                 drop(out.into_parts());
                 return Err(error);
             }
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(fs::read_dir(top.path()).unwrap().count(), 3);
     }
 
-    /// Whoever reads must notice, however it is compressed.
+    /// A reader of the stream detects the failure with either compression.
     #[test]
     fn a_stream_that_fails_does_not_look_whole() {
         for compression in [ArchiveCompression::Gzip, ArchiveCompression::Zstd] {

@@ -1,7 +1,6 @@
-//! Into a registry.
+//! Pushes images to a registry.
 //!
-//! Blobs first, several at a time; then the manifests that others name, deepest first; what belongs to the images; and
-//! what is named, last.
+//! Blobs first, several at a time; then manifests, children before parents; then artifacts; manifests with a tag last.
 
 mod carry;
 mod feed;
@@ -33,7 +32,7 @@ pub struct PushTarget {
     pub at_once: usize,
     /// A repository of the same registry that may have the blob already.
     pub known: BTreeMap<Digest, RepositoryName>,
-    /// How many bytes are sent in one request at most, unless the registry wants more; all, if it is `None`.
+    /// Maximum bytes sent in one request, unless the registry requires more; `None` for no limit.
     pub chunk: Option<u64>,
 }
 
@@ -55,7 +54,7 @@ pub enum PushError {
 
 /// Why an attempt failed.
 enum Failure {
-    /// The registry did not take it: it says whether another is worth it.
+    /// The registry rejected the request; the error has the next step.
     Registry(RegistryError),
     /// Another would fail as well.
     Last(CopyError),

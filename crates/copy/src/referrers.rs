@@ -14,10 +14,10 @@ use crate::tree::{TreeError, gather_all};
 /// How long a chain of artifacts about artifacts may be.
 const LONGEST_CHAIN: usize = 8;
 
-/// Adds to `batch` what `source` has about its images: artifacts that name a manifest of it as their subject, and
-/// those that are found by tags of its digest, as cosign's. What belongs to these is added, too.
+/// Adds to `batch` the artifacts of its images: those that name one of its manifests as their subject, those under
+/// tags derived from its digest (cosign), and the artifacts of these artifacts.
 ///
-/// What a list names and is not there is left out, and so is what does not say itself that it belongs there.
+/// A listed artifact is skipped if it is missing, or if it does not name the manifest as its subject.
 pub fn gather_referrers(
     source: &dyn ContentSource,
     batch: &mut Batch,

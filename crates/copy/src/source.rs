@@ -19,13 +19,13 @@ pub trait ContentSource: Sync {
     /// Reads a manifest, index or config, proved by its digest; `None` if it is not there.
     fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, SourceError>;
 
-    /// Begins to read a blob from `position` on. Nobody has proved its bytes.
+    /// Opens a blob for reading from `position` on. Its bytes are not verified.
     fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send + '_>>;
 
-    /// Says whether a blob is here for certain.
+    /// Returns whether the source certainly has the blob.
     fn has(&self, blob: &Descriptor) -> bool;
 
-    /// Returns what is listed as belonging to the manifest `subject`. Nobody has proved that it does.
+    /// Returns the artifacts that are listed for the manifest `subject`. Their subject is not verified.
     fn referrers(&self, subject: &Digest) -> Result<Vec<Artifact>, SourceError>;
 }
 

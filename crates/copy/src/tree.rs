@@ -29,7 +29,7 @@ pub struct SourceImage {
     pub descriptor: Descriptor,
     /// The manifest's bytes.
     pub bytes: Vec<u8>,
-    /// What they say.
+    /// The parsed manifest.
     pub manifest: ImageManifest,
     /// The config's bytes.
     pub config_bytes: Vec<u8>,
@@ -141,9 +141,9 @@ pub fn images(
     choose(found, root, choice)
 }
 
-/// Finds what has to be carried so that the image that `root` leads to is whole elsewhere.
+/// Collects the documents and blobs of the image that `root` leads to.
 ///
-/// With [`ImageChoice::All`] that is everything below `root`, artifacts included; what is not there is left out.
+/// [`ImageChoice::All`] includes everything below `root`, artifacts as well; missing documents are skipped.
 pub fn gather(
     source: &dyn ContentSource,
     root: &Descriptor,
@@ -154,7 +154,7 @@ pub fn gather(
     let links = document(source, root)?;
     let is_index = !links.manifests.is_empty() || root.media_type.is_index();
     let root = match choice {
-        // Of one image alone it is looked whether it is for the platform that is wanted.
+        // The platform of a single image is checked, too.
         ImageChoice::One(platform) if is_index || platform.is_some() => {
             let image = images(source, root, choice, budget)?.swap_remove(0);
             batch.add(image.descriptor.digest, image.bytes)?;

@@ -1,11 +1,11 @@
-//! Things that take time to let go of.
+//! Drops large values on a blocking thread.
 
 use std::ops::Deref;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-/// A value whose end has to do with the disk: wherever it is dropped, it goes on a thread that may block.
+/// A value that is dropped on a thread that may block, because dropping it removes files.
 #[derive(Debug)]
 pub(crate) struct BlockingDrop<T: Send + 'static> {
     /// Taken when it is dropped.

@@ -1,13 +1,12 @@
-//! Brings the bytes of one blob into its partial blob, with as many attempts as it takes.
+//! Downloads one blob into its partial blob, with retries.
 //!
-//! One connection fetches the blob from front to back. Where that is slow and the blob is large, others help
-//! it: each asks for one stretch after the other. All of them write at their places; who follows reads behind
-//! the first gap.
+//! One connection fetches the blob from front to back. If that is slow and the blob is large, further connections fetch
+//! ranges of it. Each writes at its own offset; the reader stays behind the first gap.
 //!
 //! # Invariants
-//! - What has arrived is kept between attempts, endpoints and connections, and never asked for again.
-//! - A helper that fails hurts nobody: its stretch is fetched by another. Only the first connection's failure
-//!   is the attempt's, and decides what comes next.
+//! - Received bytes are kept between attempts, endpoints and connections, and never requested again.
+//! - The failure of an extra connection is harmless: another one fetches its range. Only a failure of the first
+//! connection ends the attempt.
 //! - When [`Download::run`] has returned, no thread writes any more.
 
 mod connection_scaler;
@@ -37,7 +36,7 @@ use range_connections::RangeConnections;
 
 pub use connection_scaler::SplitPolicy;
 
-/// Less than this is no progress, unless it is the rest: who brings a byte a connection is not making any.
+/// Fewer bytes than this are no progress, unless they are the rest of the blob.
 const PROGRESS: u64 = 16 << 10;
 
 /// One blob's download.
@@ -70,10 +69,10 @@ enum NextAttempt {
 }
 
 impl Download<'_> {
-    /// Downloads until the blob is whole, from whoever in `line` delivers it.
+    /// Downloads until the blob is complete, from the endpoints of `queue`.
     ///
-    /// The slot is given back while nothing is downloaded: during pauses (DM-11), and at the end. Who drops
-    /// this future before it is done has yet to wait for [`Download::writes`].
+    /// The slot is released while nothing is downloaded: during pauses (DM-11), and at the end. A caller that drops this
+    /// future early has to wait for [`Download::writes`].
     pub(crate) async fn run(self, slot: Slot, queue: &mut EndpointQueue) -> Result<(), LayerError> {
         let mut slot = Some(slot);
         let mut attempts = Attempts::new(self.retry);
@@ -122,8 +121,7 @@ impl Download<'_> {
         self.writes.reopen();
     }
 
-    /// Waits for a slot, and for the time that the endpoint asked to be left alone, whichever transfer it
-    /// said so to; the slot is given back meanwhile.
+    /// Waits for a slot, and for the pause that the endpoint requested in any transfer; the slot is released meanwhile.
     async fn acquire_slot_after_pause(
         &self,
         mut slot: Option<Slot>,
@@ -146,8 +144,7 @@ impl Download<'_> {
         }
     }
 
-    /// Fetches what is missing, with as many connections as help. Says, too, whether anything came, and whether
-    /// by several.
+    /// Fetches what is missing. Also returns whether anything was received, and whether over several connections.
     async fn attempt(&self, queue: &EndpointQueue) -> (Result<(), Interruption>, (bool, bool)) {
         let connections = RangeConnections::new(self, queue);
         let ended = self
@@ -189,23 +186,22 @@ impl Download<'_> {
                 if self.writer.is_complete() {
                     return Ok(());
                 }
-                // Somebody left a stretch behind.
+                // An extra connection left a gap.
                 first.set(connections.run_first(scaler.is_shared()));
                 is_first_done = false;
             }
         }
     }
 
-    /// Tells whether parts may be asked for: of a registry, and where nobody is to be held back.
+    /// Returns whether ranges may be requested: only from a registry, and without a rate limit.
     fn can_split(&self, queue: &EndpointQueue) -> bool {
         queue.supports_ranges() && !self.limits.are_set()
     }
 }
 
-/// Decides what follows a failed attempt, and moves the line on if it is another endpoint.
+/// Decides what follows a failed attempt, and advances the queue if it is another endpoint.
 ///
-/// A mirror that delivers nothing is left at once. One that was cut off is asked for the rest first: it has
-/// what is wanted.
+/// A mirror that sent nothing is abandoned at once. One whose response was cut off gets a request for the rest first.
 fn next(
     queue: &mut EndpointQueue,
     attempts: &mut Attempts,

@@ -1,7 +1,7 @@
-//! Who delivers one blob: the endpoints that have it, one after the other, until it is whole.
+//! The queue of endpoints to download one blob from.
 //!
-//! What one has delivered is kept when the next is asked: the blob's digest says in the end whether it was
-//! right. If it was not, those who delivered are not asked for it again (T29: one bad blob a mirror).
+//! Bytes from one endpoint are kept when the next one is tried: the digest of the whole blob verifies them. If it does
+//! not match, the endpoints that sent them are not used for the blob again (T29: one bad blob a mirror).
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -14,21 +14,21 @@ use windlass_registry::{BlobStream, EndpointFault, ForeignUrl, Origin, RegistryE
 use crate::error::EndpointsError;
 use crate::sources::{EndpointNeed, Sources};
 
-/// Those who are asked for one blob.
+/// The endpoints of one blob: the current one and those to try after it.
 #[derive(Debug)]
 pub(crate) struct EndpointQueue {
     sources: Sources,
     current: BlobEndpoint,
     left: VecDeque<BlobEndpoint>,
-    /// Who delivered bytes of the blob as it is now.
+    /// The endpoints that sent bytes of the blob as it is now.
     delivered: Vec<BlobEndpoint>,
-    /// Whether bytes of several answers were put together, be they an earlier pull's.
+    /// Whether the bytes come from several responses, including those of an earlier pull.
     is_combined: bool,
-    /// Why those before were left.
+    /// The errors of the endpoints tried before.
     failed: Vec<Arc<RegistryError>>,
 }
 
-/// One who may have the blob.
+/// An endpoint that may have the blob.
 #[derive(Clone, Debug)]
 pub(crate) enum BlobEndpoint {
     /// An endpoint of the image's registry.
@@ -37,23 +37,23 @@ pub(crate) enum BlobEndpoint {
     Foreign(ForeignUrl),
 }
 
-/// What tells one deliverer from another.
+/// Identity of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum EndpointKey {
     Origin(Origin),
     Url(ForeignUrl),
 }
 
-/// Who is not asked for the blob again, because what came from there was wrong.
+/// Endpoints that are not tried again because they sent wrong bytes.
 #[derive(Debug, Default)]
 pub(crate) struct ExcludedEndpoints {
     keys: Vec<EndpointKey>,
-    /// Whether what comes now has to come in one piece.
+    /// Whether the blob has been fetched anew in a single response.
     pub(crate) tried_single_response: bool,
 }
 
 impl EndpointQueue {
-    /// Lines up who can be asked for the blob of `descriptor`; `None` if nobody is left.
+    /// Queues the endpoints for the blob of `descriptor`; `None` if all are excluded.
     pub(crate) fn new(
         sources: &Sources,
         descriptor: &Descriptor,
@@ -81,17 +81,17 @@ impl EndpointQueue {
         })
     }
 
-    /// Returns who is asked at the moment.
+    /// Returns the current endpoint.
     pub(crate) fn current(&self) -> &BlobEndpoint {
         &self.current
     }
 
-    /// Returns how long who is asked at the moment wants to be left alone.
+    /// Returns how long the current endpoint must not be used yet.
     pub(crate) fn remaining_pause(&self) -> Option<Duration> {
         self.sources.remaining_pause(&self.current.origin())
     }
 
-    /// Begins to fetch the blob, at `offset`, from who is asked at the moment.
+    /// Starts to fetch the blob at `offset` from the current endpoint.
     pub(crate) async fn open(
         &self,
         descriptor: &Descriptor,
@@ -106,12 +106,12 @@ impl EndpointQueue {
         }
     }
 
-    /// Tells whether who is asked at the moment may be asked for parts.
+    /// Returns whether the current endpoint may get range requests.
     pub(crate) fn supports_ranges(&self) -> bool {
         matches!(self.current, BlobEndpoint::Endpoint(_))
     }
 
-    /// Begins to fetch a part of the blob; `None` if who is asked at the moment cannot do that.
+    /// Starts to fetch a range of the blob; `None` if the current endpoint does not support ranges.
     pub(crate) async fn open_range(
         &self,
         descriptor: &Descriptor,
@@ -123,18 +123,17 @@ impl EndpointQueue {
         }
     }
 
-    /// Notes that some of the blob is here already.
+    /// Records that part of the blob is from an earlier pull.
     pub(crate) fn record_resumed_bytes(&mut self) {
         self.is_combined = true;
     }
 
-    /// Tells whether bytes of several answers were put together.
+    /// Returns whether the bytes come from several responses.
     pub(crate) fn has_combined_responses(&self) -> bool {
         self.is_combined
     }
 
-    /// Notes that bytes came from who is asked at the moment; whether they were put to others, or came in
-    /// several answers themselves, is said by `with_others`.
+    /// Records that the current endpoint sent bytes; `with_others` if they were combined with those of other responses.
     pub(crate) fn record_delivery(&mut self, with_others: bool) {
         self.is_combined |= with_others;
         let key = self.current.key();
@@ -143,7 +142,7 @@ impl EndpointQueue {
         }
     }
 
-    /// Goes on to the next whom `error` lets be asked; tells whether there is one.
+    /// Advances to the next endpoint that `error` permits; returns whether there is one.
     pub(crate) fn advance(&mut self, error: &Arc<RegistryError>) -> bool {
         let leads_to = |to: &BlobEndpoint| match (&self.current, to) {
             (BlobEndpoint::Endpoint(from), BlobEndpoint::Endpoint(to)) => {
@@ -166,7 +165,7 @@ impl EndpointQueue {
         true
     }
 
-    /// Says why nobody delivered: the last error, and those before.
+    /// Returns the last error with those before it.
     pub(crate) fn take_error(&mut self, error: Arc<RegistryError>) -> EndpointsError {
         EndpointsError {
             error,
@@ -174,17 +173,15 @@ impl EndpointQueue {
         }
     }
 
-    /// Tells whether there is somebody to ask after this one.
+    /// Returns whether another endpoint is left.
     pub(crate) fn has_next(&self) -> bool {
         !self.left.is_empty()
     }
 
-    /// Draws the consequences of a blob that is not what its digest says; tells whether it is worth
-    /// fetching it again.
+    /// Records that the blob does not match its digest; returns whether to fetch it again.
     ///
-    /// Who alone delivered it is to blame. Mirrors that had a part in it are not asked for it again. The
-    /// registry is asked once more if the blob was put together of several answers (DL-9); what it
-    /// delivers in one piece stands.
+    /// An endpoint that alone sent the blob gets the fault recorded. Mirrors that sent any of it are excluded. The registry
+    /// is tried once more if the blob was combined from several responses (DL-9); its single response is final.
     pub(crate) fn record_wrong_bytes(self, excluded: &mut ExcludedEndpoints) -> bool {
         if let [BlobEndpoint::Endpoint(only)] = &self.delivered[..] {
             let origin = only.endpoint().origin();
@@ -206,7 +203,7 @@ impl EndpointQueue {
 }
 
 impl BlobEndpoint {
-    /// Returns the scheme, host and port that are asked.
+    /// Returns the scheme, host and port that requests go to.
     pub(crate) fn origin(&self) -> Origin {
         match self {
             Self::Endpoint(repository) => repository.endpoint().origin().clone(),
@@ -223,7 +220,7 @@ impl BlobEndpoint {
         }
     }
 
-    /// Tells whether nobody stands behind this one who knows better.
+    /// Returns whether this is the registry itself, after which there is no better endpoint.
     pub(crate) fn is_registry(&self) -> bool {
         match self {
             Self::Endpoint(repository) => !repository.endpoint().is_mirror(),

@@ -22,10 +22,10 @@ pub enum PullError {
     /// The text is not a reference.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// The registry and its mirrors did not answer, or answered no.
+    /// The registry and its mirrors failed or rejected the request.
     #[error(transparent)]
     Registry(#[from] EndpointsError),
-    /// Nobody is configured who could be asked (FB-8).
+    /// No endpoint is configured for this need (FB-8).
     #[error("no endpoint of {registry} is configured to {need}")]
     NoEndpoint {
         /// The registry.
@@ -44,7 +44,7 @@ pub enum PullError {
         /// The manifest.
         digest: Digest,
     },
-    /// The manifest of schema 1 is broken, or not the one that was asked for (S1-1..S1-6).
+    /// The manifest of schema 1 is malformed, or not the requested one (S1-1..S1-6).
     #[error("the manifest of Docker's schema 1")]
     Schema1(#[from] Schema1Error),
     /// What was made of a manifest of schema 1 is not a manifest.
@@ -53,7 +53,7 @@ pub enum PullError {
     /// A reference by digest leads to a manifest of schema 1 with another (MF-2).
     #[error("the manifest has the digest {actual}, not {expected}")]
     Digest {
-        /// The one that was asked for.
+        /// The requested one.
         expected: Digest,
         /// The one that came.
         actual: Digest,
@@ -107,7 +107,7 @@ pub enum PullError {
         /// What the tar hashed to.
         actual: DiffId,
     },
-    /// The reference's registry has no address that could be asked.
+    /// The registry of the reference has no usable address.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
     /// A document in the store could not be read.
@@ -124,12 +124,12 @@ pub enum PullError {
     Commit(#[from] CommitError),
 }
 
-/// Why no endpoint of a registry gave what it was asked for: one error each.
+/// Why every endpoint of a registry failed: one error each.
 #[derive(Debug)]
 pub struct EndpointsError {
     /// The registry's own: what it comes down to.
     pub error: Arc<RegistryError>,
-    /// Those of the other endpoints that were asked, in their order.
+    /// The errors of the other endpoints, in the order of the attempts.
     pub others: Vec<Arc<RegistryError>>,
 }
 

@@ -1,4 +1,4 @@
-//! ImageLayers that have arrived, for every pull that needs them while any of them goes on.
+//! Fetched layers, shared by all pulls that need them while any of those pulls runs.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,11 +15,11 @@ use crate::layer::FetchedLayer;
 pub(crate) enum AvailableLayer {
     /// It was fetched, and is not visible yet.
     Fetched(Fetched),
-    /// It was held by the time it was asked for.
+    /// The store had it when the transfer started.
     Stored(Layer),
 }
 
-/// A layer that was fetched, for all who wanted it.
+/// A fetched layer, shared by all pulls that need it.
 pub(crate) type Fetched = Arc<BlockingDrop<FetchedLayer>>;
 
 /// By digest and size of the blob.
@@ -39,7 +39,7 @@ impl FetchedLayers {
         Self { layers, over }
     }
 
-    /// Takes note of a layer, for as long as somebody has it.
+    /// Adds a layer; it stays available while any pull holds it.
     pub(crate) fn insert(&self, layer: FetchedLayer) -> AvailableLayer {
         let key = (*layer.blob.digest(), layer.blob.size());
         let layer = Arc::new(BlockingDrop::new(layer, &self.over));
@@ -49,7 +49,7 @@ impl FetchedLayers {
         AvailableLayer::Fetched(layer)
     }
 
-    /// Returns the layer of a blob, if somebody has it.
+    /// Returns the layer of a blob, if any pull holds it.
     pub(crate) fn get(&self, blob: &Descriptor) -> Option<AvailableLayer> {
         let layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
         let layer = layers.get(&(blob.digest, blob.size))?.upgrade()?;
@@ -58,7 +58,7 @@ impl FetchedLayers {
 }
 
 impl AvailableLayer {
-    /// Has nothing of it kept for a pull to come, if this one does not need it.
+    /// Discards the blob so that no later pull resumes from it.
     pub(crate) fn discard_blob(&self) {
         if let Self::Fetched(layer) = self {
             layer.blob.discard();

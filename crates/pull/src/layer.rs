@@ -1,15 +1,13 @@
-//! One layer's transfer: from a blob in a registry to a verified, unpacked draft.
+//! Downloads, verifies and unpacks one layer: from a blob in a registry to a draft in the store.
 //!
-//! **The blob file is the queue.** The download appends to the partial blob; a thread follows behind it,
-//! hashing, decompressing and applying what has arrived. A slow disk does not stall the wire, and memory
-//! does not depend on the size of anything.
+//! **The blob file is the queue.** The download appends to the partial blob; a thread reads behind it, and hashes,
+//! decompresses and applies what has arrived. A slow disk does not stall the download, and memory does not depend on
+//! the size of the layer.
 //!
 //! # Invariants
-//! - A [`FetchedLayer`] exists only if size and digest of the whole blob are those of the descriptor. Its
-//!   diff ID is what the tar was seen to hash to, whatever any config says; who needs a certain one
-//!   compares.
-//! - When the work returns, for whatever reason, its thread has ended and nothing but the finished drafts
-//!   is left of it.
+//! - A [`FetchedLayer`] exists only if size and digest of the whole blob match the descriptor. Its diff ID is computed
+//! from the tar; callers compare it with the config.
+//! - When the work returns, for whatever reason, its thread has ended and only finished drafts are left.
 
 use std::io::{self, Read};
 use std::pin::pin;
@@ -72,7 +70,7 @@ pub(crate) struct FetchedLayer {
 /// Why a layer could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
-    /// Nobody delivered the blob, or nobody said that it may be had.
+    /// No endpoint delivered the blob, or granted access to it.
     #[error(transparent)]
     Download(EndpointsError),
     /// The partial blob could not be begun.
@@ -93,7 +91,7 @@ pub enum LayerError {
     /// No endpoint is configured to pull from.
     #[error("no endpoint is configured to pull from")]
     NoEndpoint,
-    /// Nobody waited for it any more.
+    /// All watchers left.
     #[error("cancelled")]
     Cancelled,
 }
@@ -116,7 +114,7 @@ enum TransferStart {
     Slot(Slot),
 }
 
-/// One way to the blob: those in the line, one after the other.
+/// One attempt at the blob, over the endpoints of the queue.
 struct FetchAttempt<'a> {
     fetcher: &'a LayerFetcher,
     job: &'a Job<LayerProgress>,
@@ -127,7 +125,7 @@ struct FetchAttempt<'a> {
     split: SplitPolicy,
 }
 
-/// Counts what is read, for whoever watches.
+/// Counts the bytes read, for the watchers.
 struct CountingReader {
     reader: IngestReader,
     counters: Arc<ByteCounters>,
@@ -200,7 +198,7 @@ impl LayerFetcher {
         Ok(held.map(AvailableLayer::Stored))
     }
 
-    /// Fetches until what came is right, or nobody is left who could do better (T29, DL-9).
+    /// Fetches until the blob is correct, or no better endpoint is left (T29, DL-9).
     async fn fetch_verified(
         &self,
         job: &Job<LayerProgress>,
@@ -317,17 +315,17 @@ impl FetchAttempt<'_> {
             writes: writes.clone(),
         };
         let (sources, queue) = (self.sources, &mut self.queue);
-        // Everybody has the empty one.
+        // The empty blob needs no proof of access.
         let is_complete = writer.is_complete() && descriptor.size > 0;
         let download = async move {
             if is_complete {
-                // Nobody will be asked for a byte of it; that it may be had is asked all the same.
+                // No byte is fetched, so access to the blob has to be proved.
                 sources.check_access(descriptor).await?;
             }
             download.run(slot, queue).await
         };
 
-        // Both have to come to their end: who follows may be through while the end of the answer is out.
+        // Both have to end: unpacking may finish before the response does.
         let fetched = tokio::select! {
             biased;
             () = job.cancelled() => Err(LayerError::Cancelled),
@@ -341,7 +339,7 @@ impl FetchAttempt<'_> {
         fetched
     }
 
-    /// Tells what is here from an earlier transfer.
+    /// Reports the bytes from an earlier transfer.
     fn resume(&mut self, ingest: &Ingest, counters: &Arc<ByteCounters>) {
         let bytes = ingest.stored_bytes();
         counters.downloaded.store(bytes, Ordering::Relaxed);
@@ -365,7 +363,7 @@ impl FetchAttempt<'_> {
         drop(gone.await);
     }
 
-    /// Tells whether `error` may come of bytes that are not the blob's, so that others may have the right ones.
+    /// Returns whether `error` may be caused by wrong bytes, so that another endpoint may have the right ones.
     fn may_have_wrong_bytes(&self, error: &LayerError) -> bool {
         match error {
             LayerError::Verify(_) => true,
@@ -386,7 +384,7 @@ impl UnpackTask {
         self.ingest.cancel();
         self.stop.cancel();
         if !self.task.is_finished() {
-            // Its outcome is that it was told to stop, or came too late.
+            // The outcome is irrelevant: the task was cancelled, or ended too late.
             drop(self.task.await);
         }
     }
@@ -446,10 +444,10 @@ pub(crate) fn layer_metadata(unpacked: UnpackedLayer) -> LayerMetadata {
     }
 }
 
-/// Says whose fault it was that a layer could not be unpacked.
+/// Classifies an unpack error.
 ///
-/// Bytes that are not those of the digest make an archive fail first; the right thing to say is that
-/// the digest is wrong. To know, the rest has to be read.
+/// Wrong bytes usually make the archive fail before the digest is checked. The rest is read to report the digest
+/// mismatch in that case.
 fn classify_unpack_error(error: UnpackError, mut reader: IngestReader) -> LayerError {
     if error.origin() != UnpackErrorOrigin::Layer || io::copy(&mut reader, &mut io::sink()).is_err()
     {
@@ -477,12 +475,12 @@ fn find_stored(store: &Store, descriptor: &Descriptor) -> Result<Option<Layer>, 
     }
 }
 
-/// Tells whether the layer itself is broken, whoever delivered it.
+/// Returns whether the layer itself is malformed, whatever endpoint sent it.
 fn is_malformed_layer(error: &LayerError) -> bool {
     matches!(error, LayerError::Unpack(error) if error.origin() == UnpackErrorOrigin::Layer)
 }
 
-/// Tells whether whoever delivered has more than the descriptor says: then what came is not its blob.
+/// Returns whether the endpoint has more bytes than the descriptor: then they are not those of its blob.
 fn is_oversized(error: &LayerError) -> bool {
     let LayerError::Download(EndpointsError { error, .. }) = error else {
         return false;

@@ -1,11 +1,10 @@
-//! Turns a reference into a verified, unpacked, tagged image.
+//! Pulls an image: turns a reference into a verified, unpacked, tagged image.
 //!
-//! [`Puller::pull`] reads as the table of contents: resolve, plan, fetch, commit. What it is at is told by
-//! [`PullEvent`]s; what it found, or why it failed, by its outcome. Dropping the future of a pull is leaving
-//! it: transfers that nobody else waits for stop, and nothing of the image becomes visible. Only one that is
-//! committing already goes on to its end; [`Puller::idle`] waits for that, too.
+//! [`Puller::pull`] resolves the reference, plans the layers, fetches them and commits the image. [`PullEvent`]s report
+//! its progress. Dropping the future of a pull cancels it: transfers without other watchers stop, and nothing of the
+//! image becomes visible. A commit that has started still completes; [`Puller::idle`] waits for it, too.
 //!
-//! [`Remote`] asks registries without any store.
+//! [`Remote`] queries registries without a store.
 
 mod blocking_drop;
 mod commit;
@@ -68,15 +67,15 @@ pub use windlass_transfer::Throttle;
 /// How a [`Puller`] goes about its work.
 #[derive(Clone, Debug)]
 pub struct PullerConfig {
-    /// How registries are to be spoken to.
+    /// Endpoints, TLS, proxies and timeouts of registries.
     pub registry: RegistryConfig,
     /// ImageLayers that download at a time, over all pulls; 0 for no limit (TM-7).
     pub downloads: usize,
     /// ImageLayers that unpack at a time, over all pulls; 0 for as many as there are threads for.
     pub unpacks: usize,
-    /// Whose the unpacked files become.
+    /// Ownership of unpacked files.
     pub ownership: Ownership,
-    /// When to try again.
+    /// When and how often failed requests are retried.
     pub retry: RetryPolicy,
     /// When a large blob is fetched over several connections.
     pub split: SplitPolicy,
@@ -95,7 +94,7 @@ pub struct PullRequest {
     pub reference: Reference,
     /// The platform to choose from an index; this machine's where it is `None`.
     pub platform: Option<Platform>,
-    /// Who asks. Pulls of the same caller share their tokens.
+    /// The credentials that requests are sent with. Pulls of the same caller share tokens.
     pub caller: Caller,
     /// How fast the bytes of this pull may come; it can be changed while it runs.
     pub throttle: Throttle,
@@ -113,22 +112,22 @@ impl From<Reference> for PullRequest {
     }
 }
 
-/// What a pull brought.
+/// The result of a pull.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pulled {
-    /// The reference, as asked for; with `latest` where it had neither tag nor digest.
+    /// The requested reference, with `latest` if it had neither tag nor digest.
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub reference: Reference,
     /// The digest of the index or manifest that it names.
     pub digest: Digest,
     /// The image.
     pub image_id: ImageId,
-    /// The image's platform, as its config says it.
+    /// The image's platform, from its config.
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub platform: Platform,
     /// Whether anything changed.
     pub outcome: PullOutcome,
-    /// The endpoint that said what the reference names: the registry, or a mirror of it.
+    /// The endpoint that resolved the reference: the registry, or a mirror of it.
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub endpoint: Origin,
     /// Bytes of layers that were downloaded for it.

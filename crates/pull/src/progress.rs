@@ -1,4 +1,4 @@
-//! Where a layer's transfer stands, for whoever watches it.
+//! State of a layer's transfer, for its watchers.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use windlass_transfer::Job;
 use crate::events::LayerStatus;
 use crate::sources::Sources;
 
-/// Milestones that are kept for watchers who look seldom.
+/// How many milestones are kept for slow watchers.
 const KEPT: usize = 16;
 
-/// Where a layer's transfer stands, for whoever watches it.
+/// State of a layer's transfer, for its watchers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LayerProgress {
     /// The last milestones, the latest at the end.
@@ -21,7 +21,7 @@ pub(crate) struct LayerProgress {
     pub(crate) number: u64,
     /// Byte counts, which move between milestones.
     pub(crate) counters: Arc<ByteCounters>,
-    /// In whose name it runs, once it does.
+    /// The endpoints and credentials that the transfer runs with, once it has started.
     pub(crate) sources: Option<Sources>,
 }
 
@@ -36,9 +36,9 @@ pub(crate) struct ByteCounters {
     pub(crate) is_verifying: AtomicBool,
 }
 
-/// What a job can tell its watchers.
+/// Reports milestones to the watchers of a job.
 pub(crate) trait ReportMilestone {
-    /// Tells a milestone.
+    /// Reports a milestone.
     fn report(&self, milestone: LayerStatus);
 }
 
@@ -49,7 +49,7 @@ impl ReportMilestone for Job<LayerProgress> {
 }
 
 impl LayerProgress {
-    /// Returns the milestones after the first `told`, as far as they are kept.
+    /// Returns the milestones after the first `reported`, as far as they are kept.
     pub(crate) fn since(&self, reported: u64) -> impl Iterator<Item = &LayerStatus> {
         let new = usize::try_from(self.number.saturating_sub(reported)).unwrap_or(usize::MAX);
         let kept = self.recent.len();

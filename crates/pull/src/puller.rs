@@ -45,7 +45,7 @@ pub struct Puller {
     /// Over the pulls from one registry, by its name.
     throttles: Mutex<HashMap<String, Throttle>>,
     fetcher: LayerFetcher,
-    /// By digest and announced size: who lies about a blob's size does not share it with those who do not.
+    /// By digest and announced size: pulls that announce different sizes of one blob do not share a transfer.
     transfers: Transfers<(Digest, u64), LayerProgress, LayerOutcome>,
     /// Every commit, and every layer that came, holds a receiver until it is over.
     pub(crate) pending: Sender<()>,
@@ -106,16 +106,16 @@ impl Puller {
         })
     }
 
-    /// From now on speaks to registries as `config` says; pulls that run already are not disturbed.
+    /// Replaces the configuration of registries; running pulls keep theirs.
     ///
-    /// All of it or, if it does not work out, nothing (EP-8, EP-9).
+    /// If the new configuration is invalid, nothing changes (EP-8, EP-9).
     pub fn reconfigure(&self, config: RegistryConfig) -> Result<(), ClientError> {
         let remote = Remote::new(config, self.fetcher.retry)?;
         *self.remote.write().unwrap_or_else(PoisonError::into_inner) = remote;
         Ok(())
     }
 
-    /// Returns what registries are asked through at the moment.
+    /// Returns the current client of registries.
     pub fn remote(&self) -> Remote {
         let remote = self.remote.read().unwrap_or_else(PoisonError::into_inner);
         remote.clone()
@@ -191,7 +191,7 @@ impl Puller {
         self.throttle.set(rate);
     }
 
-    /// Changes how fast bytes may come in pulls from `registry`, whoever delivers them.
+    /// Changes the rate limit of pulls from `registry`, including downloads from its mirrors.
     pub fn set_registry_rate(&self, registry: &str, rate: RateLimit) {
         self.throttle_of(registry).set(rate);
     }
@@ -291,7 +291,7 @@ impl Puller {
         blocking_result(task::spawn_blocking(move || Ok(store.partial_blobs()?))).await
     }
 
-    /// Brings every missing layer here, bases first, if there is room for them. The first failure ends all.
+    /// Fetches all missing layers, bases first, if there is space for them. The first failure ends the fetch.
     pub(crate) async fn fetch(
         &self,
         context: &PullContext<'_>,
@@ -323,7 +323,7 @@ impl Puller {
         Ok(layers)
     }
 
-    /// Waits for a layer. What another pull asks for is had when this one has proved that it may have it, too.
+    /// Waits for a layer. A layer that another pull fetches is used once this pull has proved its access to the blob.
     async fn watch(
         &self,
         context: &PullContext<'_>,
@@ -352,7 +352,7 @@ impl Puller {
                     let source = Arc::new(source);
                     return Err(PullError::Layer { digest, source });
                 }
-                // It was another pull's registry that failed; ours is yet to be asked.
+                // The registry of another pull failed; this pull tries its own.
                 Err(Err(PullError::Layer { .. })) if !is_ours => {}
                 Err(Err(error)) => return Err(error),
             }
@@ -389,7 +389,7 @@ fn throttles(rates: &BTreeMap<String, NonZeroU64>) -> HashMap<String, Throttle> 
     rates.iter().map(throttle).collect()
 }
 
-/// Tells whether the transfer runs for somebody who may read what `sources` may: then nothing is to be proved.
+/// Returns whether the transfer has the same access as `sources`, so that no proof is needed.
 fn has_access(watcher: &Watcher<LayerProgress, LayerOutcome>, sources: &Sources) -> bool {
     let of_transfer = watcher.progress().sources;
     of_transfer.is_some_and(|other| other.has_same_access(sources))

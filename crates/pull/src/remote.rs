@@ -1,4 +1,4 @@
-//! Asks registries what they have, without pulling anything.
+//! Queries registries without pulling anything.
 
 use bytes::Bytes;
 use windlass_oci::{Digest, Manifest, Platform, Reference, RepositoryName, Tag};
@@ -15,7 +15,7 @@ use crate::retry::RetryPolicy;
 use crate::schema1;
 use crate::sources::{EndpointNeed, Sources};
 
-/// Registries and their mirrors, with nothing kept of what they say. Cheap to clone.
+/// Registries and their mirrors, without a store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Remote {
     client: Client,
@@ -29,12 +29,12 @@ pub struct FoundManifest {
     pub digest: Digest,
     /// The exact bytes; of a manifest of schema 1, with its signatures.
     pub bytes: Bytes,
-    /// The endpoint that said what the reference names.
+    /// The endpoint that resolved the reference.
     pub endpoint: Endpoint,
 }
 
 impl Remote {
-    /// Makes one that speaks to registries as `config` says. Nothing is connected yet.
+    /// Makes a client of registries with this configuration. It connects on first use.
     pub fn new(config: RegistryConfig, retry: RetryPolicy) -> Result<Self, ClientError> {
         let client = Client::new(config)?;
         Ok(Self { client, retry })

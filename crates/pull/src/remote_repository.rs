@@ -1,4 +1,4 @@
-//! Reads what a repository has, to carry it elsewhere than into a store.
+//! Reads a repository in order to copy it elsewhere than into a store.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct RemoteRepository {
     retry: RetryPolicy,
 }
 
-/// A blob on its way, whoever delivers it. Nobody has proved its bytes.
+/// A blob being downloaded. Its bytes are not verified.
 #[derive(Debug)]
 pub struct RemoteBlob {
     queue: EndpointQueue,
@@ -82,9 +82,9 @@ impl RemoteRepository {
         Ok(response.await?.content)
     }
 
-    /// Begins to fetch a blob from `position` on. Nothing is sent before the first byte is asked for.
+    /// Starts to fetch a blob from `position` on. The request is sent when the first byte is read.
     ///
-    /// `None` if nobody can be asked.
+    /// `None` if no endpoint can be used.
     pub fn blob(&self, descriptor: &Descriptor, position: u64) -> Option<RemoteBlob> {
         Some(RemoteBlob {
             queue: EndpointQueue::new(&self.sources, descriptor, &ExcludedEndpoints::default())?,
@@ -135,7 +135,7 @@ impl RemoteBlob {
         stream.next_chunk().await
     }
 
-    /// Leaves out what came before: who cannot begin in the middle begins at the beginning.
+    /// Skips bytes that were received before: a server without ranges sends the blob from its start.
     fn skip_received(&self, mut chunk: Bytes) -> Bytes {
         let end = self.stream.as_ref().map_or(0, BlobStream::position);
         let begin = end.saturating_sub(chunk.len() as u64);

@@ -1,8 +1,7 @@
-//! From a reference to one image's manifest and config.
+//! Resolves a reference to the manifest and config of one image.
 //!
-//! A document that is asked for by digest and is in the store already is not fetched: its digest says
-//! all that a registry could. What the *reference* names is always asked: by HEAD where it named something
-//! before, so that an image which is up to date costs one small request.
+//! A stored document that is requested by digest is not fetched. What the *reference* names is always requested: by HEAD
+//! if it named something before, so that an image which is up to date costs one small request.
 
 use bytes::Bytes;
 use windlass_oci::{
@@ -37,7 +36,7 @@ pub(crate) struct ResolvedImage {
 /// What a reference names, before anything is made of it.
 #[derive(Debug)]
 pub(crate) struct NamedManifest {
-    /// Who said so.
+    /// The endpoint that resolved it.
     pub(crate) endpoint: Endpoint,
     pub(crate) content: ManifestContent,
 }
@@ -75,7 +74,7 @@ impl RawDocument {
     }
 }
 
-/// Asks the endpoints of a repository, and the store before them.
+/// Reads documents from the store, or else from the endpoints of a repository.
 pub(crate) struct Resolver<'a> {
     pub(crate) sources: &'a Sources,
     /// What is here already, if that is of any interest.
@@ -89,10 +88,10 @@ struct IndexEntry {
 }
 
 impl Resolver<'_> {
-    /// Finds out what `target` names.
+    /// Resolves `target`.
     ///
-    /// `is_name_stored` says that it named something when it was asked for before. Then it is enough to ask for the
-    /// digest, and if that is still the same nothing else is asked for (MF-3, ST-5).
+    /// With `has_stored_name`, the target named something before. Then its digest is requested, and nothing else if that is
+    /// still the same (MF-3, ST-5).
     pub(crate) async fn resolve_name(
         &self,
         target: &TagOrDigest,
@@ -158,7 +157,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Checks that a manifest which no index led to is for `platform`, if one is asked for.
+    /// Checks that a manifest outside an index is for `platform`, if one is requested.
     pub(crate) async fn check_manifest_platform(
         &self,
         manifest: &ImageManifest,
@@ -171,8 +170,7 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    /// Asks for the digest of what `target` names, by HEAD. `None` where nobody says it: then the document
-    /// itself has to be asked for.
+    /// Fetches the digest of `target` by HEAD. `None` if no endpoint sends it: then the document has to be fetched.
     pub(crate) async fn fetch_digest(
         &self,
         target: &TagOrDigest,
@@ -209,10 +207,9 @@ impl Resolver<'_> {
         Ok(NamedManifest { endpoint, content })
     }
 
-    /// Tells whether `digest` named something in this very repository before.
+    /// Returns whether `digest` named something in this repository before.
     ///
-    /// What came from elsewhere is not enough: who says no more than a digest has not shown that he may read
-    /// what it stands for (C7, D13).
+    /// Content from other repositories does not count: a digest alone does not prove access to it (C7, D13).
     fn was_named_before(&self, digest: &Digest) -> Result<bool, PullError> {
         let Some(store) = self.store else {
             return Ok(false);
@@ -319,7 +316,7 @@ impl Resolver<'_> {
     }
 }
 
-/// Tells whether `name` leads to an image that is here.
+/// Returns whether `name` leads to a stored image.
 pub(crate) fn is_name_stored(store: &Store, name: &Reference) -> Result<bool, PullError> {
     match store.image(&ImageName::Reference(name.clone())) {
         Ok(_) => Ok(true),
@@ -328,7 +325,7 @@ pub(crate) fn is_name_stored(store: &Store, name: &Reference) -> Result<bool, Pu
     }
 }
 
-/// A tag means what those say who may; a digest means the same everywhere.
+/// Only endpoints that may resolve tags are used for a tag; a digest means the same everywhere.
 fn need(target: &TagOrDigest) -> EndpointNeed {
     match target {
         TagOrDigest::Tag(_) => EndpointNeed::Resolve,
@@ -360,7 +357,7 @@ fn check_size(descriptor: &Descriptor, bytes: &Bytes) -> Result<(), PullError> {
     })
 }
 
-/// A manifest that no index led to says its platform in the config only.
+/// Checks the platform of a manifest outside an index, which is in its config only.
 pub(crate) fn check_platform(
     wanted: &Platform,
     found: &Platform,

@@ -11,9 +11,9 @@ pub struct RetryPolicy {
     pub attempts: u32,
     /// The first pause; each further one is twice as long.
     pub first_pause: Duration,
-    /// No pause is longer, except where a server asked for one.
+    /// No pause is longer, except where a server requested one.
     pub longest_pause: Duration,
-    /// A server that asks for a longer pause than this is taken at its word: the pull stops and says so.
+    /// The pull fails if a server requests a longer pause than this.
     pub longest_requested_pause: Duration,
     /// How much longer a pause may be than it would be, in percent: by chance, so that not all come back at once.
     pub jitter: u32,
@@ -39,8 +39,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Returns the policy for what a person waits for before anything is seen to happen: manifests,
-    /// tags, configs.
+    /// Returns the policy for manifests, tags and configs, which a user waits for before any progress is visible.
     pub(crate) fn for_documents(self) -> Self {
         let attempts = self.attempts.min(3);
         Self {
@@ -95,7 +94,7 @@ impl Attempts {
 }
 
 impl Attempts {
-    /// Never shorter than `pause`: a server's own word is kept.
+    /// Returns `pause` or longer, never shorter.
     fn jittered(&self, pause: Duration) -> Duration {
         match self.policy.jitter {
             0 => pause,

@@ -1,9 +1,8 @@
-//! The endpoints of a repository, and the order in which they are asked.
+//! The endpoints of a repository, and the order in which they are tried.
 //!
-//! Mirrors come first, those that have failed lately after the others; the registry itself is the last
-//! word. From a mirror every failure that another endpoint could mend leads on (FB-13), from the registry
-//! only what [`RegistryError::falls_back`] allows: nothing that was answered over TLS leads to plain http
-//! (FB-4).
+//! Mirrors come first, those with recent failures after the others; the registry itself comes last. A failure of a
+//! mirror leads to the next endpoint (FB-13), one of the registry only if [`RegistryError::falls_back`] allows it:
+//! nothing that was answered over TLS leads to plain http (FB-4).
 
 use std::collections::HashSet;
 use std::fmt;
@@ -29,24 +28,24 @@ pub(crate) struct Sources {
     caller: Caller,
     repositories: Vec<Repository>,
     retry: RetryPolicy,
-    /// Who is told of setbacks.
+    /// Receives the setbacks.
     events: Option<PullEvents>,
-    /// The mirrors that others are asked before, as far as this repository is concerned.
+    /// Mirrors that are tried after the others, for this repository.
     demoted: Arc<Mutex<HashSet<Origin>>>,
 }
 
-/// What an endpoint is asked for.
+/// What an endpoint is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointNeed {
     /// A manifest by digest, or a blob.
     Pull,
     /// What a tag stands for, or which tags there are.
     Resolve,
-    /// To take an image. Mirrors are not asked for that.
+    /// Pushing an image. Mirrors are not used for that.
     Push,
 }
 
-/// What came, and from whom.
+/// A response, with the endpoint that sent it.
 #[derive(Debug)]
 pub(crate) struct EndpointResponse<T> {
     pub(crate) endpoint: Endpoint,
@@ -75,7 +74,7 @@ impl Sources {
         })
     }
 
-    /// Returns who can be asked for what is needed, the best first.
+    /// Returns the endpoints that serve this need, the best first.
     pub(crate) fn usable_endpoints(&self, need: EndpointNeed) -> Vec<Repository> {
         let able = self.repositories.iter().filter(|repository| {
             let capabilities = repository.endpoint().capabilities();
@@ -95,8 +94,7 @@ impl Sources {
         queue
     }
 
-    /// Has others asked before `endpoint` from now on, if it is a mirror: what it costs that it fails, be it
-    /// with an honest no, it costs once.
+    /// Moves a mirror behind the other endpoints, so that its failure costs only one request.
     pub(crate) fn demote(&self, endpoint: &Endpoint) {
         if endpoint.is_mirror() {
             let mut demoted = self.demoted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,7 +102,7 @@ impl Sources {
         }
     }
 
-    /// Tells whether tags are best resolved by another endpoint than the one that content is fetched from.
+    /// Returns whether tags are resolved by another endpoint than content is fetched from.
     pub(crate) fn has_separate_resolver(&self) -> bool {
         let best = |need| {
             self.usable_endpoints(need)
@@ -133,12 +131,12 @@ impl Sources {
         &self.name
     }
 
-    /// Returns how long `origin` wants to be left alone, as it said to any request.
+    /// Returns the rest of the pause that `origin` requested.
     pub(crate) fn remaining_pause(&self, origin: &Origin) -> Option<Duration> {
         self.client.pause(origin)
     }
 
-    /// Asks one after the other for something small, until one answers.
+    /// Sends a small request to one endpoint after the other, until one succeeds.
     pub(crate) async fn try_each<T, F>(
         &self,
         need: EndpointNeed,
@@ -174,9 +172,9 @@ impl Sources {
         Err(summarize_failures(failed).map_or_else(|| self.no_endpoint(need), PullError::Registry))
     }
 
-    /// Asks one endpoint as often as it is worth it.
+    /// Sends a request to one endpoint, with retries.
     ///
-    /// A mirror before another endpoint is asked once: the other is nearer than the next try.
+    /// A mirror before another endpoint gets one attempt: the next endpoint is faster than a retry.
     async fn try_endpoint<T, F>(
         &self,
         repository: &Repository,
@@ -206,9 +204,9 @@ impl Sources {
         }
     }
 
-    /// Finds out whether the blob of `descriptor` may be read, by asking for it in the caller's own name.
+    /// Proves access to the blob of `descriptor` by a request with the caller's credentials.
     ///
-    /// That another has it, or has had it, does not say so (DM-6, D13).
+    /// Access of another caller, or a stored blob, is no proof (DM-6, D13).
     pub(crate) async fn check_access(&self, descriptor: &Descriptor) -> Result<(), LayerError> {
         let (digest, size) = (descriptor.digest, descriptor.size);
         for url in self.foreign_urls(descriptor) {
@@ -233,12 +231,12 @@ impl Sources {
         }
     }
 
-    /// Tells whether what `other` may read is what this may.
+    /// Returns whether `other` has the same access.
     pub(crate) fn has_same_access(&self, other: &Self) -> bool {
         self.name == other.name && self.caller.is_same(&other.caller)
     }
 
-    /// Waits while `endpoint` wants to be left alone, if that is not too long: then it is asked, and says so.
+    /// Waits for the pause that `endpoint` requested, unless it is too long: then the request is sent and reports it.
     async fn wait_for_pause(&self, endpoint: &Endpoint, policy: RetryPolicy) {
         while let Some(pause) = self.remaining_pause(endpoint.origin()) {
             if pause > policy.longest_requested_pause {
@@ -282,7 +280,7 @@ impl fmt::Display for EndpointNeed {
     }
 }
 
-/// Says why nobody answered. The registry's own word counts most: of its addresses, the first's.
+/// Combines the failures of all endpoints. The error is that of the registry's first address if it was tried.
 fn summarize_failures(mut failed: Vec<(&Endpoint, Arc<RegistryError>)>) -> Option<EndpointsError> {
     let of_registry = failed
         .iter()

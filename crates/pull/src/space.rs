@@ -1,4 +1,4 @@
-//! Whether there is room for what is to come, before the first byte of it does.
+//! Checks for free disk space before a pull downloads any byte.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::plan::MissingLayer;
 use crate::progress::ByteCounters;
 use crate::puller::{Puller, blocking_result};
 
-/// What the transfers that run have yet to write.
+/// Bytes that running transfers still have to write.
 #[derive(Debug, Default)]
 pub(crate) struct SpaceReservations(Mutex<HashMap<(Digest, u64), Weak<ByteCounters>>>);
 
@@ -35,7 +35,7 @@ pub struct NoSpace {
 }
 
 impl SpaceReservations {
-    /// Notes a transfer that begins.
+    /// Reserves the space of a transfer, until its counters are dropped.
     pub(crate) fn reserve(&self, digest: Digest, size: u64, counters: &Arc<ByteCounters>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, counters| counters.strong_count() > 0);
@@ -58,7 +58,7 @@ impl SpaceReservations {
 }
 
 impl Puller {
-    /// Checks that there is room for `missing`. Partial blobs of other images have to make room for it.
+    /// Checks that there is space for `missing`. Partial blobs of other images are removed if it is needed.
     pub(crate) async fn ensure_space(
         &self,
         missing: &[MissingLayer],
@@ -93,7 +93,7 @@ impl Puller {
     }
 }
 
-/// Returns how many bytes have to be written for `missing`, at least, that nobody is writing yet.
+/// Returns the minimum number of bytes to write for `missing`, without those that running transfers write.
 fn needed(
     missing: &[MissingLayer],
     partials: &[PartialBlob],

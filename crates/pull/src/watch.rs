@@ -1,4 +1,4 @@
-//! Tells the events of one layer's transfer, and waits for its outcome.
+//! Reports the events of one layer's transfer, and waits for its outcome.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,10 +14,10 @@ use crate::layer::{LayerError, LayerOutcome};
 use crate::plan::MissingLayer;
 use crate::progress::LayerProgress;
 
-/// How often byte counts are told (PG-2).
+/// Interval of byte counts (PG-2).
 const TICK: Duration = Duration::from_millis(100);
 
-/// What was told last.
+/// The state that was reported last.
 #[derive(Debug, Default)]
 struct ReportedState {
     milestones: u64,
@@ -48,7 +48,7 @@ pub(crate) async fn layer(
         .filter(|expected| *expected != arrived.diff_id())
     {
         let actual = arrived.diff_id();
-        // Whoever is wrong, it is nothing to go on with.
+        // Either the manifest or the config is wrong: the bytes cannot be used.
         arrived.discard_blob();
         return Err(PullError::DiffId {
             digest,
@@ -62,7 +62,7 @@ pub(crate) async fn layer(
             skipped_devices: layer.skipped.devices,
             skipped_xattrs: layer.skipped.xattrs,
         },
-        // Another pull has told what could not be taken over.
+        // The pull that fetched the layer has reported skipped items.
         AvailableLayer::Stored(layer) => LayerStatus::Unpacked {
             size: layer.size(),
             skipped_devices: 0,
@@ -72,14 +72,14 @@ pub(crate) async fn layer(
     Ok(arrived)
 }
 
-/// Tells each milestone as it comes and byte counts at every tick, until the outcome is there.
+/// Reports each milestone at once and byte counts at every tick, until the outcome arrives.
 async fn follow(
     watcher: &mut Watcher<LayerProgress, LayerOutcome>,
     report: impl Fn(LayerStatus),
 ) -> Result<LayerOutcome, Abandoned> {
     let mut ticks = time::interval(TICK);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Skip);
-    // One who joins late is told at once where the job stands, and nothing of what was before.
+    // A late watcher gets the current state at once, without earlier milestones.
     let mut reported = ReportedState {
         milestones: watcher.progress().number.saturating_sub(1),
         ..ReportedState::default()
@@ -99,7 +99,7 @@ async fn follow(
 }
 
 impl ReportedState {
-    /// Tells what has changed since.
+    /// Reports what has changed since.
     fn catch_up(&mut self, progress: &LayerProgress, report: impl Fn(LayerStatus)) {
         let downloaded = progress.counters.downloaded.load(Ordering::Relaxed);
         let unpacked = progress.counters.unpacked.load(Ordering::Relaxed);
@@ -111,11 +111,10 @@ impl ReportedState {
         let is_verifying = progress.counters.is_verifying.load(Ordering::Relaxed);
         let mut news = progress.since(self.milestones);
         let is_downloaded = self.is_downloaded || news.any(|it| *it == LayerStatus::Downloaded);
-        // In this order, whoever was faster.
+        // Verification is reported after the download, whichever was recorded first.
         let is_verifying = is_downloaded && is_verifying;
         let milestones: Vec<_> = progress.since(self.milestones).cloned().collect();
-        // Bytes move behind those that were here before and after a connection is asked for, and before whatever
-        // else can happen.
+        // Byte counts are reported after `Resumed` and `Connecting`, and before all other milestones.
         let is_connecting = matches!(milestones.last(), Some(LayerStatus::Connecting { .. }));
         let is_resumed = |milestone: &_| matches!(milestone, LayerStatus::Resumed { .. });
         let before = match is_connecting {

@@ -1,4 +1,4 @@
-//! One blob on its way to a registry.
+//! Uploads one blob to a registry.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use crate::source::ContentSource;
 
 /// Blobs up to this size are sent in one request, for there is nothing to go on with.
 const SMALL: u64 = 1 << 20;
-/// How often the same bytes are sent because the registry wanted another token first.
+/// How often the same bytes are sent because the registry first required another token.
 const MOST_TOKENS: usize = 2;
-/// For how long a registry is waited for that is told to forget what it has.
+/// Timeout of the request that cancels an upload.
 const FORGET: Duration = Duration::from_millis(500);
 
 /// One blob on its way.
@@ -31,12 +31,12 @@ pub(super) struct Carrying<'a> {
 }
 
 impl Carrying<'_> {
-    /// Carries it, as often as it takes and is worth it.
+    /// Uploads the blob, with retries.
     pub(super) fn carry(&self) -> Result<(), CopyError> {
         let mut upload = None;
         let carried = self.persist(&mut upload);
         if let Some(left) = upload {
-            // Whoever gives up says so, and waits for nobody.
+            // A failed upload is cancelled, with a short timeout.
             let forget = async { time::timeout(FORGET, left.cancel()).await };
             if self.context.runtime().block_on(forget).is_err() {
                 tracing::debug!(digest = %self.blob.digest, "an upload is left behind");
@@ -59,7 +59,7 @@ impl Carrying<'_> {
                 return Err(PushError::from(error).into());
             }
             let position = self.resume(upload)?;
-            // Further than ever: one who goes to and fro gets nowhere.
+            // Only an offset beyond all earlier ones counts as progress.
             if position > furthest {
                 furthest = position;
                 attempts.progressed();
@@ -72,7 +72,7 @@ impl Carrying<'_> {
         }
     }
 
-    /// Asks how far the broken upload got. One that cannot be gone on with is begun anew.
+    /// Queries how far the interrupted upload got. An upload that cannot be resumed starts anew.
     fn resume(&self, upload: &mut Option<Upload>) -> Result<u64, CopyError> {
         let Some(broken) = upload else { return Ok(0) };
         match PushTarget::wait(broken.resume(), self.context) {
@@ -85,7 +85,7 @@ impl Carrying<'_> {
         }
     }
 
-    /// Carries it, or what is missing of it.
+    /// Uploads the blob, or its missing rest.
     fn attempt(&self, upload: &mut Option<Upload>) -> Result<BlobStatus, Failure> {
         let (to, blob) = (self.to, self.blob);
         if upload.is_none() {
@@ -125,7 +125,7 @@ impl Carrying<'_> {
         PushTarget::wait(upload.finish(), self.context)
     }
 
-    /// Reads `length` bytes from `offset` on, while `send` sends them; and once more if that is asked for.
+    /// Reads `length` bytes from `offset` on while `send` sends them, and repeats that if the registry requires it.
     fn feed(
         &self,
         offset: u64,

@@ -40,7 +40,7 @@ impl Feed<'_> {
         })
     }
 
-    /// Reads until all is read, or nobody sends any more.
+    /// Reads until everything is read, or the receiver is dropped.
     fn run(mut self, pieces: &Sender<io::Result<Bytes>>, moved: &impl Fn(u64)) -> io::Result<()> {
         let mut left = self.length;
         while left > 0 {

@@ -1,4 +1,4 @@
-//! A repository in a registry.
+//! A repository in a registry as the source of a copy.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};

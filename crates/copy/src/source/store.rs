@@ -1,4 +1,4 @@
-//! A store, and the images in it as they can leave it.
+//! A store as the source of a copy.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -64,7 +64,7 @@ impl StoreSource {
         })
     }
 
-    /// Says whether every blob that the manifest of `image` names is held.
+    /// Returns whether the store has every blob that the manifest of `image` names.
     fn is_whole(&self, image: &Image) -> Result<bool, SourceError> {
         for layer in &image.layers {
             if self.store.blob(&layer.blob)?.is_none() {

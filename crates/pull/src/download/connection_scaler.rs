@@ -1,7 +1,7 @@
-//! How many connections one blob is worth.
+//! Decides how many connections download one blob.
 //!
-//! More than one help where a single one is slower than the line: far away, or stored back by who sends. RemoteReason
-//! they cost. So each is tried: it stays the last one unless the blob comes clearly faster for it.
+//! Several connections help if a single one is slower than the network: over long distances, or if the server limits
+//! each. Otherwise they only cost. So connections are added one at a time, until one brings no clear gain.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub struct SplitPolicy {
     pub connections: usize,
     /// What is missing of a blob must be at least so much for a second connection, in bytes.
     pub from: u64,
-    /// What one of several connections asks for at a time, in bytes; at least 1.
+    /// Bytes that one of several connections requests at a time; at least 1.
     pub chunk: u64,
     /// For how long the rate is measured before another connection is tried. What would be here within twice
     /// that time anyway is left to the connections that there are.
@@ -72,12 +72,12 @@ impl ConnectionScaler {
         }
     }
 
-    /// Tells whether another connection may be worth a try, now or later.
+    /// Returns whether another connection may be worth a try, now or later.
     pub(super) fn can_add(&self) -> bool {
         !self.is_at_limit && self.extra + 1 < self.split.connections
     }
 
-    /// Tells whether others than the first have been at work.
+    /// Returns whether extra connections have been used.
     pub(super) fn is_shared(&self) -> bool {
         self.before > 0
     }
@@ -94,14 +94,14 @@ impl ConnectionScaler {
         }
     }
 
-    /// Tells, once, whether a helper has left a stretch behind.
+    /// Returns whether an extra connection has left a gap, and resets that.
     pub(super) fn take_lost_range(&mut self) -> bool {
         std::mem::take(&mut self.has_lost_range)
     }
 
-    /// Decides whether another connection is to be tried, and counts it.
+    /// Decides whether another connection is tried, and counts it.
     ///
-    /// `stored` and `missing` are bytes; while somebody else `is_waiting` for a slot, nobody gets a second one.
+    /// `stored` and `missing` are bytes. No connection is added while other transfers wait for a slot (`is_waiting`).
     pub(super) fn try_add(
         &mut self,
         now: Instant,

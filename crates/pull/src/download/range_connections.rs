@@ -67,8 +67,8 @@ impl<'a> RangeConnections<'a> {
         (by_first || by_extra, by_extra)
     }
 
-    /// Fills whatever nobody else does, from the first gap on: with one request for all of it or, while others
-    /// help, for a chunk at a time.
+    /// Fetches what no other connection does, from the first gap on: with one request for all of it or, beside extra
+    /// connections, a chunk at a time.
     pub(super) async fn run_first(&self, mut is_shared: bool) -> Result<(), Interruption> {
         let download = self.download;
         loop {
