@@ -11,7 +11,7 @@ pub struct Budget {
     bytes: usize,
 }
 
-/// How many documents are read. Every index says how many it has itself.
+/// How many documents are read. An index itself bounds its number of entries.
 const MOST_DOCUMENTS: usize = 8192;
 /// How many bytes they have together.
 const MOST_BYTES: usize = 256 << 20;

@@ -41,7 +41,7 @@ pub fn to_archive(
     let mut current = None;
     let mut open =
         |blob: &Descriptor| -> io::Result<Box<dyn Read + '_>> { Ok(open(source, blob, context)?) };
-    let mut told = |step| match step {
+    let mut report = |step| match step {
         ArchiveEvent::BlobStarted(digest) => {
             current = Some(digest);
             status(context, digest, BlobStatus::Transferring);
@@ -52,7 +52,7 @@ pub fn to_archive(
         }
         ArchiveEvent::BlobFinished(digest) => status(context, digest, BlobStatus::Transferred),
     };
-    let written = ArchiveWriter::new(kind, out).write(batch, &mut open, &mut told);
+    let written = ArchiveWriter::new(kind, out).write(batch, &mut open, &mut report);
     written.map_err(|error| unless_cancelled(error, context))
 }
 

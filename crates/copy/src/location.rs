@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_told_apart_by_what_stands_before_the_colon() {
+    fn the_scheme_before_the_colon_selects_the_location() {
         let registry = |text: &str| ImageLocation::Registry(text.parse().unwrap());
         assert_eq!(parse("docker://alpine:3"), Ok(registry("alpine:3")));
         assert_eq!(
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_says_why() {
+    fn invalid_locations_are_rejected() {
         let error = parse("oci:").unwrap_err().to_string();
         assert_eq!(error, r#""oci:" has no path behind the colon"#);
         let error = parse("docker-daemon:app:1").unwrap_err().to_string();

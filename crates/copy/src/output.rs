@@ -43,7 +43,7 @@ pub enum ArchiveOutput<'a> {
 const BUFFER: usize = 64 << 10;
 
 impl ArchiveCompression {
-    /// Returns what the ending of a file's name asks for.
+    /// Returns the compression that the extension of a file name stands for.
     pub fn of_name(path: &Path) -> Self {
         let name = path.to_string_lossy().to_lowercase();
         let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
@@ -71,8 +71,8 @@ impl ArchiveOutput<'_> {
     /// Begins a file at `path`; a link there is followed to the file that it stands for.
     pub fn at(path: &Path) -> Result<Self, WriteError> {
         let begun = match fs::metadata(path) {
-            Ok(facts) if facts.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-            Ok(facts) if facts.is_file() => fs::canonicalize(path)
+            Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Ok(metadata) if metadata.is_file() => fs::canonicalize(path)
                 .and_then(|path| AtomicFile::create(&path))
                 .map(Self::File),
             // What is no file is nothing to be put in place of.

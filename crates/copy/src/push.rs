@@ -2,7 +2,7 @@
 //!
 //! Blobs first, several at a time; then manifests, children before parents; then artifacts; manifests with a tag last.
 
-mod carry;
+mod blob_upload;
 mod feed;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ use crate::events::{BlobStatus, CopyContext};
 use crate::files::{CopyError, for_each_parallel, plan, status};
 use crate::referrers::described;
 use crate::source::ContentSource;
-use carry::Carrying;
+use blob_upload::BlobUpload;
 
 /// A repository that images are pushed to.
 #[derive(Clone, Debug)]
@@ -79,13 +79,13 @@ pub fn to_repository(
         }
     }
     for_each_parallel(&blobs, to.at_once, context.cancellation(), |blob| {
-        let carrying = Carrying {
+        let upload = BlobUpload {
             to,
             source,
             blob,
             context,
         };
-        carrying.carry()
+        upload.run()
     })?;
     for (digest, targets) in order(batch, tags) {
         let bytes = &batch.documents[&digest];

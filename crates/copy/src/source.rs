@@ -44,7 +44,7 @@ pub enum SourceError {
     /// The copy was cancelled.
     #[error("cancelled")]
     Cancelled,
-    /// A document has another size than its descriptor says.
+    /// A document has another size than its descriptor requires.
     #[error("{digest} has {actual} bytes, its descriptor says {expected}")]
     Size {
         /// The document.

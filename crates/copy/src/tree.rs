@@ -33,7 +33,7 @@ pub struct SourceImage {
     pub manifest: ImageManifest,
     /// The config's bytes.
     pub config_bytes: Vec<u8>,
-    /// What they say.
+    /// The parsed config.
     pub config: ImageConfig,
     /// The indexes that led to it, the outermost first.
     pub indexes: Vec<(Digest, Arc<[u8]>)>,

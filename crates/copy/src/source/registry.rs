@@ -12,15 +12,15 @@ use windlass_registry::{RawManifest, TagOrDigest, referrers_tag};
 use super::{ContentSource, SourceError, check_size};
 use crate::events::CopyContext;
 
-/// A repository whose images are carried elsewhere.
+/// A repository whose images are copied.
 #[derive(Clone, Debug)]
 pub struct RegistrySource {
     repository: RemoteRepository,
     context: CopyContext,
 }
 
-/// With what the tags end by which cosign finds what belongs to a manifest.
-const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
+/// Suffixes of the tags under which cosign stores artifacts of a manifest.
+const COSIGN_SUFFIXES: [&str; 3] = ["sig", "att", "sbom"];
 
 /// Reads a blob as it is fetched: the next piece when the last one is used up. The connection is read ahead of that by
 /// its own task and by the kernel; a queue between gained no time, and took 4 MiB for each blob.
@@ -41,15 +41,15 @@ impl RegistrySource {
 
     /// Finds what `target` names; `None` if it is of Docker's schema 1, which is not carried.
     pub fn root(&self, target: &TagOrDigest) -> Result<Option<Descriptor>, SourceError> {
-        let found = self.ask(self.repository.document(target))?;
+        let found = self.wait(self.repository.document(target))?;
         Ok(found.map(|found| described(&found)))
     }
 
-    fn ask<T>(
+    fn wait<T>(
         &self,
-        question: impl Future<Output = Result<T, PullError>>,
+        request: impl Future<Output = Result<T, PullError>>,
     ) -> Result<T, SourceError> {
-        Ok(self.context.wait(question)??)
+        Ok(self.context.wait(request)??)
     }
 }
 
@@ -58,20 +58,20 @@ impl ContentSource for RegistrySource {
         let is_manifest = descriptor.media_type.is_manifest() || descriptor.media_type.is_index();
         if is_manifest || descriptor.media_type == MediaType::Unspecified {
             let target = TagOrDigest::Digest(descriptor.digest);
-            let found = self.ask(self.repository.document(&target))?;
+            let found = self.wait(self.repository.document(&target))?;
             let Some(found) = found else { return Ok(None) };
             check_size(descriptor, &found.bytes)?;
             return Ok(Some(found.bytes.into()));
         }
-        let bytes = self.ask(self.repository.small_blob(descriptor))?;
+        let bytes = self.wait(self.repository.small_blob(descriptor))?;
         Ok(Some(bytes.into()))
     }
 
     fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send + '_>> {
         let fetch = self.repository.blob(blob, position);
-        let nobody = || io::Error::other("no endpoint is configured to pull from");
+        let no_endpoint = || io::Error::other("no endpoint is configured to pull from");
         Ok(Box::new(Fetching {
-            blob: fetch.ok_or_else(nobody)?,
+            blob: fetch.ok_or_else(no_endpoint)?,
             piece: Bytes::new(),
             context: &self.context,
         }))
@@ -82,15 +82,15 @@ impl ContentSource for RegistrySource {
     }
 
     fn referrers(&self, subject: &Digest) -> Result<Vec<Artifact>, SourceError> {
-        let listed = self.ask(self.repository.referrers(subject))?;
+        let listed = self.wait(self.repository.referrers(subject))?;
         let listed = listed.into_iter().map(|root| Artifact { root, tag: None });
         let mut found: Vec<_> = listed.collect();
-        for ending in COSIGN {
+        for ending in COSIGN_SUFFIXES {
             let tag = format!("{}.{ending}", referrers_tag(subject));
             let tag: Tag = tag
                 .parse()
                 .expect("a tag that has become no longer than 128");
-            if let Some(tagged) = self.ask(self.repository.tagged(&tag))? {
+            if let Some(tagged) = self.wait(self.repository.tagged(&tag))? {
                 let root = described(&tagged);
                 found.push(Artifact {
                     root,

@@ -11,11 +11,11 @@ use windlass_store::{Image, ReadError, Store};
 
 use super::{ContentSource, SourceError, check_size};
 
-/// A store whose images are carried elsewhere.
+/// A store whose images are copied.
 #[derive(Debug)]
 pub struct StoreSource {
     store: Arc<Store>,
-    /// Manifests that were made for images whose own blobs are not held.
+    /// Manifests that were made for images whose own blobs are not stored.
     made: HashMap<Digest, Vec<u8>>,
 }
 

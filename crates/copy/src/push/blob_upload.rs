@@ -23,16 +23,16 @@ const MOST_TOKENS: usize = 2;
 const FORGET: Duration = Duration::from_millis(500);
 
 /// One blob on its way.
-pub(super) struct Carrying<'a> {
+pub(super) struct BlobUpload<'a> {
     pub(super) to: &'a PushTarget,
     pub(super) source: &'a dyn ContentSource,
     pub(super) blob: &'a Descriptor,
     pub(super) context: &'a CopyContext,
 }
 
-impl Carrying<'_> {
+impl BlobUpload<'_> {
     /// Uploads the blob, with retries.
-    pub(super) fn carry(&self) -> Result<(), CopyError> {
+    pub(super) fn run(&self) -> Result<(), CopyError> {
         let mut upload = None;
         let carried = self.persist(&mut upload);
         if let Some(left) = upload {
