@@ -6,7 +6,7 @@
 //! # Invariants
 //! - Received bytes are kept between attempts, endpoints and connections, and never requested again.
 //! - The failure of an extra connection is harmless: another one fetches its range. Only a failure of the first
-//! connection ends the attempt.
+//!   connection ends the attempt.
 //! - When [`Download::run`] has returned, no thread writes any more.
 
 mod connection_scaler;

@@ -6,7 +6,7 @@
 //!
 //! # Invariants
 //! - A [`FetchedLayer`] exists only if size and digest of the whole blob match the descriptor. Its diff ID is computed
-//! from the tar; callers compare it with the config.
+//!   from the tar; callers compare it with the config.
 //! - When the work returns, for whatever reason, its thread has ended and only finished drafts are left.
 
 use std::io::{self, Read};

@@ -69,9 +69,9 @@ pub use windlass_transfer::Throttle;
 pub struct PullerConfig {
     /// Endpoints, TLS, proxies and timeouts of registries.
     pub registry: RegistryConfig,
-    /// ImageLayers that download at a time, over all pulls; 0 for no limit (TM-7).
+    /// Layers that download at a time, over all pulls; 0 for no limit (TM-7).
     pub downloads: usize,
-    /// ImageLayers that unpack at a time, over all pulls; 0 for as many as there are threads for.
+    /// Layers that unpack at a time, over all pulls; 0 for as many as there are threads for.
     pub unpacks: usize,
     /// Ownership of unpacked files.
     pub ownership: Ownership,

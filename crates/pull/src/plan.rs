@@ -55,7 +55,7 @@ pub enum PlanError {
     /// They disagree about the number of layers.
     #[error("the manifest has {layers} layers, the config {diff_ids} diff IDs")]
     LayerCount {
-        /// ImageLayers in the manifest.
+        /// Layers in the manifest.
         layers: usize,
         /// Diff IDs in the config.
         diff_ids: usize,

@@ -29,7 +29,7 @@ use crate::sources::Sources;
 use crate::space::SpaceReservations;
 use crate::{PullRequest, Pulled, PullerConfig, watch};
 
-/// ImageLayers that unpack at a time, at most. Each has a thread of tokio's pool (of 512, usually) to itself, and
+/// Layers that unpack at a time, at most. Each has a thread of tokio's pool (of 512, usually) to itself, and
 /// waits on it for bytes that other threads of the pool have to write.
 const MAX_UNPACKS: usize = 256;
 

@@ -18,7 +18,7 @@ pub struct PullView {
     name: String,
     phase: PullPhase,
     platform: Option<Platform>,
-    /// ImageLayers that are fetched, each once, in the order of the image.
+    /// Layers that are fetched, each once, in the order of the image.
     layers: Vec<LayerView>,
     /// Where each blob stands in `layers`.
     places: HashMap<Digest, usize>,
@@ -50,7 +50,7 @@ pub enum PullPhase {
     Resolving,
     /// The manifest is known, the plan is not.
     Planning,
-    /// ImageLayers move.
+    /// Layers move.
     Moving,
     /// All layers are here; the image is being made durable and visible.
     Committing,

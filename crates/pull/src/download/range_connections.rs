@@ -1,4 +1,4 @@
-//! Fills stretches of a blob with what connections download_and_unpack.
+//! Fetches ranges of a blob over one or several connections.
 
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
