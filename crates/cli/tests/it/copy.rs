@@ -77,7 +77,10 @@ fn a_whole_index_is_copied_between_registries() {
     --- stderr
     Copied from.test/app:1 to registry.test/far/app:2
     ");
-    assert!(!windlass.root().exists(), "nothing goes through the store");
+    assert!(
+        !windlass.root().exists(),
+        "a copy between registries needs no store"
+    );
     let json = windlass
         .command(["copy", "--all", "--json", &source, &destination])
         .output()
@@ -201,7 +204,7 @@ fn referrers_are_copied_on_request() {
     }
     assert!(
         !has(&last, "app", &subject.replace(':', "-")),
-        "it lists them itself"
+        "the registry has a referrers API"
     );
     // Referrers do not get in the way of other commands.
     windlass.stdout([

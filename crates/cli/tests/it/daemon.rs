@@ -21,10 +21,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use windlass_testing::Registry;
 
-use crate::harness::{PLATFORM, Windlass};
-
-/// A generous limit: no wait in these tests takes this long unless the test has failed.
-const TOO_LONG: Duration = Duration::from_secs(120);
+use crate::harness::{DEADLINE, PLATFORM, Windlass};
 
 /// A running daemon, its log and its notifications to the service manager.
 pub(crate) struct TestDaemon {
@@ -47,7 +44,7 @@ impl TestDaemon {
         let (notify, log) = (windlass.path("notify"), windlass.path("log"));
         drop(fs::remove_file(&notify));
         let notifications = UnixDatagram::bind(&notify).unwrap();
-        notifications.set_read_timeout(Some(TOO_LONG)).unwrap();
+        notifications.set_read_timeout(Some(DEADLINE)).unwrap();
         let child = command
             .env("NOTIFY_SOCKET", &notify)
             .stderr(File::create(&log).unwrap())
@@ -96,11 +93,16 @@ impl TestDaemon {
 
     /// Waits until the log contains `expected` at least `times` times.
     fn wait_for_log(&self, times: usize, expected: &str) {
-        let until = Instant::now() + TOO_LONG;
+        let until = Instant::now() + DEADLINE;
         while self.log().matches(expected).count() < times {
             assert!(Instant::now() < until, "{}", self.log());
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Returns the lines of the log that contain `text`, without their time stamps.
+    fn logged(&self, windlass: &Windlass, text: &str) -> String {
+        logged(windlass, &self.log(), text)
     }
 
     /// Returns the number of open descriptors, after a ping.
@@ -113,7 +115,7 @@ impl TestDaemon {
 
     /// Waits until the daemon has at most this many open descriptors.
     fn wait_for_descriptors(&self, descriptors: usize) {
-        let until = Instant::now() + TOO_LONG;
+        let until = Instant::now() + DEADLINE;
         while self.descriptors() > descriptors {
             assert!(Instant::now() < until, "{}", self.descriptors());
             thread::sleep(Duration::from_millis(10));
@@ -156,6 +158,21 @@ impl Response {
     }
 }
 
+/// Returns the lines of `log` that contain `text`, without their time stamps.
+fn logged(windlass: &Windlass, log: &str, text: &str) -> String {
+    let lines = log.lines().filter(|line| line.contains(text));
+    let lines = lines.map(|line| line.split_once(' ').unwrap().1.trim_start());
+    windlass.comparable(lines.collect::<Vec<_>>().join("\n").as_bytes())
+}
+
+/// Checks that the pull of `name` succeeded: its last message is the status.
+#[track_caller]
+fn assert_downloaded(body: &str, registry: &Registry, name: &str) {
+    let status = format!("Status: Downloaded newer image for {}", registry.name(name));
+    let last: serde_json::Value = serde_json::from_str(body.lines().last().unwrap()).unwrap();
+    assert_eq!(last, serde_json::json!({ "status": status }), "{body}");
+}
+
 /// Sends the request for a pull; the response is still to be read.
 fn start_pull(daemon: &TestDaemon, registry: &Registry, name: &str) -> UnixStream {
     let name = registry.name(name);
@@ -183,7 +200,7 @@ fn request(socket: &Path, method: &str, path: &str) -> Response {
 /// Sends a request; the response is still to be read.
 fn send_request(socket: &Path, method: &str, path: &str) -> UnixStream {
     let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(TOO_LONG)).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
     // With HTTP/1.0 the body ends with the connection and is not chunked.
     write!(stream, "{method} {path} HTTP/1.0\r\nhost: d\r\n\r\n").unwrap();
     stream

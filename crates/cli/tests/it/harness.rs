@@ -2,13 +2,18 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use tempfile::TempDir;
 use windlass_testing::Registry;
+
+/// A generous limit: no wait in the tests takes this long unless the test has failed.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(300);
 
 /// The platform of most images in the tests, whatever machine they run on.
 pub(crate) const PLATFORM: &str = "linux/amd64";
@@ -179,6 +184,24 @@ impl Windlass {
         paths.sort();
         paths
     }
+}
+
+/// Runs `command` with `input` on its standard input.
+pub(crate) fn output_with_input(mut command: Command, input: impl AsRef<[u8]>) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The command may exit before it has read all of its input.
+    let _unread = child.stdin.take().unwrap().write_all(input.as_ref());
+    child.wait_with_output().unwrap()
+}
+
+/// Returns the standard error of a run.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// Replaces the characters of `kind` that follow each `marker`.

@@ -1,12 +1,10 @@
 //! `windlass login` and `logout`: prompts, stored credentials and output.
 
 use std::fs;
-use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
 
 use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
-use crate::harness::{PLATFORM, Windlass};
+use crate::harness::{PLATFORM, Windlass, output_with_input};
 
 const PASSWORD: &str = "hunter2";
 
@@ -19,23 +17,6 @@ fn registry() -> Registry {
     registry
 }
 
-/// Runs `command` with `input` on its standard input.
-fn with_input(mut command: Command, input: &str) -> Output {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
-    child.wait_with_output().unwrap()
-}
-
 /// Logs in to `registry` with `password` on standard input.
 fn log_in(windlass: &Windlass, registry: &Registry, password: &str) -> String {
     let args = [
@@ -45,7 +26,7 @@ fn log_in(windlass: &Windlass, registry: &Registry, password: &str) -> String {
         "--password-stdin",
         &registry.host(),
     ];
-    windlass.show(&with_input(windlass.command(args), password))
+    windlass.show(&output_with_input(windlass.command(args), password))
 }
 
 /// The password is checked, stored where Docker stores it, used by the next pull, and removed by a logout.
@@ -188,7 +169,7 @@ fn an_authfile_stores_the_login() {
         "auth.json",
         &registry.host(),
     ];
-    let output = windlass.show(&with_input(windlass.command(args), PASSWORD));
+    let output = windlass.show(&output_with_input(windlass.command(args), PASSWORD));
     insta::assert_snapshot!(output, @r"
     exit: 0
     --- stdout
@@ -232,7 +213,7 @@ fn a_credential_helper_stores_the_secret() {
         &registry.host(),
     ]);
     command.env("PATH", &path);
-    insta::assert_snapshot!(windlass.show(&with_input(command, PASSWORD)), @r"
+    insta::assert_snapshot!(windlass.show(&output_with_input(command, PASSWORD)), @r"
     exit: 0
     --- stdout
     Login Succeeded
@@ -283,7 +264,7 @@ fn an_error_of_the_helper_is_reported() {
         &registry.host(),
     ]);
     command.env("PATH", &path);
-    let login = windlass.show(&with_input(command, PASSWORD));
+    let login = windlass.show(&output_with_input(command, PASSWORD));
     let mut command = windlass.command(["digest", &registry.name("app:1")]);
     let digest = windlass.show(&command.env("PATH", &path).output().unwrap());
     insta::assert_snapshot!([login, digest].join("\n"), @r#"
@@ -316,7 +297,7 @@ fn an_overridden_login_is_a_warning() {
         &registry.host(),
     ]);
     command.env("DOCKER_AUTH_CONFIG", auths.to_string());
-    let login = windlass.show(&with_input(command, PASSWORD));
+    let login = windlass.show(&output_with_input(command, PASSWORD));
     let mut command = windlass.command(["digest", &registry.name("app:1")]);
     command.env("DOCKER_AUTH_CONFIG", auths.to_string());
     let digest = windlass.show(&command.output().unwrap());

@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,12 +15,14 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use windlass_testing::{ImageBuilder, Registry};
 
-use crate::harness::{PLATFORM, Windlass};
+use crate::harness::{DEADLINE, PLATFORM, Windlass};
 
 /// A terminal, and everything it has displayed so far.
 struct Terminal {
     master: File,
     slave: File,
+    /// The bytes that a thread reads from the master.
+    output: Receiver<u8>,
     screen: String,
 }
 
@@ -34,9 +38,20 @@ impl Terminal {
             .custom_flags(OFlags::NOCTTY.bits().cast_signed())
             .open(Path::new(std::ffi::OsStr::from_bytes(name.as_bytes())))
             .unwrap();
+        let master = File::from(master);
+        let (sender, output) = mpsc::channel();
+        let bytes = master.try_clone().unwrap().bytes();
+        thread::spawn(move || {
+            for byte in bytes.map_while(Result::ok) {
+                if sender.send(byte).is_err() {
+                    break;
+                }
+            }
+        });
         Self {
-            master: master.into(),
+            master,
             slave,
+            output,
             screen: String::new(),
         }
     }
@@ -53,9 +68,9 @@ impl Terminal {
     /// Waits until the output ends with `text`.
     fn wait_for(&mut self, text: &str) {
         while !self.screen.ends_with(text) {
-            let mut byte = [0];
-            self.master.read_exact(&mut byte).unwrap();
-            self.screen.push(char::from(byte[0]));
+            let byte = self.output.recv_timeout(DEADLINE);
+            let byte = byte.unwrap_or_else(|error| panic!("{error}: {:?}", self.screen));
+            self.screen.push(char::from(byte));
         }
     }
 
@@ -63,7 +78,7 @@ impl Terminal {
         self.master.write_all(text.as_bytes()).unwrap();
     }
 
-    fn shows_what_is_typed(&self) -> bool {
+    fn has_echo(&self) -> bool {
         tcgetattr(&self.slave)
             .unwrap()
             .local_modes
@@ -80,12 +95,12 @@ fn a_password_prompt_does_not_show_the_password() {
     terminal.wait_for("Username: ");
     terminal.type_in("gopher\n");
     terminal.wait_for("Password: ");
-    assert!(!terminal.shows_what_is_typed());
+    assert!(!terminal.has_echo());
     terminal.type_in("hunter2\n");
     let output = child.wait_with_output().unwrap();
     assert_eq!(windlass.comparable(&output.stdout), "Login Succeeded\n");
     terminal.wait_for("safely\r\n");
-    assert!(terminal.shows_what_is_typed());
+    assert!(terminal.has_echo());
     assert!(!terminal.screen.contains("hunter2"), "{}", terminal.screen);
     windlass.stdout(["logout", &registry.host()]);
 }
@@ -102,12 +117,12 @@ fn an_interrupt_at_the_prompt_restores_the_terminal() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     terminal.wait_for("Stopped. Nothing was changed.\r\n");
-    assert!(terminal.shows_what_is_typed());
+    assert!(terminal.has_echo());
     assert_eq!(registry.log(), [""; 0]);
 }
 
 #[test]
-fn images_are_removed_when_that_is_wanted() {
+fn images_are_pruned_after_confirmation() {
     let registry = Registry::start();
     let windlass = Windlass::with(&registry);
     registry.push(ImageBuilder::new().platform(PLATFORM), "app:1");

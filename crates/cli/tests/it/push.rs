@@ -197,8 +197,12 @@ fn a_busy_registry_is_retried_a_limited_number_of_times() {
         .retry_after(0)
         .forever();
     let output = windlass.run(push(&registry.name("app:1")));
-    assert!(output.starts_with("exit: 1\n"), "{output}");
-    assert!(output.contains("too many requests"), "{output}");
+    insta::assert_snapshot!(output, @r"
+    exit: 1
+    --- stderr
+    error: pushing registry.test/app:1: upload of sha256:[digest] to app at http://registry.test: too many requests, retry after 0 s
+    hint: wait 0s, or log in for a higher limit: `windlass login registry.test`
+    ");
     let posts = registry
         .requests()
         .into_iter()

@@ -4,11 +4,11 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::process::{Child, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use windlass_testing::{BlobCompression, ImageBuilder, LayerBuilder, PackedLayer, Registry};
 
-use crate::harness::{PLATFORM, Windlass};
+use crate::harness::{DEADLINE, PLATFORM, Windlass};
 
 /// The limit of the memory of a pull, in KiB; it holds for unoptimised builds, too.
 const CEILING: u64 = 150 << 10;
@@ -20,12 +20,14 @@ fn pull(windlass: &Windlass, registry: &Registry) -> u64 {
     let mut command = windlass.command(args);
     let mut child = command.stdout(Stdio::null()).spawn().unwrap();
     let mut peak = 0;
+    let until = Instant::now() + DEADLINE;
     loop {
         peak = peak_memory(&child).unwrap_or(peak);
         if let Some(status) = child.try_wait().unwrap() {
             assert!(status.success(), "{status}");
             return peak;
         }
+        assert!(Instant::now() < until, "the pull does not end");
         thread::sleep(Duration::from_millis(2));
     }
 }

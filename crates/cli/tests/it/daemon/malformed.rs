@@ -4,13 +4,13 @@ use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
-use super::{TOO_LONG, TestDaemon, request};
-use crate::harness::Windlass;
+use super::{TestDaemon, request};
+use crate::harness::{DEADLINE, Windlass};
 
 /// Sends these bytes, and returns everything that comes back.
 fn raw(daemon: &TestDaemon, bytes: &[u8]) -> String {
     let mut stream = UnixStream::connect(&daemon.socket).unwrap();
-    stream.set_read_timeout(Some(TOO_LONG)).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
     // The write fails if the daemon disconnects early; its response can be read all the same.
     drop(stream.write_all(bytes));
     let mut response = Vec::new();

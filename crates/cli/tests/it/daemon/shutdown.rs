@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use rustix::process::Signal;
 use windlass_testing::{Gate, ImageBuilder, LayerBuilder, PackedImage, Registry};
 
-use super::{TestDaemon, send_request};
+use super::{TestDaemon, assert_downloaded, logged, send_request};
 use crate::harness::{PLATFORM, Windlass};
 
 /// About half the size of the layer.
@@ -46,11 +46,14 @@ fn operations_may_complete_after_sigterm() {
     let _listening = send_request(&daemon.socket, "GET", "/events");
     daemon.send(Signal::TERM);
     let text = daemon.wait_for_notification("STOPPING=1");
-    assert!(text.contains("EXTEND_TIMEOUT_USEC=630000000"), "{text}");
+    insta::assert_snapshot!(text, @r"
+    STOPPING=1
+    EXTEND_TIMEOUT_USEC=630000000
+    ");
     gate.open();
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut stream, &mut rest).unwrap();
-    assert!(rest.contains("Downloaded newer image"), "{rest}");
+    assert_downloaded(&rest, &registry, "app:1");
     let socket = daemon.socket.clone();
     assert_eq!(daemon.wait().code(), Some(0));
     assert!(!socket.exists());
@@ -66,14 +69,13 @@ fn operations_are_cancelled_after_the_timeout_and_resumed_later() {
     let log = windlass.path("log");
     assert_eq!(daemon.stop().code(), Some(0));
     let log = fs::read_to_string(log).unwrap();
-    assert!(
-        log.contains("cancelled the requests that did not finish in time"),
-        "{log}"
-    );
-    assert!(
-        log.contains("a pull was cancelled: its client disconnected"),
-        "{log}"
-    );
+    let log = logged(&windlass, &log, "cancelled");
+    let mut lines: Vec<&str> = log.lines().collect();
+    lines.sort_unstable();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    INFO a pull was cancelled: its client disconnected
+    WARN cancelled the requests that did not finish in time connections=1
+    ");
     gate.open();
     windlass.pull(&registry.name("app:1"));
     let rest = format!("bytes={HALF}-");

@@ -13,7 +13,7 @@ use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
-use super::{TestDaemon, read_response, request};
+use super::{TestDaemon, assert_downloaded, read_response, request};
 use crate::harness::{PLATFORM, Windlass};
 
 fn mode(path: &Path) -> u32 {
@@ -144,11 +144,7 @@ fn metrics_are_on_the_socket_and_on_a_port_of_their_own() {
         registry.name("app")
     );
     let pulled = request(&daemon.socket, "POST", &create);
-    assert!(
-        pulled.body.contains("Downloaded newer image"),
-        "{}",
-        pulled.body
-    );
+    assert_downloaded(&pulled.body, &registry, "app:1");
 
     let log = daemon.log();
     let address = log.split("address=http://").nth(1).unwrap();
@@ -173,8 +169,7 @@ fn metrics_are_on_the_socket_and_on_a_port_of_their_own() {
         let last = value("windlass_pull_duration_seconds_bucket{le=\"+Inf\"}");
         assert!((last - value("windlass_pull_duration_seconds_count")).abs() < 0.1);
     }
-    let log = daemon.log();
-    assert!(log.contains("INFO pulled reference="), "{log}");
+    daemon.wait_for_log(1, "INFO pulled reference=");
 }
 
 fn samples(text: &str) -> Vec<(String, f64)> {

@@ -1,54 +1,29 @@
-//! `import` and `export`: a tar becomes an image, and an image becomes a tar.
+//! `windlass import`: a tar becomes an image of one layer.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::Ipv4Addr;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use windlass_testing::{
-    BlobCompression, ImageBuilder, LayerBuilder, Registry, TreeSnapshot, confined,
+    BlobCompression, LayerBuilder, Registry, TreeEntryKind, TreeSnapshot, confined,
 };
 
-use crate::harness::{PLATFORM, Windlass};
+use crate::harness::{DEADLINE, Windlass, output_with_input, stderr};
+use crate::transfers::root_layer;
 
 /// A tar that an unprivileged user can unpack.
 fn tar() -> Vec<u8> {
-    layer().tar()
-}
-
-fn layer() -> LayerBuilder {
-    LayerBuilder::new()
-        .dir("./")
-        .dir("bin")
-        .file("bin/app", b"#!/bin/sh\n")
-        .mode(0o755)
-        .symlink("app", "bin/app")
-        .hardlink("bin/same", "bin/app")
-}
-
-/// Runs the command with `input` on standard input.
-fn fed(windlass: &Windlass, args: &[&str], input: &[u8]) -> Output {
-    let mut command = windlass.command(args);
-    let command = command.stdin(Stdio::piped());
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The command may exit before it has read all of its input.
-    let _unread = child.stdin.take().unwrap().write_all(input);
-    child.wait_with_output().unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+    root_layer().tar()
 }
 
 /// Runs an import that must fail and store nothing; returns its one-line error.
 fn refusal(windlass: &Windlass, args: &[&str], input: &[u8]) -> String {
-    let output = fed(windlass, args, input);
+    let output = output_with_input(windlass.command(args), input);
     assert_eq!(output.status.code(), Some(1), "{}", windlass.show(&output));
     assert_nothing_is_stored(windlass);
     let text = stderr(&output);
@@ -64,7 +39,7 @@ fn assert_nothing_is_stored(windlass: &Windlass) {
         let files = TreeSnapshot::of(windlass.root().join(place));
         let files = files.map(|tree| {
             tree.iter()
-                .filter(|(_, it)| it.kind != windlass_testing::TreeEntryKind::Directory)
+                .filter(|(_, it)| it.kind != TreeEntryKind::Directory)
                 .count()
         });
         assert_eq!(files.unwrap_or_default(), 0, "{place}");
@@ -151,7 +126,7 @@ fn a_tar_becomes_an_image_of_one_layer() {
         format!("{}\n", result["image_id"].as_str().unwrap()).as_bytes()
     );
     assert_eq!(stderr(&output), "Imported as again:1\n");
-    let output = fed(&windlass, &["import", "-", "app"], &tar());
+    let output = output_with_input(windlass.command(["import", "-", "app"]), &tar());
     let expected = "warning: app:latest was moved from image ";
     assert!(stderr(&output).starts_with(expected), "{}", stderr(&output));
     assert_eq!(windlass.stdout(["images", "-q"]).lines().count(), 2);
@@ -167,8 +142,11 @@ fn blobs_keep_their_compression_and_export_as_the_same_tar() {
         ("gzip", BlobCompression::Gzip, "tar+gzip"),
         ("zstd", BlobCompression::Zstd, "tar+zstd"),
     ] {
-        let blob = layer().compressed(compression).pack();
-        let output = fed(&windlass, &["import", "--json", "-", name], &blob.bytes);
+        let blob = root_layer().compressed(compression).pack();
+        let output = output_with_input(
+            windlass.command(["import", "--json", "-", name]),
+            &blob.bytes,
+        );
         assert!(output.status.success(), "{}", windlass.show(&output));
         let result: Value = serde_json::from_slice(&output.stdout).unwrap();
         let manifest = document(&windlass, result["digest"].as_str().unwrap());
@@ -183,7 +161,7 @@ fn blobs_keep_their_compression_and_export_as_the_same_tar() {
         tars.push(windlass.command(["export", name]).output().unwrap().stdout);
     }
     assert!(tars.iter().all(|tar| *tar == tars[0] && tar.len() > 1024));
-    let output = fed(&windlass, &["import", "-q", "-", "flat"], &tars[0]);
+    let output = output_with_input(windlass.command(["import", "-q", "-", "flat"]), &tars[0]);
     assert!(output.status.success() && output.stderr.is_empty());
     let trees = ["plain", "flat"].map(|name| {
         windlass.stdout(["unpack", name, &format!("root-{name}")]);
@@ -230,14 +208,17 @@ fn invalid_tars_are_refused_and_nothing_is_stored() {
     assert_eq!(refusal(&windlass, &stdin, cut), expected);
     let link = LayerBuilder::new().hardlink("a", "nowhere").tar();
     let line = refusal(&windlass, &stdin, &link);
-    assert!(line.contains("which is in no lower layer"), "{line}");
+    insta::assert_snapshot!(windlass.comparable(line.as_bytes()), @r#"importing from standard input: layer sha256:[digest]: "a" is a hard link to "nowhere", which is in no lower layer"#);
     let expected = format!("{from}it is larger than the limit of 1000 bytes");
     assert_eq!(
         refusal(&windlass, &["import", "--max-size", "1000", "-"], &tar()),
         expected
     );
-    let hint = fed(&windlass, &stdin, b"\xfd7zXZ\0..");
-    assert!(stderr(&hint).contains("hint: decompress it first: `xz -dc FILE | windlass import -`"));
+    let compressed = output_with_input(windlass.command(&stdin), b"\xfd7zXZ\0..");
+    insta::assert_snapshot!(stderr(&compressed), @r"
+    error: importing from standard input: it is compressed with xz, and a layer can only be plain, or compressed with gzip or zstd
+    hint: decompress it first: `xz -dc FILE | windlass import -`
+    ");
     for (args, expected) in [
         (
             &["import", "missing.tar"][..],
@@ -252,7 +233,7 @@ fn invalid_tars_are_refused_and_nothing_is_stored() {
     }
     // An empty tar is an empty layer.
     assert!(
-        fed(&windlass, &["import", "-", "app"], &[0; 1024])
+        output_with_input(windlass.command(["import", "-", "app"]), &[0; 1024])
             .status
             .success()
     );
@@ -369,6 +350,19 @@ fn errors_of_a_server_are_reported_and_nothing_is_stored() {
     );
 }
 
+/// Waits until the import has created a draft of its layer.
+fn wait_for_a_draft(windlass: &Windlass) {
+    let drafts = windlass.root().join("drafts");
+    let until = Instant::now() + DEADLINE;
+    while !drafts
+        .read_dir()
+        .is_ok_and(|mut drafts| drafts.next().is_some())
+    {
+        assert!(Instant::now() < until, "the import creates no draft");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// ^C while a pipe or a server sends nothing ends the command, and nothing is stored.
 #[test]
 fn an_interrupt_stops_an_import() {
@@ -387,15 +381,7 @@ fn an_interrupt_stops_an_import() {
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(&tar()[..600]).unwrap();
         if source == "-" {
-            // A draft exists once the import has opened the store.
-            while !windlass
-                .root()
-                .join("drafts")
-                .read_dir()
-                .is_ok_and(|mut drafts| drafts.next().is_some())
-            {
-                std::thread::yield_now();
-            }
+            wait_for_a_draft(&windlass);
         } else {
             gate.wait_for(1);
         }
@@ -426,174 +412,9 @@ fn hostile_tars_are_confined() {
             .symlink("out", target)
             .file("out/file", b"x")
             .tar();
-        let output = fed(&windlass, &["import", "-", "app:1"], &through);
+        let output = output_with_input(windlass.command(["import", "-", "app:1"]), &through);
         assert!(output.status.success(), "{}", windlass.show(&output));
         let exported = windlass.command(["export", "app:1"]).output().unwrap();
         assert!(exported.status.success());
     });
-}
-
-/// An image whose upper layer changes and removes files of the lower one.
-fn layered(registry: &Registry) -> Windlass {
-    let base = layer()
-        .dir("gone")
-        .file("gone/x", b"")
-        .file("kept", b"base");
-    let top = LayerBuilder::new()
-        .whiteout("gone")
-        .file("bin/app", b"another")
-        .file("made/up/f", b"");
-    let image = ImageBuilder::new()
-        .platform(PLATFORM)
-        .layer(base)
-        .layer(top);
-    registry.push(image, "app:1");
-    let windlass = Windlass::with(registry);
-    windlass.pull(&registry.name("app:1"));
-    windlass
-}
-
-#[test]
-fn an_export_is_compressed_by_its_file_extension() {
-    let registry = Registry::start();
-    let windlass = layered(&registry);
-    let name = registry.name("app:1");
-    let plain = windlass.command(["export", &name]).output().unwrap();
-    assert!(
-        plain.status.success() && plain.stderr.is_empty(),
-        "{}",
-        windlass.show(&plain)
-    );
-    let output = windlass
-        .command(["export", "-o", "root.tar.gz", &name])
-        .output()
-        .unwrap();
-    let expected = "Exported registry.test/app:1 to root.tar.gz: 2 layers, 9 entries\n";
-    assert_eq!(windlass.comparable(&output.stderr), expected);
-    let mut gzip = Vec::new();
-    let file = fs::File::open(windlass.path("root.tar.gz")).unwrap();
-    flate2::read::GzDecoder::new(file)
-        .read_to_end(&mut gzip)
-        .unwrap();
-    assert!(gzip == plain.stdout);
-    let json = windlass.stdout(["export", "--json", "-o", "root.tzst", &name]);
-    let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(
-        (&json["entries"], &json["output"]),
-        (&9.into(), &"root.tzst".into())
-    );
-    let zstd = fs::read(windlass.path("root.tzst")).unwrap();
-    assert!(zstd::stream::decode_all(&*zstd).unwrap() == plain.stdout);
-    let forced = windlass
-        .command(["export", "-o", "-", "--compress=zstd", &name])
-        .output()
-        .unwrap();
-    assert!(forced.stdout == zstd);
-}
-
-#[test]
-fn an_export_that_fails_leaves_nothing() {
-    let registry = Registry::start();
-    let windlass = layered(&registry);
-    let name = registry.name("app:1");
-    let before = windlass.outside_the_store();
-    let unknown = windlass.run(["export", "-o", "x.tar", "unknown:1"]);
-    let expected = "exit: 1\n--- stderr\nerror: no such image: unknown:1\nhint: ";
-    assert!(unknown.starts_with(expected), "{unknown}");
-    let json = windlass
-        .command(["export", "--json", &name])
-        .output()
-        .unwrap();
-    assert_eq!(json.status.code(), Some(2));
-    let nowhere = windlass.run(["export", "-o", "no/where.tar", &name]);
-    assert!(
-        nowhere.contains("exporting registry.test/app:1 to no/where.tar: cannot make the file: "),
-        "{nowhere}"
-    );
-    let mut full = windlass.command(["export", &name]);
-    let full = full
-        .stdout(fs::File::create("/dev/full").unwrap())
-        .output()
-        .unwrap();
-    assert_eq!(full.status.code(), Some(1));
-    assert!(
-        stderr(&full).contains(": No space left on device"),
-        "{}",
-        stderr(&full)
-    );
-    assert_eq!(windlass.outside_the_store(), before);
-
-    // A closed pipe is not reported as an error.
-    let mut broken = windlass.command(["export", &name]);
-    let mut child = broken
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let broken = child.wait_with_output().unwrap();
-    assert_eq!(
-        (broken.status.code(), stderr(&broken)),
-        (Some(141), String::new())
-    );
-
-    // A damaged blob is reported before any byte is written.
-    let blobs = windlass.root().join("blobs/sha256");
-    for blob in fs::read_dir(blobs).unwrap() {
-        let path = blob.unwrap().path();
-        let mut bytes = fs::read(&path).unwrap();
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            let end = bytes.len() - 1;
-            bytes[end] ^= 1;
-            fs::write(&path, bytes).unwrap();
-        }
-    }
-    let damaged = windlass.command(["export", &name]).output().unwrap();
-    assert_eq!((damaged.status.code(), damaged.stdout.len()), (Some(1), 0));
-    assert!(
-        stderr(&damaged).contains("invalid gzip stream"),
-        "{}",
-        stderr(&damaged)
-    );
-}
-
-/// The pipeline of the help text: both commands need the store, and either may be the first to open it.
-#[test]
-fn an_export_may_be_imported_into_the_same_store() {
-    let windlass = Windlass::new();
-    // The content is larger than a pipe's buffer.
-    let content = vec![b'x'; 1 << 20];
-    let tar = layer().file("large", &content).tar();
-    assert!(
-        fed(&windlass, &["import", "-", "app:1"], &tar)
-            .status
-            .success()
-    );
-    for is_import_first in [false, true] {
-        let name = format!("flat:{is_import_first}");
-        let mut import_command = windlass.command(["import", "-", &name]);
-        let import = import_command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut export_command = windlass.command(["export", "app:1"]);
-        let export = &mut export_command;
-        let (mut import, mut export) = if is_import_first {
-            let mut import = import.spawn().unwrap();
-            export.stdout(import.stdin.take().unwrap());
-            let export = export.spawn().unwrap();
-            (import, export)
-        } else {
-            export.stdout(Stdio::piped());
-            let mut export = export.spawn().unwrap();
-            import.stdin(export.stdout.take().unwrap());
-            (import.spawn().unwrap(), export)
-        };
-        // The commands hold ends of the pipe as well.
-        drop((import_command, export_command));
-        assert!(export.wait().unwrap().success());
-        assert!(import.wait().unwrap().success());
-    }
-    let images = windlass.stdout(["images", "flat"]);
-    assert_eq!(images.lines().count(), 3, "{images}");
 }
