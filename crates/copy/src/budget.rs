@@ -36,3 +36,27 @@ impl Budget {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_limited_by_number() {
+        let (mut budget, root) = (Budget::default(), Digest::sha256(b"root"));
+        for _ in 0..MOST_DOCUMENTS {
+            budget.take(&root, 0).unwrap();
+        }
+        let error = budget.take(&root, 0).unwrap_err();
+        assert!(matches!(error, TreeError::TooMany { digest, .. } if digest == root));
+    }
+
+    #[test]
+    fn documents_are_limited_by_their_bytes() {
+        let (mut budget, root) = (Budget::default(), Digest::sha256(b"root"));
+        budget.take(&root, MOST_BYTES - 1).unwrap();
+        budget.take(&root, 1).unwrap();
+        let error = budget.take(&root, 1).unwrap_err();
+        assert!(matches!(error, TreeError::TooMany { digest, .. } if digest == root));
+    }
+}

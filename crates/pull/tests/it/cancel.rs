@@ -92,7 +92,7 @@ async fn a_pull_can_be_left_in_every_phase_at_once() {
 
 /// TM-2: who comes when a transfer is being stopped gets one of its own.
 #[tokio::test]
-async fn who_comes_right_after_starts_anew() {
+async fn a_pull_right_after_a_cancelled_one_starts_anew() {
     let world = Arc::new(World::new());
     let image = world.registry.push(image(), "app:1");
     let layer = image.layers[0].digest;

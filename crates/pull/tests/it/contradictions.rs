@@ -30,7 +30,7 @@ async fn a_config_that_does_not_fit_its_manifest_is_refused() {
         let world = World::new();
         world.registry.push(image, "app:1");
         assert_eq!(world.refusal("app:1").await, expected);
-        assert_eq!(world.asked_for_blobs(), 1, "only the config");
+        assert_eq!(world.blob_request_count(), 1, "only the config");
         world.assert_nothing_here();
     }
 }
@@ -69,7 +69,7 @@ async fn what_is_no_config_is_refused() {
             refusal.starts_with("the image config: "),
             "{shown}: {refusal}"
         );
-        assert!(world.asked_for_blobs() <= 1, "{shown}");
+        assert!(world.blob_request_count() <= 1, "{shown}");
         world.assert_nothing_here();
     }
 }

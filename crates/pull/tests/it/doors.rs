@@ -76,10 +76,10 @@ async fn without_the_config_there_is_no_layer() {
         "{refusal}"
     );
     assert_eq!(
-        world.asked_for_blobs(),
+        world.blob_request_count(),
         world.registry.requested_ranges(&image.config_digest).len()
     );
-    assert!(world.asked_for_blobs() <= 2);
+    assert!(world.blob_request_count() <= 2);
     world.assert_nothing_here();
 }
 

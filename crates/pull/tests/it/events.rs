@@ -46,7 +46,7 @@ async fn a_small_pull_tells_this() {
         platform: "linux/s390x".parse().unwrap(),
     };
 
-    let (outcome, events) = world.told("app:1").await;
+    let (outcome, events) = world.pull_with_events("app:1").await;
     outcome.unwrap();
     assert_eq!(
         without_counts(events),
@@ -72,7 +72,7 @@ async fn a_small_pull_tells_this() {
         ]
     );
 
-    let (outcome, events) = world.told("app:1").await;
+    let (outcome, events) = world.pull_with_events("app:1").await;
     outcome.unwrap();
     assert_eq!(
         events,
@@ -106,7 +106,7 @@ async fn the_plan_tells_what_is_here() {
     world.registry.push(image, "app:1");
     world.pull("base:1").await.unwrap();
 
-    let (outcome, events) = world.told("app:1").await;
+    let (outcome, events) = world.pull_with_events("app:1").await;
 
     let pulled = outcome.unwrap();
     assert_eq!(pulled.downloaded_bytes, top.size);
@@ -162,7 +162,7 @@ async fn counts_only_grow_and_end_at_the_size() {
     let cut = world.registry.blob(&image.layers[1].digest);
     cut.cut_after(100).times(2).then_ok();
 
-    let (outcome, events) = world.told("app:1").await;
+    let (outcome, events) = world.pull_with_events("app:1").await;
 
     outcome.unwrap();
     for layer in &image.layers {
@@ -172,7 +172,7 @@ async fn counts_only_grow_and_end_at_the_size() {
 
 /// Nobody need listen.
 #[tokio::test]
-async fn a_pull_goes_on_when_nobody_listens() {
+async fn a_pull_continues_without_a_receiver_of_events() {
     let world = World::new();
     let image = ImageBuilder::new().layer(LayerBuilder::new().file("a", b"1"));
     world.registry.push(image, "app:1");

@@ -44,7 +44,7 @@ async fn the_next_process_goes_on() {
     assert_eq!(world.kept(&layer.digest), Some(HALF));
 
     let world = world.reopened(config()).await;
-    let (pulled, events) = world.told("app:1").await;
+    let (pulled, events) = world.pull_with_events("app:1").await;
 
     let pulled = pulled.unwrap();
     let rest = format!("bytes={HALF}-");
@@ -124,7 +124,7 @@ async fn complete_layers_outlive_a_failed_pull() {
 
 /// Who has a complete blob from somebody else's failed pull may not have it without asking (D13).
 #[tokio::test]
-async fn a_complete_blob_is_nobodys_without_proof() {
+async fn a_complete_blob_is_not_used_without_proof_of_access() {
     let world = World::new();
     let (secret, failing) = (layer(1), layer(2));
     let image = ImageBuilder::new().layer(&secret).layer(&failing);

@@ -79,7 +79,7 @@ async fn whatever_a_mirror_answers_the_registry_is_asked() {
         break_it(&mirror);
         let world = mirrored(&mirror, registry);
 
-        let (pulled, events) = world.told("app:1").await;
+        let (pulled, events) = world.pull_with_events("app:1").await;
 
         let pulled = pulled.unwrap_or_else(|error| panic!("{way}: {error}"));
         assert_eq!(pulled.endpoint.to_string(), world.registry.url(), "{way}");
@@ -166,7 +166,7 @@ async fn the_registry_goes_on_where_a_mirror_stopped() {
         .forever();
     let world = mirrored(&mirror, registry);
 
-    let (pulled, events) = world.told("app:1").await;
+    let (pulled, events) = world.pull_with_events("app:1").await;
 
     pulled.unwrap();
     assert_eq!(mirror.requested_ranges(&layer), ["whole", "bytes=60000-"]);
@@ -249,7 +249,7 @@ async fn the_registrys_error_counts_and_the_mirrors_are_kept() {
 
 /// FB-5: who leaves while a mirror does not answer asks nobody else.
 #[tokio::test]
-async fn who_leaves_falls_back_to_nobody() {
+async fn a_cancelled_pull_tries_no_other_endpoint() {
     let (registry, mirror, _) = pair();
     let gate = mirror.manifest("1").hold();
     let world = std::sync::Arc::new(mirrored(&mirror, registry));

@@ -125,7 +125,7 @@ async fn an_image_without_layers_is_pulled() {
     assert_eq!(pulled.outcome, PullOutcome::Downloaded);
     assert_eq!(pulled.image_id, ImageId::new(image.config_digest));
     assert_eq!(world.image("app:1").layers, []);
-    assert_eq!(world.asked_for_blobs(), 1, "only the config");
+    assert_eq!(world.blob_request_count(), 1, "only the config");
 }
 
 /// DM-4: a layer that stands twice in an image is fetched once, and counted once.

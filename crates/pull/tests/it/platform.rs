@@ -101,7 +101,7 @@ async fn a_lone_manifest_must_be_for_the_platform() {
         "{error}"
     );
     assert!(world.shown(&error).contains("linux/s390x"), "{error}");
-    assert_eq!(world.asked_for_blobs(), 1, "only the config");
+    assert_eq!(world.blob_request_count(), 1, "only the config");
     world.assert_nothing_here();
 }
 

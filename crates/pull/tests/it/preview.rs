@@ -33,13 +33,13 @@ async fn a_preview_says_what_is_missing_and_changes_nothing() {
     assert_eq!(preview.digest, image.digest);
     let sizes: u64 = image.layers.iter().map(|layer| layer.size).sum();
     assert_eq!((preview.missing_bytes, preview.reused_bytes), (sizes, 0));
-    assert_eq!(world.asked_for_blobs(), 1, "the config");
+    assert_eq!(world.blob_request_count(), 1, "the config");
     world.assert_nothing_here();
 }
 
 /// ST-5: after a pull there is nothing to do, until the tag moves.
 #[tokio::test]
-async fn a_preview_knows_what_is_newer() {
+async fn a_preview_reports_a_newer_image() {
     let world = World::new();
     world.registry.push(image("top"), "app:1");
     let pulled = world.pull("app:1").await.unwrap();

@@ -18,7 +18,7 @@ async fn attempts_are_counted_and_told() {
     let script = world.registry.blob(&layer).status(503);
     script.then().status(429).then_ok();
 
-    let (outcome, events) = world.told("app:1").await;
+    let (outcome, events) = world.pull_with_events("app:1").await;
 
     outcome.unwrap();
     let asked = format!("blob {layer} of app at {}", world.registry.url());
@@ -205,7 +205,7 @@ async fn a_registry_that_asks_to_be_left_alone_is_left_alone() {
     }
     // Those that were under way already, one for each slot, and no other.
     assert!(
-        world.asked_for_blobs() <= 1 + 3,
+        world.blob_request_count() <= 1 + 3,
         "{:?}",
         world.registry.log()
     );

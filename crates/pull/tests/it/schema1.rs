@@ -31,7 +31,7 @@ async fn schema1_is_refused_unless_it_is_wanted() {
     let refusal = world.refusal("app:1").await;
     assert!(refusal.contains("schema 1"), "{refusal}");
     assert!(refusal.contains("schema1 = true"), "{refusal}");
-    assert_eq!(world.asked_for_blobs(), 0);
+    assert_eq!(world.blob_request_count(), 0);
     world.assert_nothing_here();
 }
 
@@ -69,12 +69,12 @@ async fn schema1_is_up_to_date_afterwards() {
     let world = World::with(willing());
     let image = pushed(&world, &two_layers());
     let first = world.pull("app:1").await.unwrap();
-    let before = world.asked_for_blobs();
+    let before = world.blob_request_count();
 
     let second = world.pull("app:1").await.unwrap();
     let third = world.pull(&format!("app@{}", image.digest)).await.unwrap();
 
-    assert_eq!(world.asked_for_blobs(), before);
+    assert_eq!(world.blob_request_count(), before);
     assert_eq!(second.outcome, PullOutcome::UpToDate);
     assert_eq!([second.image_id, third.image_id], [first.image_id; 2]);
     assert_eq!(third.digest, image.digest);
@@ -103,7 +103,7 @@ async fn a_schema1_manifest_that_is_not_what_it_says_is_refused() {
         let world = World::with(willing());
         pushed(&world, &image);
         let refusal = world.refusal("app:1").await;
-        assert_eq!(world.asked_for_blobs(), 0, "{refusal}");
+        assert_eq!(world.blob_request_count(), 0, "{refusal}");
         world.assert_nothing_here();
     }
 }

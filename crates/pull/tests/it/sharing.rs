@@ -70,7 +70,7 @@ async fn one_image_by_two_names_is_fetched_once() {
 
 /// TM-3: the one who began leaves; the other goes on with what has come so far.
 #[tokio::test]
-async fn who_leaves_does_not_disturb_who_stays() {
+async fn a_pull_that_leaves_does_not_disturb_the_other() {
     let world = Arc::new(World::new());
     let base = base();
     world.registry.push(on(&base, "one"), "one:1");
@@ -143,7 +143,7 @@ async fn a_lie_about_a_size_is_the_liars_alone() {
 
 /// A registry that fails fails its own pull. Another that has the blob is asked when it has.
 #[tokio::test]
-async fn a_broken_registry_fails_nobody_elses_pull() {
+async fn a_broken_registry_fails_only_its_own_pull() {
     let breakages: [fn(&Registry, &Digest); 3] = [
         |registry, blob| registry.blob(blob).status(503).forever(),
         |registry, blob| registry.blob(blob).corrupt(1_000).forever(),
@@ -174,7 +174,7 @@ async fn a_broken_registry_fails_nobody_elses_pull() {
 
 /// TM-6: who joins late is told where the transfer stands, and no backlog.
 #[tokio::test]
-async fn who_joins_late_is_told_how_far_it_is() {
+async fn a_late_watcher_gets_the_current_state() {
     let world = Arc::new(World::new());
     let base = base();
     world.registry.push(on(&base, "one"), "one:1");
@@ -208,7 +208,7 @@ async fn who_joins_late_is_told_how_far_it_is() {
 /// D13, DM-6: a fan-in is no authorisation. Who names a blob that another pull is just fetching, and that his
 /// own registry does not let him have, gets it neither while it comes nor while the other has it.
 #[tokio::test]
-async fn nobody_gets_a_blob_by_knowing_its_name() {
+async fn a_digest_alone_gives_no_access_to_a_blob() {
     for is_here in [false, true] {
         let (world, thiefs) = (Arc::new(World::new()), Registry::start());
         let secret = base();
@@ -243,7 +243,7 @@ async fn nobody_gets_a_blob_by_knowing_its_name() {
 
 /// Who may read it asks once, in one small request, and fetches nothing.
 #[tokio::test]
-async fn who_joins_proves_it_and_fetches_nothing() {
+async fn a_joining_pull_proves_access_and_fetches_nothing() {
     let (world, other) = (Arc::new(World::new()), Registry::start());
     let base = base();
     let image = world.registry.push(on(&base, "one"), "one:1");

@@ -19,7 +19,7 @@ use windlass_store::{Image, OpenMode, Store, WhenBusy};
 use windlass_testing::{PackedLayer, Registry, TreeSnapshot};
 
 /// How long a test may wait before it is taken for stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A registry, a store and a puller between them.
 pub(crate) struct World {
@@ -152,7 +152,7 @@ impl World {
     }
 
     pub(crate) async fn pull(&self, name: &str) -> Result<Pulled, PullError> {
-        self.told(name).await.0
+        self.pull_with_events(name).await.0
     }
 
     pub(crate) async fn pull_for(&self, name: &str, platform: &str) -> Result<Pulled, PullError> {
@@ -165,15 +165,18 @@ impl World {
     }
 
     /// Pulls, and returns all that was told meanwhile.
-    pub(crate) async fn told(&self, name: &str) -> (Result<Pulled, PullError>, Vec<PullEvent>) {
+    pub(crate) async fn pull_with_events(
+        &self,
+        name: &str,
+    ) -> (Result<Pulled, PullError>, Vec<PullEvent>) {
         let (events, mut receiver) = PullEvents::channel();
         let outcome = self.puller.pull(&self.request(name), &events).await;
         drop(events);
-        let mut told = Vec::new();
+        let mut events_seen = Vec::new();
         while let Some(event) = receiver.next().await {
-            told.push(event);
+            events_seen.push(event);
         }
-        (outcome, told)
+        (outcome, events_seen)
     }
 
     /// Pulls what cannot be pulled; returns how that is said, when all is quiet again.
@@ -279,7 +282,7 @@ impl World {
     }
 
     /// How many of the requests were for blobs.
-    pub(crate) fn asked_for_blobs(&self) -> usize {
+    pub(crate) fn blob_request_count(&self) -> usize {
         let log = self.registry.log();
         log.iter().filter(|line| line.contains("/blobs/")).count()
     }
@@ -289,8 +292,8 @@ impl Running {
     /// Waits for an event.
     pub(crate) async fn until(&mut self, wanted: impl Fn(&PullEvent) -> bool) -> PullEvent {
         loop {
-            let event = patiently(self.events.next()).await;
-            let event = event.expect("the pull ended before it told what is waited for");
+            let event = with_timeout(self.events.next()).await;
+            let event = event.expect("the pull ended before it events_seen what is waited for");
             if wanted(&event) {
                 return event;
             }
@@ -304,7 +307,9 @@ impl Running {
     }
 
     pub(crate) async fn outcome(self) -> Result<Pulled, PullError> {
-        patiently(self.task).await.expect("a pull does not panic")
+        with_timeout(self.task)
+            .await
+            .expect("a pull does not panic")
     }
 
     /// Leaves, as by dropping the pull's future.
@@ -316,8 +321,8 @@ impl Running {
 }
 
 /// Waits for what comes at once, unless something is stuck: then the test fails rather than hangs.
-async fn patiently<T>(awaited: impl Future<Output = T>) -> T {
-    let come = tokio::time::timeout(PATIENCE, awaited).await;
+async fn with_timeout<T>(awaited: impl Future<Output = T>) -> T {
+    let come = tokio::time::timeout(TEST_TIMEOUT, awaited).await;
     come.expect("what is waited for does not come")
 }
 
@@ -347,8 +352,9 @@ pub(crate) fn status<'a>(event: &'a PullEvent, layer: &Digest) -> Option<&'a Lay
 
 /// What was told about a layer, without the byte counts.
 pub(crate) fn milestones(events: &[PullEvent], layer: &Digest) -> Vec<LayerStatus> {
-    let told = events.iter().filter_map(|event| status(event, layer));
-    told.filter(|status| !matches!(status, LayerStatus::Moving { .. }))
+    let events_seen = events.iter().filter_map(|event| status(event, layer));
+    events_seen
+        .filter(|status| !matches!(status, LayerStatus::Moving { .. }))
         .cloned()
         .collect()
 }
