@@ -126,7 +126,7 @@ fn a_tar_becomes_an_image_of_one_layer() {
         format!("{}\n", result["image_id"].as_str().unwrap()).as_bytes()
     );
     assert_eq!(stderr(&output), "Imported as again:1\n");
-    let output = output_with_input(windlass.command(["import", "-", "app"]), &tar());
+    let output = output_with_input(windlass.command(["import", "-", "app"]), tar());
     let expected = "warning: app:latest was moved from image ";
     assert!(stderr(&output).starts_with(expected), "{}", stderr(&output));
     assert_eq!(windlass.stdout(["images", "-q"]).lines().count(), 2);
@@ -214,7 +214,7 @@ fn invalid_tars_are_refused_and_nothing_is_stored() {
         refusal(&windlass, &["import", "--max-size", "1000", "-"], &tar()),
         expected
     );
-    let compressed = output_with_input(windlass.command(&stdin), b"\xfd7zXZ\0..");
+    let compressed = output_with_input(windlass.command(stdin), b"\xfd7zXZ\0..");
     insta::assert_snapshot!(stderr(&compressed), @r"
     error: importing from standard input: it is compressed with xz, and a layer can only be plain, or compressed with gzip or zstd
     hint: decompress it first: `xz -dc FILE | windlass import -`
@@ -233,7 +233,7 @@ fn invalid_tars_are_refused_and_nothing_is_stored() {
     }
     // An empty tar is an empty layer.
     assert!(
-        output_with_input(windlass.command(["import", "-", "app"]), &[0; 1024])
+        output_with_input(windlass.command(["import", "-", "app"]), [0; 1024])
             .status
             .success()
     );

@@ -1,7 +1,7 @@
 //! Prompts at a terminal: a password is not shown, and ^C restores the terminal.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -40,7 +40,7 @@ impl Terminal {
             .unwrap();
         let master = File::from(master);
         let (sender, output) = mpsc::channel();
-        let bytes = master.try_clone().unwrap().bytes();
+        let bytes = BufReader::new(master.try_clone().unwrap()).bytes();
         thread::spawn(move || {
             for byte in bytes.map_while(Result::ok) {
                 if sender.send(byte).is_err() {

@@ -110,7 +110,7 @@ fn refused_logins(world: &World) {
 
     assert_fails(&client.windlass.run(&["pull", &name]), &[host, &log_in]);
     let wrong = client.log_in_as("mate", host, "oar-and-sails");
-    assert_fails(&wrong, &[host, "check user name and password"]);
+    assert_fails(&wrong, &[host, "check the username and password"]);
     assert!(!client.directory.join("docker/config.json").exists());
     let mate = client.log_in_as("mate", host, "oar-and-sail");
     assert_eq!(mate.code, Some(0), "{mate:#?}");

@@ -31,7 +31,7 @@ impl Copying<'_> {
         let image = |names, ref_name| BatchImage {
             root,
             names,
-            ref_name: ref_name,
+            ref_name,
         };
         match &self.request.destination {
             ImageLocation::Registry(reference) => {
