@@ -24,9 +24,9 @@ mod members;
 mod options;
 mod pipeline;
 mod progress;
-mod rules;
 mod tar;
 mod unpack;
+mod unpack_rules;
 mod unpacked;
 
 pub use crate::compression::Compression;

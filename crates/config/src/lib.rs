@@ -22,7 +22,6 @@ mod header;
 mod host_spec;
 mod hosts_toml;
 mod merge;
-mod nearest;
 mod overview;
 mod paths;
 mod pem;
@@ -30,6 +29,7 @@ mod registry_settings;
 mod settings;
 mod size;
 mod source;
+mod spelling;
 mod toml_document;
 mod windlass_toml;
 

@@ -13,8 +13,8 @@ use windlass_oci::text::{sanitize, sanitize_up_to};
 
 use crate::address::without_secrets;
 use crate::error::{ConfigError, ConfigProblem, TextPosition};
-use crate::nearest::nearest;
 use crate::source::FileLocation;
+use crate::spelling::nearest;
 
 /// The maximum length of an array. An element may be compared with all others, or be the name of a file to read.
 const MAX_ELEMENTS: usize = 1000;

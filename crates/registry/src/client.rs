@@ -15,7 +15,7 @@ use crate::challenge::Challenge;
 use crate::config::RegistryConfig;
 use crate::endpoint::Endpoint;
 use crate::error::RegistryError;
-use crate::health::{EndpointFault, Health};
+use crate::host_health::{EndpointFault, Health};
 use crate::origin::Origin;
 use crate::repository::Repository;
 use crate::transport_pool::{TransportKey, TransportPool};

@@ -7,7 +7,7 @@ use windlass_http::StreamingBody;
 use windlass_oci::{Descriptor, Digest, RepositoryName};
 
 use crate::error::{DigestMismatch, RegistryError, RequestContext, RequestKind};
-use crate::head::length;
+use crate::head_request::length;
 use crate::manifest::{TagOrDigest, announced_digest};
 use crate::origin::Origin;
 use crate::redirect::{RedirectError, target};

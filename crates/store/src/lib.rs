@@ -22,6 +22,7 @@
 mod blob;
 mod chain;
 mod commit;
+mod crash_cleanup;
 mod database;
 mod error;
 mod failpoint;
@@ -39,7 +40,6 @@ mod remove;
 mod repository;
 mod root;
 mod store;
-mod sweep;
 mod tag;
 #[cfg(test)]
 mod tests;

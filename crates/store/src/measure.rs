@@ -9,12 +9,12 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use rusqlite::{Connection, Row, Transaction};
 use windlass_oci::{Algorithm, DiffId, Digest, ImageId};
 
+use crate::crash_cleanup::names;
 use crate::database::{TextColumn, from_integer};
 use crate::error::{At, FileError};
 use crate::image::load;
 use crate::prune::freed;
 use crate::root::{Root, StoreArea};
-use crate::sweep::names;
 use crate::tree::on_disk;
 use crate::{Image, Store, UsageError};
 

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Transaction;
 
+use crate::crash_cleanup;
 use crate::database::Database;
 use crate::error::{DatabaseError, FileError, NotWritable, impl_is_no_space, is_no_space};
 use crate::ingest::ActiveIngests;
 use crate::lease::Leases;
 use crate::lock::{Lock, LockError, StoreOwner, WhenBusy};
 use crate::root::{Root, RootError};
-use crate::sweep;
 use crate::write_back::WriteBack;
 
 /// An open store. Clones share one store; it is closed, and its lock released, when the last clone and
@@ -143,7 +143,7 @@ impl StoreInner {
             root.write_format()?;
         }
         let inner = Self::new(database, Some(root), AccessLevel::Write, Some(lock));
-        sweep::sweep(&inner)?;
+        crash_cleanup::sweep(&inner)?;
         inner.root().create_reserve();
         Ok(inner)
     }

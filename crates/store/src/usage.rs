@@ -6,12 +6,12 @@ use rusqlite::Connection;
 use rustix::fs::AtFlags;
 use windlass_oci::{DiffId, ImageId};
 
+use crate::crash_cleanup::names;
 use crate::database::from_integer;
 use crate::error::{At, DatabaseError, FileError, impl_is_no_space};
 use crate::image::load;
 use crate::ingest::is_record;
 use crate::root::StoreArea;
-use crate::sweep::names;
 use crate::tree::on_disk;
 use crate::{Image, ImageLayer, PartialBlob, Store};
 

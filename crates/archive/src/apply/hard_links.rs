@@ -12,8 +12,8 @@ use crate::entry_name::EntryName;
 use crate::entry_path;
 use crate::error::{EntryError, EntryErrorContext};
 use crate::options::UnpackMode;
-use crate::rules::MissingParent;
 use crate::tar::TarEntry;
+use crate::unpack_rules::MissingParent;
 
 impl Applier<'_> {
     /// Creates a hard link. The link has the metadata of its target. If linking fails, the file is not copied

@@ -13,7 +13,7 @@ use crate::entry_name::EntryName;
 use crate::entry_path;
 use crate::error::{EntryError, EntryErrorContext, UnpackError};
 use crate::options::PathResolution;
-use crate::rules::MissingParent;
+use crate::unpack_rules::MissingParent;
 use crate::unpacked::LowerLayerLink;
 
 impl UnpackTree {

@@ -11,8 +11,8 @@ use super::open_directories::OpenDirectory;
 use super::stat::{permissions, proc_path};
 use crate::error::{EntryError, EntryErrorContext};
 use crate::options::Ownership;
-use crate::rules::is_allowed_xattr;
 use crate::tar::TarEntry;
+use crate::unpack_rules::is_allowed_xattr;
 
 impl Applier<'_> {
     /// Sets the owner and extended attributes of an open file from its entry, and then the `mode`. `stat` is the

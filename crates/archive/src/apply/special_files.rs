@@ -5,8 +5,8 @@ use rustix::fs::{FileType, Mode};
 use super::applier::Applier;
 use crate::error::EntryError;
 use crate::options::Ownership;
-use crate::rules::device_number;
 use crate::tar::{EntryKind, TarEntry};
+use crate::unpack_rules::device_number;
 
 impl Applier<'_> {
     /// Creates a symbolic link. Its target is stored unchanged.

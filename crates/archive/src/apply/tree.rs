@@ -17,8 +17,8 @@ use crate::entry_name::EntryName;
 use crate::entry_path;
 use crate::error::{EntryError, EntryErrorContext, UnpackError};
 use crate::options::{Ownership, PathResolution, UnpackMode, UnpackOptions};
-use crate::rules::IMPLIED_DIRECTORY_MODE;
 use crate::tar::Timestamp;
+use crate::unpack_rules::IMPLIED_DIRECTORY_MODE;
 
 /// The tree that a layer is applied to.
 pub(super) struct UnpackTree {

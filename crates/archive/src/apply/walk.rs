@@ -17,7 +17,7 @@ use crate::entry_name::EntryName;
 use crate::entry_path;
 use crate::error::{EntryError, EntryErrorContext};
 use crate::options::{Ownership, UnpackMode};
-use crate::rules::{MAX_LINKS, MAX_STEPS, MissingParent, charge_link_step, push_components};
+use crate::unpack_rules::{MAX_LINKS, MAX_STEPS, MissingParent, charge_link_step, push_components};
 
 /// The state of resolving one path.
 struct PathWalk {

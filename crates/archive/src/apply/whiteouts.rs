@@ -13,8 +13,8 @@ use super::open_directories::OpenDirectory;
 use super::stat::is_directory;
 use crate::error::{EntryError, EntryErrorContext};
 use crate::options::UnpackMode;
-use crate::rules::MissingParent;
 use crate::tar::TarEntry;
+use crate::unpack_rules::MissingParent;
 
 impl Applier<'_> {
     /// Hides or removes `name` of the layers below.

@@ -6,8 +6,8 @@ use super::tree::{EntrySource, FileNode, NameNode, NameTree, ROOT};
 use crate::entry_name::EntryName;
 use crate::entry_path;
 use crate::error::{EntryError, EntryErrorContext};
-use crate::rules::MissingParent;
 use crate::tar::TarEntry;
+use crate::unpack_rules::MissingParent;
 
 /// The length of the longest target of a symbolic link in bytes, as in the kernel.
 const MAX_TARGET_LENGTH: usize = entry_path::PATH_MAX - 1;

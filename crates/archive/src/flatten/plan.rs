@@ -8,8 +8,8 @@ use super::error::FlattenError;
 use super::tree::{DirectoryMetadata, EntrySource, NameNode, NameTree, ROOT};
 use super::writer::{MemberHeader, MemberType, SparseMap, TarWriter};
 use crate::entry_path;
-use crate::rules::is_allowed_xattr;
 use crate::tar::{EntryKind, TarEntry, TarReader};
+use crate::unpack_rules::is_allowed_xattr;
 
 /// The directories, and the names of all other files.
 #[derive(Debug)]

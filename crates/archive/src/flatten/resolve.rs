@@ -5,7 +5,7 @@ use super::tree::{NameNode, NameTree, ROOT};
 use crate::entry_name::EntryName;
 use crate::entry_path;
 use crate::error::EntryError;
-use crate::rules::{MAX_LINKS, MAX_STEPS, MissingParent, charge_link_step, push_components};
+use crate::unpack_rules::{MAX_LINKS, MAX_STEPS, MissingParent, charge_link_step, push_components};
 
 impl NameTree {
     /// Returns the directory at the normalized `path`. Returns `None` if it is missing and `missing` is

@@ -5,8 +5,8 @@ use std::mem;
 
 use crate::error::EntryError;
 use crate::options::UnpackLimits;
-use crate::rules::{IMPLIED_DIRECTORY_MODE, is_allowed_xattr};
 use crate::tar::{TarEntry, Timestamp};
+use crate::unpack_rules::{IMPLIED_DIRECTORY_MODE, is_allowed_xattr};
 
 /// The tree of names. Directories refer to each other by their index in `directories`.
 #[derive(Debug)]

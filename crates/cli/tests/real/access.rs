@@ -10,8 +10,8 @@ use windlass_testing::real::{DockerRegistry, PASSWORD, RegistryAuth, USER};
 use crate::Case;
 use crate::command::Windlass;
 use crate::fixture::Fixture;
-use crate::needs::REGISTRY;
-use crate::world::World;
+use crate::requirements::REGISTRY;
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {

@@ -11,8 +11,8 @@ use windlass_testing::real::{self, LayerCompression, OciLayout, run};
 
 use crate::Case;
 use crate::command::{Ran, Windlass};
-use crate::needs::{BUNDLES, RUNTIME};
-use crate::world::World;
+use crate::requirements::{BUNDLES, RUNTIME};
+use crate::shared_state::World;
 
 /// The user `nobody` of every Linux system.
 const UNPRIVILEGED: u32 = 65534;

@@ -5,8 +5,8 @@ mod docker;
 mod host;
 mod images;
 mod libraries;
-mod other;
 mod pulls;
+mod system_requests;
 mod tools;
 mod transfers;
 
@@ -18,7 +18,7 @@ pub(crate) fn cases() -> Vec<Case> {
         pulls::CASES,
         images::CASES,
         transfers::CASES,
-        other::CASES,
+        system_requests::CASES,
         tools::CASES,
         libraries::CASES,
         differences::CASES,

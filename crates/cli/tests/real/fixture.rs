@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use windlass_testing::real::{LayerCompression, OciLayout, command, run};
 use windlass_testing::{LayerBuilder, Random};
 
-use crate::world::World;
+use crate::shared_state::World;
 
 /// The number of small files of [`Fixture::Many`].
 pub(crate) const MANY: usize = 30_000;

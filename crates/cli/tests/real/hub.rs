@@ -8,9 +8,9 @@ use windlass_testing::{Ca, HttpProxy, Registry};
 
 use crate::Case;
 use crate::fixture::Fixture;
-use crate::needs::REGISTRY;
 use crate::registry_client::RegistryClient;
-use crate::world::World;
+use crate::requirements::REGISTRY;
+use crate::shared_state::World;
 
 /// The registry host of `docker.io`.
 const HUB: &str = "registry-1.docker.io";

@@ -10,8 +10,8 @@ use windlass_testing::real::{command, run};
 use crate::Case;
 use crate::command::Windlass;
 use crate::fixture::Fixture;
-use crate::needs::{DEBIAN, JUDGE, Need};
-use crate::world::World;
+use crate::requirements::{DEBIAN, JUDGE, Need};
+use crate::shared_state::World;
 
 /// The user `nobody` of every Linux system.
 const UNPRIVILEGED: u32 = 65534;

@@ -6,9 +6,9 @@ use windlass_testing::real::LoopDisk;
 use crate::Case;
 use crate::command::{Ran, Windlass};
 use crate::fixture::Fixture;
-use crate::needs::{JUDGE, REGISTRY};
-use crate::valve::Valve;
-use crate::world::World;
+use crate::limited_proxy::Valve;
+use crate::requirements::{JUDGE, REGISTRY};
+use crate::shared_state::World;
 
 /// Some megabytes into an image of twenty.
 const MIDWAY: u64 = 5 << 20;

@@ -11,9 +11,9 @@ use windlass_testing::real::{DockerRegistry, PASSWORD, RegistryAuth, USER, comma
 
 use crate::Case;
 use crate::command::Ran;
-use crate::needs::REGISTRY;
 use crate::registry_client::{RegistryClient, fill, named};
-use crate::world::World;
+use crate::requirements::REGISTRY;
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {

@@ -13,22 +13,22 @@ mod fixture;
 mod hub;
 mod import_export;
 mod interruption;
-mod judge;
+mod limited_proxy;
 mod logins;
 mod mirrors_and_helpers;
-mod needs;
 mod proxies;
 mod queries;
+mod reference_tree;
 mod registries;
 mod registry_client;
+mod requirements;
 mod schema1;
 mod serve;
+mod shared_state;
 mod timings;
 mod tokens;
 mod transfers;
 mod trees;
-mod valve;
-mod world;
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -38,8 +38,8 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use windlass_testing::real::{self, LoopDisk, MountedDisk};
 
-use crate::needs::Need;
-use crate::world::World;
+use crate::requirements::Need;
+use crate::shared_state::World;
 
 /// A test: its name, its requirements, and its function.
 #[derive(Clone, Copy)]

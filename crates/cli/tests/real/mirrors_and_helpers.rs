@@ -9,9 +9,9 @@ use windlass_testing::real::{
 
 use crate::Case;
 use crate::command::Ran;
-use crate::needs::REGISTRY;
 use crate::registry_client::{RegistryClient, fill, named};
-use crate::world::World;
+use crate::requirements::REGISTRY;
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {

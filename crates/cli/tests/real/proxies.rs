@@ -8,9 +8,9 @@ use windlass_testing::{Ca, HttpProxy, Socks5Proxy, SocksHost};
 
 use crate::Case;
 use crate::command::Ran;
-use crate::needs::REGISTRY;
 use crate::registry_client::{RegistryClient, fill};
-use crate::world::World;
+use crate::requirements::REGISTRY;
+use crate::shared_state::World;
 
 const NAME: &str = "reg.test/hold/small:gzip";
 const PLACE: &str = "reg.test:443";

@@ -8,9 +8,9 @@ use windlass_testing::real::{command, run};
 
 use crate::Case;
 use crate::fixture::Fixture;
-use crate::needs::REGISTRY;
 use crate::registry_client::RegistryClient;
-use crate::world::World;
+use crate::requirements::REGISTRY;
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {

@@ -11,9 +11,9 @@ use windlass_testing::real::{
 
 use crate::Case;
 use crate::command::Ran;
-use crate::needs::{OBJECT_STORAGE, REGISTRY};
 use crate::registry_client::{RegistryClient, fill, named};
-use crate::world::World;
+use crate::requirements::{OBJECT_STORAGE, REGISTRY};
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {

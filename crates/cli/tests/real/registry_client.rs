@@ -9,7 +9,7 @@ use windlass_testing::real::{DockerRegistry, PASSWORD, USER};
 
 use crate::command::{Ran, Windlass};
 use crate::fixture::Fixture;
-use crate::world::World;
+use crate::shared_state::World;
 
 /// A windlass with a directory of its own, for a registry that has the small image as `hold/small:gzip`.
 pub(crate) struct RegistryClient {

@@ -10,9 +10,9 @@ use windlass_testing::real::{DockerRegistry, LoggedRequest};
 use crate::Case;
 use crate::command::Windlass;
 use crate::fixture::Fixture;
-use crate::needs::REGISTRY;
 use crate::registry_client::RegistryClient;
-use crate::world::World;
+use crate::requirements::REGISTRY;
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {

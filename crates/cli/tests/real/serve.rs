@@ -9,9 +9,9 @@ use windlass_testing::real::{Containerd, DockerRegistry, LoggedRequest, command,
 use crate::Case;
 use crate::command::Windlass;
 use crate::fixture::Fixture;
-use crate::needs::{CONTAINERD, REGISTRY};
+use crate::requirements::{CONTAINERD, REGISTRY};
+use crate::shared_state::World;
 use crate::transfers::digest;
-use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {

@@ -10,8 +10,8 @@ use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
 use crate::Case;
 use crate::command::Windlass;
-use crate::needs::BROWSER;
-use crate::world::World;
+use crate::requirements::BROWSER;
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[Case {
     name: "timings::chromium_draws_the_recorded_spans_and_runs_no_other_script",

@@ -10,10 +10,10 @@ use windlass_testing::real::{
 use crate::Case;
 use crate::command::Ran;
 use crate::fixture::Fixture;
-use crate::needs::REGISTRY;
+use crate::limited_proxy::Valve;
 use crate::registry_client::RegistryClient;
-use crate::valve::Valve;
-use crate::world::World;
+use crate::requirements::REGISTRY;
+use crate::shared_state::World;
 
 /// An offset in the first of two layers of a megabyte each.
 const MIDWAY: u64 = 512 << 10;

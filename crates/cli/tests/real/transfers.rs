@@ -12,8 +12,8 @@ use crate::Case;
 use crate::access::log_in;
 use crate::command::Windlass;
 use crate::fixture::Fixture;
-use crate::needs::{JUDGE, REGISTRY};
-use crate::world::World;
+use crate::requirements::{JUDGE, REGISTRY};
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {

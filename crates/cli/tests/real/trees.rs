@@ -9,9 +9,9 @@ use windlass_testing::{TreeAspect, TreeEntryKind, TreeSnapshot};
 use crate::Case;
 use crate::command::Windlass;
 use crate::fixture::Fixture;
-use crate::judge;
-use crate::needs::{DEBIAN, JUDGE, ROOT};
-use crate::world::World;
+use crate::reference_tree;
+use crate::requirements::{DEBIAN, JUDGE, ROOT};
+use crate::shared_state::World;
 
 /// The user `nobody` of every Linux system.
 const UNPRIVILEGED: u32 = 65534;
@@ -75,7 +75,7 @@ fn platforms(world: &World) {
     let reference = world.reference(Fixture::MultiArch, "both");
     for architecture in ["amd64", "arm64"] {
         let judge = world.directory(&format!("platforms-{architecture}"));
-        let judged = judge::tree(&reference, &judge, &["--override-arch", architecture]);
+        let judged = reference_tree::tree(&reference, &judge, &["--override-arch", architecture]);
 
         windlass.succeeds(&[
             "pull",

@@ -12,9 +12,9 @@ use super::entry::{JsonEntry, JsonFile};
 use super::unused_keys::UNUSED_KEYS;
 use super::{DaemonJson, MIRRORS};
 use crate::error::{ConfigError, ConfigProblem};
-use crate::nearest::nearest;
 use crate::settings::setting_references;
 use crate::source::{FileLocation, Finding, FindingKind, Setting};
+use crate::spelling::nearest;
 
 /// The definition of one setting of the daemon, except for its documentation.
 struct DaemonDefinition<V> {

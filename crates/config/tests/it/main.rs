@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod certs;
-mod companies;
 mod documentation;
+mod documented_examples;
 mod golden;
 mod hostile;
 mod odd_files;

@@ -14,11 +14,11 @@ use windlass_oci::Digest;
 
 use super::partial::{RECORD_SUFFIX, read_record};
 use crate::Store;
+use crate::crash_cleanup::names;
 use crate::database::from_integer;
 use crate::error::{At, FileError};
 use crate::ingest::IngestError;
 use crate::root::{Root, StoreArea};
-use crate::sweep::names;
 use crate::tree;
 
 /// The part of a blob that is on disk and need not be downloaded again.

@@ -3,7 +3,7 @@
 mod compare;
 mod fleet;
 mod known;
-mod normal;
+mod normalize;
 mod steps;
 
 use std::fs;
@@ -14,8 +14,8 @@ use known::{KNOWN, Known};
 
 use super::host::Host;
 use crate::Case;
-use crate::needs::DOCKERD;
-use crate::world::World;
+use crate::requirements::DOCKERD;
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -40,7 +40,7 @@ fn all_are_known(world: &World) {
         let [theirs, ours] = [dockerd.socket(), windlass.socket()].map(|socket| {
             let answer = step.request.send(socket);
             let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", step.name));
-            normal::normal(&answer, step.body)
+            normalize::normal(&answer, step.body)
         });
         found.extend(compare(&step.name, &theirs, &ours));
     }

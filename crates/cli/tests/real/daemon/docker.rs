@@ -8,7 +8,7 @@ use windlass_testing::real::{self, USER};
 
 use super::host::Host;
 use crate::command::Ran;
-use crate::world::World;
+use crate::shared_state::World;
 
 /// A docker CLI, and the daemon that it uses.
 pub(crate) struct Docker {

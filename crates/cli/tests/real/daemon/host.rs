@@ -13,7 +13,7 @@ use windlass_testing::real::SocketRequest;
 
 use crate::command::Windlass;
 use crate::registry_client::RegistryClient;
-use crate::world::World;
+use crate::shared_state::World;
 
 /// The deadline of the daemon to start, and to stop.
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -14,8 +14,8 @@ use super::host::Host;
 use crate::Case;
 use crate::command::Ran;
 use crate::fixture::Fixture;
-use crate::needs::{LIBRARIES, REGISTRY, beside_ansible};
-use crate::world::World;
+use crate::requirements::{LIBRARIES, REGISTRY, beside_ansible};
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {

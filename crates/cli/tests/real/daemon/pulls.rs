@@ -15,10 +15,10 @@ use super::host::Host;
 use crate::Case;
 use crate::command::Ran;
 use crate::fixture::Fixture;
-use crate::needs::DOCKER;
+use crate::limited_proxy::Valve;
 use crate::registry_client::{fill, named};
-use crate::valve::Valve;
-use crate::world::World;
+use crate::requirements::DOCKER;
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {

@@ -8,8 +8,8 @@ use super::host::Host;
 use crate::Case;
 use crate::command::Ran;
 use crate::fixture::Fixture;
-use crate::needs::{COMPOSE, REGISTRY};
-use crate::world::World;
+use crate::requirements::{COMPOSE, REGISTRY};
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {

@@ -8,8 +8,8 @@ use windlass_testing::real::{DockerRegistry, PASSWORD, RegistryAuth};
 use super::docker::{Docker, each};
 use crate::Case;
 use crate::fixture::Fixture;
-use crate::needs::DOCKER;
-use crate::world::World;
+use crate::requirements::DOCKER;
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {

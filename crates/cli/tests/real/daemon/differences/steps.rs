@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use windlass_testing::real::{PASSWORD, SocketRequest, USER};
 
 use super::fleet::Fleet;
-use super::normal::Body;
+use super::normalize::Body;
 
 /// A request, its name, and the format of its response.
 pub(super) struct Step {

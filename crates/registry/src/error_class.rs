@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::auth::AuthError;
 use crate::endpoint::Endpoint;
 use crate::error::{RegistryError, RequestKind, WaitPhase};
-use crate::health::EndpointFault;
+use crate::host_health::EndpointFault;
 use crate::manifest::TagOrDigest;
 
 /// What an error shows about the endpoint.

@@ -12,7 +12,7 @@ use windlass_testing::real::{DockerRegistry, Dockerd, RegistryAuth, command, run
 
 use crate::command::Windlass;
 use crate::fixture::Fixture;
-use crate::judge;
+use crate::reference_tree;
 
 /// Each part is created at its first use; its processes end with it.
 pub(crate) struct World {
@@ -84,7 +84,7 @@ impl World {
         let judged = Arc::clone(self.judged.lock().unwrap().entry(fixture).or_default());
         let tree = judged.get_or_init(|| {
             let directory = self.directory(&format!("judge-{}", fixture.repository()));
-            judge::tree(&self.reference(fixture, "gzip"), &directory, &[])
+            reference_tree::tree(&self.reference(fixture, "gzip"), &directory, &[])
         });
         tree.clone()
     }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use rustix::process::geteuid;
 use windlass_testing::real;
 
-use crate::world::World;
+use crate::shared_state::World;
 
 /// A requirement.
 #[derive(Debug, Clone, Copy)]

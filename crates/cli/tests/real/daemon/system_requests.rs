@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::docker::{Docker, each};
 use crate::Case;
 use crate::fixture::Fixture;
-use crate::needs::DOCKER;
-use crate::world::World;
+use crate::requirements::DOCKER;
+use crate::shared_state::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case {

@@ -277,7 +277,7 @@ fn plain_http_requires_a_listed_host() {
 /// D9, T30: problems that only the user can fix stop a pull; an error of one registry does not.
 #[test]
 fn local_problems_stop_a_pull() {
-    use crate::next_step::NextStep;
+    use crate::retry_decision::NextStep;
     for (error, class) in errors() {
         let stops = error.next_step() == NextStep::Stop;
         assert_eq!(stops, class == FailureClass::LocalProblem, "{error:?}");
