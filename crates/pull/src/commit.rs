@@ -41,7 +41,7 @@ impl Puller {
                 reference: Some(reference),
             };
             let committed = store.commit(&image)?;
-            // Until here: whoever asks for a layer that is neither held nor somebody's fetches it once more.
+            // Until here: a later request for a layer that is neither leased nor in transfer fetches it again.
             drop(layers);
             Ok(match committed.outcome {
                 windlass_store::CommitOutcome::Downloaded => PullOutcome::Downloaded,

@@ -58,7 +58,7 @@ pub enum PullError {
         /// The one that came.
         actual: Digest,
     },
-    /// A document has another size than its descriptor says.
+    /// The size of a document differs from its descriptor.
     #[error("{digest} has {actual} bytes, its descriptor says {expected}")]
     Size {
         /// The document.

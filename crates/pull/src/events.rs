@@ -24,17 +24,17 @@ pub type PullEvents = EventSender<PullEvent>;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PullEvent {
-    /// The registry is being asked what the reference names.
+    /// The reference is being resolved at the registry.
     Resolving {
-        /// The reference, as asked for.
+        /// The requested reference.
         #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
         reference: Reference,
     },
-    /// An endpoint did not give what it was asked for. Mirrors may, without harm; it is told all the same.
+    /// An endpoint failed to deliver a document. The failure of a mirror is harmless; it is reported all the same.
     Setback(Setback),
     /// The reference names this.
     Resolved {
-        /// Who said so.
+        /// The endpoint that failed.
         #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
         endpoint: Origin,
         /// The digest of the index or manifest that the reference names.
@@ -88,7 +88,7 @@ pub enum LayerStatus {
         /// How many of its compressed bytes.
         bytes: u64,
     },
-    /// Waits because the endpoint asked to be left alone, be it for another layer's sake (T34).
+    /// Waits because the endpoint is rate limiting, possibly because of another layer (T34).
     Paused {
         /// How long.
         #[serde(
@@ -100,9 +100,9 @@ pub enum LayerStatus {
         /// The attempt that will follow, from 1.
         attempt: u32,
     },
-    /// Asks an endpoint for the blob.
+    /// Requests the blob from an endpoint.
     Connecting {
-        /// Who is asked.
+        /// The endpoint of the request.
         #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
         endpoint: Origin,
         /// Which try this is, from 1.
@@ -148,10 +148,10 @@ pub enum LayerStatus {
 /// A request for a document that failed, and what comes next.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setback {
-    /// Who was asked.
+    /// The endpoint of the failed request.
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub endpoint: Origin,
-    /// How long until the same endpoint is asked again; `None` if another one is.
+    /// How long until the same endpoint is tried again; `None` if another endpoint is tried.
     #[serde(
         serialize_with = "as_optional_millis",
         deserialize_with = "from_optional_millis",

@@ -79,10 +79,10 @@ pub enum LayerError {
     /// The partial blob could not be written.
     #[error(transparent)]
     Append(#[from] AppendError),
-    /// What was delivered is not what the descriptor says.
+    /// The delivered bytes do not match the descriptor.
     #[error(transparent)]
     Verify(#[from] VerifyError),
-    /// The blob is what the descriptor says, and no layer that can be applied.
+    /// The blob matches the descriptor, but is no layer that can be applied.
     #[error(transparent)]
     Unpack(UnpackError),
     /// The store could not take the layer.
@@ -149,8 +149,8 @@ impl LayerFetcher {
         let fetched = match start {
             Ok(TransferStart::Present(arrived)) => return Ok(arrived),
             Ok(TransferStart::Slot(slot)) => {
-                let way = (&sources, &descriptor, &limits);
-                self.fetch_verified(&job, way, slot).await
+                self.fetch_verified(&job, &sources, &descriptor, &limits, slot)
+                    .await
             }
             Err(error) => Err(error),
         };
@@ -202,7 +202,9 @@ impl LayerFetcher {
     async fn fetch_verified(
         &self,
         job: &Job<LayerProgress>,
-        (sources, descriptor, limits): (&Sources, &Descriptor, &TransferLimits),
+        sources: &Sources,
+        descriptor: &Descriptor,
+        limits: &TransferLimits,
         slot: Slot,
     ) -> Result<FetchedLayer, LayerError> {
         let mut excluded = ExcludedEndpoints::default();

@@ -53,7 +53,7 @@ pub enum LocalLayerError {
     /// Its tar is not the one that the image's config names.
     #[error("its tar has diff ID {actual}, but the config says {expected}")]
     DiffId {
-        /// What the config says.
+        /// The diff ID in the config.
         expected: DiffId,
         /// What it is.
         actual: DiffId,
@@ -67,7 +67,7 @@ struct TeeReader<'a, R> {
     failed: &'a mut Option<TeeFailure>,
 }
 
-/// Who failed.
+/// The part that failed.
 enum TeeFailure {
     Read(io::Error),
     Write(FileError),

@@ -65,7 +65,7 @@ pub enum PlanError {
     NotALayer {
         /// Which layer, from 0 at the base.
         index: usize,
-        /// What the manifest says it is.
+        /// The descriptor in the manifest.
         media_type: String,
     },
 }
@@ -82,7 +82,7 @@ pub fn match_layers(
 }
 
 impl PlanSummary {
-    /// Returns what is told of it.
+    /// Returns the entry for the `Planned` event.
     pub(crate) fn planned(self) -> PullEvent {
         PullEvent::Planned {
             layers: self.layers,

@@ -46,7 +46,7 @@ impl Remote {
         let reference = request.reference.clone().or_latest();
         let found = self.manifest(&reference, None, &request.caller).await?;
         let of_index = reference.with_digest(found.digest);
-        // What is of another form is one image, and its pull says what is wrong with it.
+        // A document of another form counts as one image; its pull reports what is wrong with it.
         let index = match Manifest::parse(&found.bytes, None) {
             Ok(Manifest::Index(index)) => Some(index),
             Ok(Manifest::Image(_)) | Err(_) => None,
@@ -77,7 +77,7 @@ impl Remote {
         Ok(requests)
     }
 
-    /// Finds the manifest for `platform`: the index itself tells, or what it leads to.
+    /// Finds the manifest for `platform`, by the index or by the configs of its manifests.
     async fn digest_for(
         &self,
         of_index: &Reference,

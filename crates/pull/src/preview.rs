@@ -14,7 +14,7 @@ use crate::{PullRequest, schema1};
 /// What a pull would do.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// The reference, as asked for; with `latest` where it had neither tag nor digest.
+    /// The requested reference; with `latest` where it had neither tag nor digest.
     pub reference: Reference,
     /// The digest of the index or manifest that it names now.
     pub digest: Digest,
@@ -26,7 +26,7 @@ pub struct Preview {
     pub is_newer: bool,
     /// The image's platform.
     pub platform: Platform,
-    /// The endpoint that said what the reference names.
+    /// The endpoint that resolved the reference.
     pub endpoint: Endpoint,
     /// All layers, base first.
     pub layers: Vec<PlannedLayer>,
@@ -39,7 +39,7 @@ pub struct Preview {
 }
 
 impl Puller {
-    /// Finds out what [`Puller::pull`] would do. Manifests and the config are asked for, and no layer.
+    /// Finds out what [`Puller::pull`] would do. Manifests and the config are fetched, but no layer.
     pub async fn preview(
         &self,
         request: &PullRequest,

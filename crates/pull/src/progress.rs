@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn milestones_are_kept_for_who_looks_seldom() {
+    fn milestones_are_kept_for_a_slow_reader() {
         let paused = |attempt| LayerStatus::Paused {
             after: Duration::ZERO,
             attempt,

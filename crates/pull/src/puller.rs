@@ -57,7 +57,7 @@ pub(crate) struct PullContext<'a> {
     pub(crate) reference: &'a Reference,
     pub(crate) sources: &'a Sources,
     pub(crate) events: &'a PullEvents,
-    /// Among whom slots are shared out.
+    /// The group that shares the slots fairly with other groups.
     pub(crate) group: TransferGroup,
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct V1Blob {
     pub(crate) layer: Option<Layer>,
 }
 
-/// Verifies a manifest of schema 1: its signature, and that it is the one that was asked for (S1-1, MF-2).
+/// Verifies a manifest of schema 1: its signature, and that it is the requested one (S1-1, MF-2).
 pub(crate) fn verify(
     bytes: &[u8],
     reference: &Reference,

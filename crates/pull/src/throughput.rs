@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// How far back the rate looks.
 const WINDOW: Duration = Duration::from_secs(3);
-/// Samples closer together than this tell nothing new.
+/// Samples closer together than this are ignored.
 const STEP: Duration = Duration::from_millis(100);
 /// Before this much time has passed, a rate would be noise.
 const SHORTEST: Duration = Duration::from_millis(200);
@@ -35,14 +35,14 @@ impl Throughput {
         }
     }
 
-    /// Returns bytes a second, or `None` while it is too early to tell. A count that stands still decays.
+    /// Returns bytes per second, or `None` while there are too few samples. A count that stands still decays.
     pub fn per_second(&self, now: Duration) -> Option<f64> {
         let &(since, base) = self.samples.front()?;
         let time = now.saturating_sub(since);
         (time >= SHORTEST).then(|| to_float(self.latest.saturating_sub(base)) / time.as_secs_f64())
     }
 
-    /// Returns how long the rest will take at this rate, or `None` if that cannot be told.
+    /// Returns how long the rest takes at this throughput, or `None` if there is no estimate.
     pub fn time_for(&self, rest: u64, now: Duration) -> Option<Duration> {
         if rest == 0 {
             return Some(Duration::ZERO);

@@ -1,6 +1,6 @@
 //! What one pull looks like right now, gathered from its events: totals, rate, time left, each layer.
 //!
-//! Pure: events and times go in, numbers come out. Who shows a pull makes text of it.
+//! Pure: events and times go in, numbers come out. The caller renders them as text.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use windlass_registry::Origin;
 use crate::events::{LayerStatus, PlannedLayer, PullEvent, Setback};
 use crate::throughput::Throughput;
 
-/// The state of one pull, as its events told it.
+/// The state of one pull, computed from its events.
 #[derive(Debug)]
 pub struct PullView {
     name: String,
@@ -37,7 +37,7 @@ pub struct PullView {
 /// A request that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetbackView {
-    /// When the same endpoint is asked again, on the clock of the events; `None` if another one is.
+    /// When the same endpoint is tried again, on the clock of the events; `None` if another endpoint is tried.
     pub again_at: Option<Duration>,
     /// Why it failed; text from elsewhere.
     pub error: String,
@@ -46,7 +46,7 @@ pub struct SetbackView {
 /// How far a pull has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PullPhase {
-    /// The registry is being asked what the reference names.
+    /// The reference is being resolved at the registry.
     Resolving,
     /// The manifest is known, the plan is not.
     Planning,
@@ -71,7 +71,7 @@ pub struct LayerView {
     pub unpacked: u64,
     /// What it is doing.
     pub state: LayerState,
-    /// Who was asked for it last.
+    /// The endpoint of the latest request for it.
     pub source: Option<Origin>,
 }
 
@@ -80,12 +80,12 @@ pub struct LayerView {
 pub enum LayerState {
     /// Waits for a download slot.
     Queued,
-    /// Waits because the endpoint wants to be left alone.
+    /// Waits because the endpoint is rate limiting.
     Paused {
         /// Until when, on the clock of the events.
         until: Duration,
     },
-    /// Asks an endpoint for the blob.
+    /// Requests the blob from an endpoint.
     Connecting {
         /// Which try this is, from 1.
         attempt: u32,
@@ -110,7 +110,7 @@ pub enum LayerState {
 }
 
 impl PullView {
-    /// Makes the view of a pull that has told nothing yet; `name` is what people call the image.
+    /// Makes the view of a pull without events yet; `name` is the display name of the image.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -201,7 +201,7 @@ impl PullView {
         self.setback.as_ref()
     }
 
-    /// Returns who was asked last for the blob of a layer, as people call him.
+    /// Returns the display name of the endpoint that was tried last for the blob of a layer.
     pub fn deliverer(&self, digest: &Digest) -> &str {
         let layer = self.places.get(digest).map(|place| &self.layers[*place]);
         let source = layer.and_then(|layer| layer.source.as_ref());
@@ -261,13 +261,13 @@ impl PullView {
         self.downloaded() == self.missing_bytes
     }
 
-    /// Returns the bytes a second that arrive, or `None` while it is too early to tell.
+    /// Returns the throughput in bytes per second, or `None` while there are too few samples.
     pub fn rate(&self, now: Duration) -> Option<f64> {
         self.downloading.per_second(now)
     }
 
-    /// Returns how long until the last layer is unpacked, as far as can be told: whatever takes longer,
-    /// the wire or the disk.
+    /// Estimates how long until the last layer is unpacked: the longer of the remaining download and the
+    /// remaining unpacking.
     pub fn time_left(&self, now: Duration) -> Option<Duration> {
         let wire = self
             .downloading
@@ -291,7 +291,7 @@ impl PullView {
     }
 
     fn note(&mut self, now: Duration) {
-        // What was here before says nothing about how fast the rest comes.
+        // Bytes that were present before the pull are no measure of its throughput.
         let new = self.downloaded().saturating_sub(self.resumed());
         self.downloading.note(now, new);
         self.unpacking.note(now, self.unpacked());
@@ -336,7 +336,7 @@ impl LayerView {
                 self.unpacked = (*unpacked).min(self.size);
                 // Unpacking goes on while the download waits; that it waits is the news.
                 if self.state == LayerState::Verifying {
-                    // The last count may be told after it.
+                    // The last byte count may be reported after it.
                 } else if self.downloaded == self.size {
                     self.state = LayerState::Unpacking;
                 } else if has_arrived {

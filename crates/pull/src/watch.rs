@@ -27,7 +27,7 @@ struct ReportedState {
     is_verifying: bool,
 }
 
-/// Waits for the layer that is wanted, and checks that what came is what the config says.
+/// Waits for the expected layer, and checks that the arrived layer matches the config.
 pub(crate) async fn layer(
     mut watcher: Watcher<LayerProgress, LayerOutcome>,
     wanted: &MissingLayer,

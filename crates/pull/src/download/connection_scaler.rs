@@ -60,7 +60,7 @@ impl SplitPolicy {
 }
 
 impl ConnectionScaler {
-    /// Begins with one connection; whether more are possible is said by `can_add`.
+    /// Begins with one connection; `can_add` returns whether more are possible.
     pub(super) fn new(split: SplitPolicy, can_add: bool) -> Self {
         Self {
             split,

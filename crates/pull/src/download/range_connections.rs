@@ -240,7 +240,7 @@ fn failed(error: &RegistryError) -> ExtraConnectionEnd {
 
 /// Waits for bytes, then takes what else has arrived already, up to `most`.
 ///
-/// The second value says how the stream ended, if it did.
+/// The second value is the end of the stream, if it was reached.
 async fn receive_batch(
     stream: &mut BlobStream,
     skip: &mut u64,

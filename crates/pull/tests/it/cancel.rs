@@ -1,4 +1,4 @@
-//! Pulls that are left in the middle (T37): what nobody waits for stops, and leaves nothing behind.
+//! Pulls that are cancelled (T37): a transfer without watchers stops, and leaves nothing behind.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ fn image() -> ImageBuilder {
         .layer(LayerBuilder::of_size_seeded(2 << 20, 2))
 }
 
-/// T37, TM-4: in the middle of the layers, by one or by all who wait for them.
+/// T37, TM-4: in the middle of the layers, by one watcher or by all of them.
 #[tokio::test]
 async fn when_all_have_left_nothing_is_left() {
     let world = Arc::new(World::new());
@@ -41,7 +41,7 @@ async fn when_all_have_left_nothing_is_left() {
     assert_eq!(world.registry.requested_ranges(&first), ["whole", &rest]);
 }
 
-/// T37, DL-14, DM-8: while the registry thinks about its answer.
+/// T37, DL-14, DM-8: before the registry responds.
 #[tokio::test]
 async fn a_pull_can_be_left_before_an_answer() {
     let world = Arc::new(World::new());
@@ -90,7 +90,7 @@ async fn a_pull_can_be_left_in_every_phase_at_once() {
     world.assert_nothing_here();
 }
 
-/// TM-2: who comes when a transfer is being stopped gets one of its own.
+/// TM-2: a pull that arrives while a transfer is being stopped starts a new transfer.
 #[tokio::test]
 async fn a_pull_right_after_a_cancelled_one_starts_anew() {
     let world = Arc::new(World::new());
@@ -102,13 +102,13 @@ async fn a_pull_right_after_a_cancelled_one_starts_anew() {
     pull.leave().await;
     gate.open();
     world.pull("app:1").await.unwrap();
-    let asked = world.registry.requested_ranges(&layer);
-    assert_eq!(asked.len(), 2, "{asked:?}");
+    let requested = world.registry.requested_ranges(&layer);
+    assert_eq!(requested.len(), 2, "{requested:?}");
     world.puller.idle().await;
     world.assert_nothing_unfinished();
 }
 
-/// One who leaves while everything is being made visible leaves it visible, or not; never half of it.
+/// A pull that is cancelled during the commit leaves the whole image visible, or nothing of it.
 #[tokio::test]
 async fn a_commit_is_waited_for() {
     let world = Arc::new(World::new());

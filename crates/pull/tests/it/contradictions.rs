@@ -1,4 +1,4 @@
-//! Manifests and configs that contradict each other, or are none: refused before a layer is asked for.
+//! Manifests and configs that are malformed or contradict each other are refused before a layer is requested.
 
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedLayer, descriptor};
 
@@ -133,9 +133,9 @@ async fn a_manifest_of_another_size_is_refused() {
     world.assert_nothing_here();
 }
 
-/// T22, S2-9: a foreign layer is asked of the registry like any other, and its `urls` of nobody.
+/// T22, S2-9: a foreign layer is requested from the registry like any other, and its `urls` are ignored.
 #[tokio::test]
-async fn urls_of_layers_are_never_asked() {
+async fn urls_of_layers_are_never_requested() {
     let elsewhere = windlass_testing::Registry::start();
     let world = World::new();
     let mut foreign: PackedLayer = LayerBuilder::new().file("f", b"1").pack();

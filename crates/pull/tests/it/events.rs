@@ -1,4 +1,4 @@
-//! What a pull tells: every milestone once and in order, counts that only grow.
+//! The events of a pull: every milestone once and in order, counts that only grow.
 
 use windlass_oci::Digest;
 use windlass_pull::{LayerStatus, PlannedLayer, PullEvent};
@@ -24,9 +24,9 @@ fn without_counts(events: Vec<PullEvent>) -> Vec<PullEvent> {
     events.into_iter().filter(|event| !counts(event)).collect()
 }
 
-/// PG-1, DM-7: all that is told of a small pull, and of the next, which has nothing to do.
+/// PG-1, DM-7: all events of a small pull, and of the next one, which has nothing to do.
 #[tokio::test]
-async fn a_small_pull_tells_this() {
+async fn events_of_a_small_pull() {
     let world = World::new();
     let image = ImageBuilder::new()
         .platform("linux/s390x")
@@ -90,9 +90,9 @@ async fn a_small_pull_tells_this() {
     );
 }
 
-/// What is planned counts a layer once, shows it as often as it stands there, and knows what is here.
+/// The plan counts a layer once, lists it as often as the manifest does, and marks the layers that are present.
 #[tokio::test]
-async fn the_plan_tells_what_is_here() {
+async fn the_plan_marks_present_layers() {
     let world = World::new();
     let [base, top] = ["base", "top"].map(|name| LayerBuilder::new().file(name, name).pack());
     world
@@ -124,7 +124,7 @@ async fn the_plan_tells_what_is_here() {
     );
 }
 
-/// Checks that the counts told of a layer only grow, and end at its size.
+/// Checks that the reported counts of a layer only grow, and end at its size.
 fn assert_counts(events: &[PullEvent], layer: &Digest, size: u64) {
     let counts: Vec<_> = events
         .iter()
@@ -170,7 +170,7 @@ async fn counts_only_grow_and_end_at_the_size() {
     }
 }
 
-/// Nobody need listen.
+/// A pull works without a reader of its events.
 #[tokio::test]
 async fn a_pull_continues_without_a_receiver_of_events() {
     let world = World::new();

@@ -61,7 +61,7 @@ async fn a_foreign_layer_comes_from_nowhere_by_default() {
     assert_eq!(storage.log(), [""; 0]);
 }
 
-/// T22: a layer that is not foreign has no other place, whatever the manifest says.
+/// T22: a layer that is not foreign has no other source, whatever URLs the manifest lists.
 #[tokio::test]
 async fn an_ordinary_layer_has_no_other_place() {
     let (storage, layer) = (Storage::start(), layer());

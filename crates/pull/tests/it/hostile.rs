@@ -1,4 +1,4 @@
-//! Layers that want out. Only ever where that would do no harm.
+//! Layers that try to write outside their directory. The targets are harmless.
 
 use windlass_testing::{ImageBuilder, LayerBuilder, Sandbox, confined};
 

@@ -26,7 +26,7 @@ fn world(downloads: usize, unpacks: usize) -> Arc<World> {
     }))
 }
 
-/// TM-7: the registry sees no more at a time than it should; with 0, all there are.
+/// TM-7: the registry receives at most the configured number of requests at a time; 0 means no limit.
 #[tokio::test]
 async fn downloads_are_limited() {
     for (limit, at_once) in [(1, 1), (2, 2), (0, LAYERS)] {
@@ -38,7 +38,7 @@ async fn downloads_are_limited() {
         }
         let pull = world.start("app:1");
         gate.reached(at_once).await;
-        // A whole other pull goes by: whoever would come, would have come.
+        // A whole other pull goes by: any further request would have arrived by now.
         world.registry.push(ImageBuilder::new(), "other:1");
         world.pull("other:1").await.unwrap();
         assert_eq!(gate.arrivals(), at_once, "{limit}");
@@ -100,7 +100,7 @@ async fn the_limit_can_be_changed_while_pulls_run() {
     world.puller.set_downloads(1);
     gates[0].open();
     gates[1].open();
-    // A whole other pull goes by: whoever would come, would have come.
+    // A whole other pull goes by: any further request would have arrived by now.
     world.registry.push(ImageBuilder::new(), "other:1");
     world.pull("other:1").await.unwrap();
     assert_eq!(gates[3].arrivals(), 0);
@@ -159,7 +159,7 @@ async fn slots_are_shared_out_fairly() {
     );
 }
 
-/// However it is said, bytes come no faster; and it can be taken back on the way.
+/// Every form of the rate limit holds, and it can be removed during a pull.
 #[tokio::test]
 async fn bytes_are_limited() {
     type Limit = fn(&World, &mut PullRequest, RateLimit);

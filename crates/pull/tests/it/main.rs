@@ -1,18 +1,18 @@
 //! Pulls from a scripted registry into a real store, seen from outside.
 
-mod again;
+mod access;
 mod cancel;
 mod contradictions;
-mod doors;
 mod events;
 mod foreign;
 mod hostile;
-mod kept;
+mod images;
 mod limits;
 mod mirrors;
-mod ordinary;
+mod partials;
 mod platform;
 mod preview;
+mod repeated;
 mod resume;
 mod retries;
 mod schema1;

@@ -1,4 +1,4 @@
-//! Mirrors: asked first, believed about nothing, and left behind when they fail.
+//! Mirrors: used first, never trusted, and left when they fail.
 
 use windlass_pull::{PullEvent, PullEvents, PullOutcome, PullRequest, Setback};
 use windlass_registry::HostCapabilities;
@@ -24,7 +24,7 @@ fn mirrored(mirror: &Registry, registry: Registry) -> World {
     World::mirrored(&[mirror], registry, |_, _| {})
 }
 
-/// The setbacks in `events`: by whom, and whether another endpoint was asked next.
+/// The setbacks in `events`: the endpoint, and whether another endpoint was tried next.
 fn setbacks(events: &[PullEvent]) -> Vec<(String, bool)> {
     let setback = |event: &PullEvent| match event {
         PullEvent::Setback(Setback {
@@ -35,9 +35,9 @@ fn setbacks(events: &[PullEvent]) -> Vec<(String, bool)> {
     events.iter().filter_map(setback).collect()
 }
 
-/// EP-2, FB-1: a mirror of any registry is asked before it, says for whom it is asked, and is enough.
+/// EP-2, FB-1: a mirror of any registry is used first, is sent the registry's name, and is enough.
 #[tokio::test]
-async fn a_mirror_is_asked_first_and_is_enough() {
+async fn a_mirror_is_used_first_and_is_enough() {
     let (registry, mirror, image) = pair();
     let world = mirrored(&mirror, registry);
 
@@ -57,9 +57,9 @@ async fn a_mirror_is_asked_first_and_is_enough() {
     );
 }
 
-/// FB-9, FB-13, T29: whatever a mirror answers, the registry has the last word, and the setback is told.
+/// FB-9, FB-13, T29: after any failure of a mirror the registry decides, and the setback is reported.
 #[tokio::test]
-async fn whatever_a_mirror_answers_the_registry_is_asked() {
+async fn any_failure_of_a_mirror_falls_back_to_the_registry() {
     type Break = fn(&Registry);
     let ways: [(&str, Break); 9] = [
         ("404", |mirror| mirror.every().status(404).forever()),
@@ -114,9 +114,9 @@ async fn what_a_mirror_lacks_comes_from_the_registry() {
     );
 }
 
-/// T29: one wrong blob, then the mirror is not asked for any other, in this pull and the next.
+/// T29: after one wrong blob the mirror is not used for any other, in this pull and the next.
 #[tokio::test]
-async fn a_mirror_that_lies_is_asked_once() {
+async fn a_mirror_with_wrong_bytes_is_used_once() {
     let (registry, mirror, image) = pair();
     let layer = image.layers[0].digest;
     mirror.blob(&layer).corrupt(50_000).forever();
@@ -171,14 +171,14 @@ async fn the_registry_goes_on_where_a_mirror_stopped() {
     pulled.unwrap();
     assert_eq!(mirror.requested_ranges(&layer), ["whole", "bytes=60000-"]);
     assert_eq!(world.registry.requested_ranges(&layer), ["bytes=60000-"]);
-    let asked = events.iter().filter_map(|event| status(event, &layer));
-    let asked = asked.filter(|status| format!("{status:?}").starts_with("Connecting"));
-    assert_eq!(asked.count(), 3);
+    let requested = events.iter().filter_map(|event| status(event, &layer));
+    let requested = requested.filter(|status| format!("{status:?}").starts_with("Connecting"));
+    assert_eq!(requested.count(), 3);
 }
 
-/// Without `resolve` a mirror never says what a tag means, and still delivers all that has a digest.
+/// A mirror without `resolve` never resolves a tag, and still delivers all that has a digest.
 #[tokio::test]
-async fn a_mirror_without_resolve_is_not_asked_about_tags() {
+async fn a_mirror_without_resolve_gets_no_tag_requests() {
     let (registry, mirror, image) = pair();
     let world = World::mirrored(&[&mirror], registry, |hosts, _| {
         hosts.mirrors[0].capabilities.resolve = false;
@@ -192,9 +192,9 @@ async fn a_mirror_without_resolve_is_not_asked_about_tags() {
     assert_eq!(mirror.log().len(), 4);
 }
 
-/// A mirror without `pull` only says what tags mean.
+/// A mirror without `pull` only resolves tags.
 #[tokio::test]
-async fn a_mirror_without_pull_is_not_asked_for_content() {
+async fn a_mirror_without_pull_gets_no_content_requests() {
     let (registry, mirror, _) = pair();
     let world = World::mirrored(&[&mirror], registry, |hosts, _| {
         hosts.mirrors[0].capabilities.pull = false;
@@ -206,7 +206,7 @@ async fn a_mirror_without_pull_is_not_asked_for_content() {
     assert_eq!(world.registry.log().len(), 4);
 }
 
-/// FB-8: nobody who could be asked is an error that names the registry.
+/// FB-8: a pull without any usable endpoint fails with an error that names the registry.
 #[tokio::test]
 async fn no_endpoint_is_an_error() {
     let (registry, mirror, _) = pair();
@@ -247,7 +247,7 @@ async fn the_registrys_error_counts_and_the_mirrors_are_kept() {
     assert_eq!(others, [expected]);
 }
 
-/// FB-5: who leaves while a mirror does not answer asks nobody else.
+/// FB-5: a pull that is cancelled while a mirror does not respond tries no other endpoint.
 #[tokio::test]
 async fn a_cancelled_pull_tries_no_other_endpoint() {
     let (registry, mirror, _) = pair();
@@ -298,7 +298,7 @@ async fn the_configuration_is_swapped_as_a_whole() {
 
 /// D13: two callers never share a token; the pulls of one do.
 #[tokio::test]
-async fn a_caller_asks_for_one_token() {
+async fn a_caller_requests_one_token() {
     let registry = Registry::builder().bearer().start();
     registry.push(image(), "app:1");
     registry.push(ImageBuilder::new(), "app:2");

@@ -1,4 +1,4 @@
-//! Which image of an index is pulled, and what is said when there is none.
+//! The choice of an image from an index, and the errors when no image matches.
 
 use windlass_oci::ImageId;
 use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, PackedIndex};
@@ -11,7 +11,7 @@ fn image(platform: &str) -> PackedImage {
     ImageBuilder::new().platform(platform).layer(layer).pack()
 }
 
-/// The platform that is asked for decides; the index' digest is what the name stands for (MF-10).
+/// The requested platform decides; the reference resolves to the digest of the index (MF-10).
 #[tokio::test]
 async fn the_platform_chooses() {
     for docker in [false, true] {
@@ -105,16 +105,16 @@ async fn a_lone_manifest_must_be_for_the_platform() {
     world.assert_nothing_here();
 }
 
-/// MF-11: where nobody asked for a platform, a lone manifest is what was asked for.
+/// MF-11: without a requested platform, a lone manifest of any platform is pulled.
 #[tokio::test]
-async fn a_lone_manifest_of_any_platform_is_pulled_if_nobody_asked() {
+async fn a_lone_manifest_of_any_platform_is_pulled_by_default() {
     let world = World::new();
     world.registry.push(image("linux/s390x"), "app:1");
     let pulled = world.pull("app:1").await.unwrap();
     assert_eq!(pulled.platform.to_string(), "linux/s390x");
 }
 
-/// T21: nobody is sent down for ever.
+/// T21: nested indexes are followed only to a limited depth.
 #[tokio::test]
 async fn indexes_do_not_lie_too_deep() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! What a pull would do, and what registries say, without any pulling.
+//! Previews of a pull and resolved references, without a pull.
 
 use windlass_oci::{Digest, Platform};
 use windlass_pull::{Preview, PullEvents, Remote};
@@ -24,7 +24,7 @@ async fn preview(world: &World, name: &str) -> Preview {
 
 /// Nothing is fetched but documents, and nothing is kept.
 #[tokio::test]
-async fn a_preview_says_what_is_missing_and_changes_nothing() {
+async fn a_preview_lists_missing_layers_and_changes_nothing() {
     let world = World::new();
     let image = world.registry.push(image("top"), "app:1");
     let preview = preview(&world, "app:1").await;
@@ -65,7 +65,7 @@ fn remote() -> Remote {
 
 /// MF-10: the digest of a name is one small request, and that of an index the index's.
 #[tokio::test]
-async fn a_digest_is_asked_for_by_head() {
+async fn a_digest_is_requested_by_head() {
     let registry = Registry::start();
     let index = registry.push_index(IndexBuilder::new().image(image("a")), "app:1");
     let reference = registry.name("app:1").parse().unwrap();
@@ -77,9 +77,9 @@ async fn a_digest_is_asked_for_by_head() {
     assert_eq!(registry.log(), ["HEAD /v2/app/manifests/1 200"]);
 }
 
-/// Where a registry does not say it, the digest is computed.
+/// The digest is computed if the registry does not send it.
 #[tokio::test]
-async fn a_digest_is_computed_where_nobody_says_it() {
+async fn a_missing_digest_header_is_replaced_by_the_computed_digest() {
     for registry in [
         Registry::builder().without_head().start(),
         Registry::builder().without_digests().start(),

@@ -1,4 +1,4 @@
-//! Connections that break inside a layer: what is here is kept, and not asked for again.
+//! Connections that break inside a layer: the stored bytes are not requested again.
 
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ async fn a_cut_layer_is_continued() {
             0 => "whole".to_owned(),
             cut => format!("bytes={cut}-"),
         };
-        let asked = world.registry.requested_ranges(&layer.digest);
-        assert_eq!(asked, ["whole".to_owned(), second]);
+        let requested = world.registry.requested_ranges(&layer.digest);
+        assert_eq!(requested, ["whole".to_owned(), second]);
         assert_eq!(world.registry.bytes_sent(&layer.digest), layer.size);
     }
 }
@@ -49,7 +49,7 @@ async fn a_layer_cut_before_its_last_byte_is_continued() {
 
 /// A connection that is cut again and again is no reason to give up as long as it brings something.
 #[tokio::test]
-async fn whoever_makes_progress_is_not_given_up() {
+async fn an_endpoint_that_makes_progress_is_retried() {
     let world = World::new();
     let layer = push(&world);
     let cuts = world.registry.blob(&layer.digest);
@@ -75,7 +75,7 @@ async fn a_reset_layer_is_continued() {
     assert_eq!(world.registry.requested_ranges(&layer.digest).len(), 2);
 }
 
-/// DL-5: a server that knows no ranges sends everything again; what is here is skipped, not written over.
+/// DL-5: a server without range support sends everything again; the stored bytes are skipped, not overwritten.
 #[tokio::test]
 async fn a_server_without_ranges_sends_everything_again() {
     for cut in [1, 1 << 20, SIZE as u64] {
@@ -102,13 +102,13 @@ async fn skipped_bytes_are_no_progress() {
     let script = script.then().ignore_range().cut_after(1 << 19);
     script.times(2).then_ok();
     world.pull("app:1").await.unwrap_err();
-    let asked = world.registry.requested_ranges(&layer.digest);
-    assert_eq!(asked, ["whole", "bytes=1048576-", "bytes=1048576-"]);
+    let requested = world.registry.requested_ranges(&layer.digest);
+    assert_eq!(requested, ["whole", "bytes=1048576-", "bytes=1048576-"]);
     world.puller.idle().await;
     world.assert_nothing_here();
 }
 
-/// T32: an answer with another range than was asked for is not taken. The blob is asked for from its start.
+/// T32: a response with another range than the requested one is rejected. The blob is requested from its start.
 #[tokio::test]
 async fn a_wrong_range_is_not_taken() {
     for lie in [
@@ -131,7 +131,7 @@ async fn a_wrong_range_is_not_taken() {
     }
 }
 
-/// T32: a range that is shorter than was asked for is a part all the same.
+/// T32: a range that is shorter than the requested one is accepted as a part.
 #[tokio::test]
 async fn half_a_range_is_taken() {
     let world = World::new();
@@ -139,9 +139,9 @@ async fn half_a_range_is_taken() {
     let script = world.registry.blob(&layer.digest).cut_after(1 << 20);
     script.then().range(RangeFault::Shorter).then_ok();
     world.pull("app:1").await.unwrap();
-    let asked = world.registry.requested_ranges(&layer.digest);
-    assert_eq!(asked.len(), 3);
-    assert_eq!(asked[..2], ["whole", "bytes=1048576-"]);
+    let requested = world.registry.requested_ranges(&layer.digest);
+    assert_eq!(requested.len(), 3);
+    assert_eq!(requested[..2], ["whole", "bytes=1048576-"]);
 }
 
 /// T32, DL-9: bytes from elsewhere under the right label show in the digest. What was put together of several
@@ -161,8 +161,8 @@ async fn wrong_bytes_in_the_right_range_are_found_out() {
         let digest = layer.digest;
         let expected = format!("layer {digest}: the bytes received for {digest} have the digest ");
         assert!(refusal.starts_with(&expected), "{refusal}");
-        let asked = world.registry.requested_ranges(&digest);
-        assert_eq!(asked, ["whole", "bytes=1048576-", "whole"]);
+        let requested = world.registry.requested_ranges(&digest);
+        assert_eq!(requested, ["whole", "bytes=1048576-", "whole"]);
         world.assert_nothing_here();
 
         let script = world.registry.blob(&digest).cut_after(1 << 20);
@@ -184,6 +184,6 @@ async fn a_stalled_layer_is_continued() {
     let stall = world.registry.blob(&layer.digest);
     stall.stall_after(1 << 20).then_ok();
     world.pull("app:1").await.unwrap();
-    let asked = world.registry.requested_ranges(&layer.digest);
-    assert_eq!(asked, ["whole", "bytes=1048576-"]);
+    let requested = world.registry.requested_ranges(&layer.digest);
+    assert_eq!(requested, ["whole", "bytes=1048576-"]);
 }

@@ -8,9 +8,9 @@ use windlass_testing::{ImageBuilder, LayerBuilder};
 
 use crate::support::{World, config, milestones, status};
 
-/// DM-10, PG-1: each attempt and each pause is told, with its number and its reason.
+/// DM-10, PG-1: each attempt and each pause is reported, with its number and its reason.
 #[tokio::test]
-async fn attempts_are_counted_and_told() {
+async fn attempts_are_counted_and_reported() {
     let world = World::new();
     let image = ImageBuilder::new().layer(LayerBuilder::new().file("a", b"1"));
     let image = world.registry.push(image, "app:1");
@@ -21,10 +21,10 @@ async fn attempts_are_counted_and_told() {
     let (outcome, events) = world.pull_with_events("app:1").await;
 
     outcome.unwrap();
-    let asked = format!("blob {layer} of app at {}", world.registry.url());
+    let requested = format!("blob {layer} of app at {}", world.registry.url());
     let after = Duration::from_millis(1);
-    let told = milestones(&events, &layer);
-    let retries: Vec<_> = told
+    let reported = milestones(&events, &layer);
+    let retries: Vec<_> = reported
         .iter()
         .filter_map(|status| match status {
             LayerStatus::Retrying {
@@ -35,10 +35,10 @@ async fn attempts_are_counted_and_told() {
             _ => None,
         })
         .collect();
-    let busy = format!("{asked}: unavailable: status 503");
-    let often = format!("{asked}: too many requests");
+    let busy = format!("{requested}: unavailable: status 503");
+    let often = format!("{requested}: too many requests");
     assert_eq!(retries, [(after, 2, busy), (after, 3, often)]);
-    let others: Vec<_> = told
+    let others: Vec<_> = reported
         .into_iter()
         .filter(|status| !matches!(status, LayerStatus::Retrying { .. }))
         .collect();
@@ -105,7 +105,7 @@ async fn manifests_and_configs_are_tried_again() {
     );
 }
 
-/// DL-10: a clear no is not asked again.
+/// DL-10: a definite refusal is not retried.
 #[tokio::test]
 async fn a_no_is_a_no() {
     let world = World::new();
@@ -119,7 +119,7 @@ async fn a_no_is_a_no() {
     world.assert_nothing_here();
 }
 
-/// A registry that asks for more patience than there is, is told no at once.
+/// A pause that is longer than the configured maximum fails the pull at once.
 #[tokio::test]
 async fn a_pause_without_measure_ends_the_pull() {
     let world = World::new();
@@ -136,10 +136,10 @@ async fn a_pause_without_measure_ends_the_pull() {
     assert_eq!(world.registry.requested_ranges(&layer), ["whole"]);
 }
 
-/// DM-11: while one layer pauses, its slot is another's. Who leaves in the pause need not wait for its end.
+/// DM-11: while one layer pauses, another uses its slot. Cancelling in the pause does not wait for its end.
 #[tokio::test]
 async fn a_pause_takes_no_slot() {
-    let patient = PullerConfig {
+    let long_pauses = PullerConfig {
         downloads: 1,
         retry: RetryPolicy {
             first_pause: Duration::from_secs(100_000),
@@ -148,7 +148,7 @@ async fn a_pause_takes_no_slot() {
         },
         ..config()
     };
-    let world = Arc::new(World::with(patient));
+    let world = Arc::new(World::with(long_pauses));
     let image = ImageBuilder::new()
         .layer(LayerBuilder::new().file("a", b"1"))
         .layer(LayerBuilder::new().file("b", b"2"));
@@ -166,18 +166,18 @@ async fn a_pause_takes_no_slot() {
     world.assert_nothing_here();
 }
 
-/// T34: what one request is told, all heed: 20 layers do not ask 20 times while the registry wants to be left
-/// alone, and that is told.
+/// T34: a rate limit applies to all layers: 20 layers do not send 20 requests during its pause, and the pause
+/// is reported.
 #[tokio::test]
-async fn a_registry_that_asks_to_be_left_alone_is_left_alone() {
-    let patient = PullerConfig {
+async fn a_rate_limit_pauses_all_layers() {
+    let long_pauses = PullerConfig {
         retry: RetryPolicy {
             longest_requested_pause: Duration::MAX,
             ..config().retry
         },
         ..config()
     };
-    let world = Arc::new(World::with(patient));
+    let world = Arc::new(World::with(long_pauses));
     let mut image = ImageBuilder::new();
     for number in 0..20 {
         image = image.layer(LayerBuilder::new().file(format!("f{number}"), b"1"));
@@ -238,7 +238,7 @@ async fn a_registry_may_go_down_and_come_back() {
     world.registry.restore();
 
     pull.outcome().await.unwrap();
-    let asked = world.registry.requested_ranges(&layer);
-    let again = asked.last().unwrap();
-    assert!(again.starts_with("bytes="), "{asked:?}");
+    let requested = world.registry.requested_ranges(&layer);
+    let again = requested.last().unwrap();
+    assert!(again.starts_with("bytes="), "{requested:?}");
 }

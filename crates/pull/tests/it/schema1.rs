@@ -23,7 +23,7 @@ fn pushed(world: &World, image: &Schema1Builder) -> PackedSchema1 {
     world.registry.push_schema1(image, "app:1")
 }
 
-/// MF-7: by default it is refused, and the setting is named; no layer is asked for.
+/// MF-7: by default schema 1 is refused, the error names the setting, and no layer is requested.
 #[tokio::test]
 async fn schema1_is_refused_unless_it_is_wanted() {
     let world = World::new();
@@ -63,7 +63,7 @@ async fn schema1_is_pulled_where_it_is_wanted() {
     world.assert_nothing_unfinished();
 }
 
-/// ST-5, S1-7: pulled again it is up to date, no layer is asked for, and by its digest it is the same image.
+/// ST-5, S1-7: a second pull is up to date, requests no layer, and finds the same image by its digest.
 #[tokio::test]
 async fn schema1_is_up_to_date_afterwards() {
     let world = World::with(willing());
@@ -81,9 +81,9 @@ async fn schema1_is_up_to_date_afterwards() {
 }
 
 /// S1-1, C2, C9, T18: a flawed signature, and a document for another name or tag, are refused before any
-/// layer is asked for.
+/// layer is requested.
 #[tokio::test]
-async fn a_schema1_manifest_that_is_not_what_it_says_is_refused() {
+async fn a_schema1_manifest_with_a_contradiction_is_refused() {
     let flawed = [
         Schema1Flaw::Unsigned,
         Schema1Flaw::WrongSignature,
@@ -158,7 +158,7 @@ async fn schema1_reuses_layers_that_are_here() {
     assert_eq!(pulled.reused_bytes, base.size);
 }
 
-/// A preview of schema 1 knows what it would cost, and not yet which image it would be.
+/// A preview of schema 1 contains the cost, but not yet the image ID.
 #[tokio::test]
 async fn schema1_can_be_previewed() {
     let world = World::with(willing());

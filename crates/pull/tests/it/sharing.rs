@@ -68,7 +68,7 @@ async fn one_image_by_two_names_is_fetched_once() {
     assert_eq!(world.images()[0].tags.len(), 2);
 }
 
-/// TM-3: the one who began leaves; the other goes on with what has come so far.
+/// TM-3: the pull that started the transfer is cancelled; the other continues with the bytes so far.
 #[tokio::test]
 async fn a_pull_that_leaves_does_not_disturb_the_other() {
     let world = Arc::new(World::new());
@@ -91,8 +91,8 @@ async fn a_pull_that_leaves_does_not_disturb_the_other() {
     world.assert_nothing_unfinished();
 }
 
-/// T20, S2-6: who says a blob is another tar than it is, fails; who says the truth at the same time does
-/// not, and neither fetches it twice.
+/// T20, S2-6: a pull whose config has a wrong diff ID for a blob fails; a simultaneous one with the right diff
+/// ID does not, and neither fetches the blob twice.
 #[tokio::test]
 async fn a_lie_about_a_diff_id_is_the_liars_alone() {
     let world = Arc::new(World::new());
@@ -118,7 +118,7 @@ async fn a_lie_about_a_diff_id_is_the_liars_alone() {
 
 /// T16: the same for a size.
 #[tokio::test]
-async fn a_lie_about_a_size_is_the_liars_alone() {
+async fn a_wrong_size_fails_only_its_own_pull() {
     for lie in [-1, 1] {
         let world = Arc::new(World::new());
         let honest = base();
@@ -135,13 +135,13 @@ async fn a_lie_about_a_size_is_the_liars_alone() {
         gate.open();
 
         let error = world.shown(&liar.outcome().await.unwrap_err());
-        assert!(error.contains("promised"), "{error}");
+        assert!(error.contains("expected"), "{error}");
         other.outcome().await.unwrap();
         assert_eq!(world.images().len(), 1);
     }
 }
 
-/// A registry that fails fails its own pull. Another that has the blob is asked when it has.
+/// A registry that fails fails its own pull. Then another registry that has the blob is used.
 #[tokio::test]
 async fn a_broken_registry_fails_only_its_own_pull() {
     let breakages: [fn(&Registry, &Digest); 3] = [
@@ -172,7 +172,7 @@ async fn a_broken_registry_fails_only_its_own_pull() {
     }
 }
 
-/// TM-6: who joins late is told where the transfer stands, and no backlog.
+/// TM-6: a late watcher receives the current state of the transfer, and no backlog.
 #[tokio::test]
 async fn a_late_watcher_gets_the_current_state() {
     let world = Arc::new(World::new());
@@ -205,8 +205,8 @@ async fn a_late_watcher_gets_the_current_state() {
     second.outcome().await.unwrap();
 }
 
-/// D13, DM-6: a fan-in is no authorisation. Who names a blob that another pull is just fetching, and that his
-/// own registry does not let him have, gets it neither while it comes nor while the other has it.
+/// D13, DM-6: joining a transfer is no authorisation. A pull that names a blob in transfer for another pull, but
+/// has no access to it at its own registry, gets it neither during that transfer nor after it.
 #[tokio::test]
 async fn a_digest_alone_gives_no_access_to_a_blob() {
     for is_here in [false, true] {
@@ -241,7 +241,7 @@ async fn a_digest_alone_gives_no_access_to_a_blob() {
     }
 }
 
-/// Who may read it asks once, in one small request, and fetches nothing.
+/// A caller with access sends one small request, and fetches nothing.
 #[tokio::test]
 async fn a_joining_pull_proves_access_and_fetches_nothing() {
     let (world, other) = (Arc::new(World::new()), Registry::start());
@@ -265,14 +265,17 @@ async fn a_joining_pull_proves_access_and_fetches_nothing() {
     gate.open();
     first.outcome().await.unwrap();
 
-    let asked: Vec<_> = { other.log().into_iter() }
+    let requested: Vec<_> = { other.log().into_iter() }
         .filter(|line| line.contains(&base.digest.to_string()))
         .collect();
-    assert_eq!(asked, [format!("HEAD /v2/two/blobs/{} 200", base.digest)]);
+    assert_eq!(
+        requested,
+        [format!("HEAD /v2/two/blobs/{} 200", base.digest)]
+    );
     assert_eq!(world.images().len(), 2);
 }
 
-/// T46: fifty pulls at once, of twenty images on one base, each by somebody of their own.
+/// T46: fifty pulls at once, of twenty images on one base, each by a caller of its own.
 #[tokio::test]
 async fn fifty_pulls_fetch_each_blob_once() {
     let world = Arc::new(World::new());

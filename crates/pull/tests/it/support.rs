@@ -74,7 +74,7 @@ impl World {
         }
     }
 
-    /// A world whose registry has `mirrors`, the first to be asked first, made as `configure` likes.
+    /// A world whose registry has `mirrors`, in the order of their use, configured by `configure`.
     pub(crate) fn mirrored(
         mirrors: &[&Registry],
         registry: Registry,
@@ -138,7 +138,7 @@ impl World {
         Origin::parse(self.registry.url()).expect("a registry has an address")
     }
 
-    /// What is told when the registry is asked for a layer.
+    /// The context of an error about a layer at the registry.
     pub(crate) fn connecting(&self, attempt: u32) -> LayerStatus {
         LayerStatus::Connecting {
             endpoint: self.origin(),
@@ -146,7 +146,7 @@ impl World {
         }
     }
 
-    /// What to ask for to pull `name` from the registry.
+    /// The request that pulls `name` from the registry.
     pub(crate) fn request(&self, name: &str) -> PullRequest {
         request(&self.registry, name)
     }
@@ -164,7 +164,7 @@ impl World {
         self.puller.pull(&request, &PullEvents::channel().0).await
     }
 
-    /// Pulls, and returns all that was told meanwhile.
+    /// Pulls, and returns all events of the pull.
     pub(crate) async fn pull_with_events(
         &self,
         name: &str,
@@ -179,14 +179,14 @@ impl World {
         (outcome, events_seen)
     }
 
-    /// Pulls what cannot be pulled; returns how that is said, when all is quiet again.
+    /// Runs a pull that fails; returns its error text after the puller is idle.
     pub(crate) async fn refusal(&self, name: &str) -> String {
         let error = self.pull(name).await.expect_err("it cannot be pulled");
         self.puller.idle().await;
         self.shown(&error)
     }
 
-    /// The error and its causes on one line, as a person sees them, without the registry's own address.
+    /// The error and its causes on one line, as the user reads them, without the registry's own address.
     pub(crate) fn shown(&self, error: &PullError) -> String {
         let mut line = error.to_string();
         let mut cause = error.source();
@@ -253,13 +253,13 @@ impl World {
 
     /// Returns how much of a blob the next pull can go on with; `None` if nothing is kept.
     pub(crate) fn kept(&self, digest: &Digest) -> Option<u64> {
-        let kept = self.store.partial_blobs().expect("the store can be asked");
+        let kept = self.store.partial_blobs().expect("the store is readable");
         let kept = kept.into_iter().find(|blob| blob.digest == *digest);
         kept.map(|blob| blob.stored)
     }
 
     pub(crate) fn images(&self) -> Vec<Image> {
-        self.store.images().expect("the store can be asked")
+        self.store.images().expect("the store is readable")
     }
 
     /// The image called `name` in the registry's terms.
@@ -270,7 +270,7 @@ impl World {
 
     /// What is in a layer.
     pub(crate) fn tree(&self, diff_id: &DiffId) -> TreeSnapshot {
-        let layer = self.store.layer(diff_id).expect("the store can be asked");
+        let layer = self.store.layer(diff_id).expect("the store is readable");
         let layer = layer.expect("the layer is in the store");
         TreeSnapshot::beneath(layer.open_dir().expect("a layer is a directory"))
             .expect("it can be read")
@@ -326,7 +326,7 @@ async fn with_timeout<T>(awaited: impl Future<Output = T>) -> T {
     come.expect("what is waited for does not come")
 }
 
-/// What to ask for to pull `name` from `registry`.
+/// The request that pulls `name` from `registry`.
 pub(crate) fn request(registry: &Registry, name: &str) -> PullRequest {
     let reference = registry.name(name).parse();
     PullRequest {
@@ -342,7 +342,7 @@ pub(crate) fn host(mirror: &Registry) -> HostConfig {
     HostConfig::new(mirror.url().parse().expect("a registry has a URL"))
 }
 
-/// What an event says about a layer.
+/// The status of a layer in an event.
 pub(crate) fn status<'a>(event: &'a PullEvent, layer: &Digest) -> Option<&'a LayerStatus> {
     match event {
         PullEvent::Layer { digest, status } if digest == layer => Some(status),
@@ -350,7 +350,7 @@ pub(crate) fn status<'a>(event: &'a PullEvent, layer: &Digest) -> Option<&'a Lay
     }
 }
 
-/// What was told about a layer, without the byte counts.
+/// The reported statuses of a layer, without the byte counts.
 pub(crate) fn milestones(events: &[PullEvent], layer: &Digest) -> Vec<LayerStatus> {
     let events_seen = events.iter().filter_map(|event| status(event, layer));
     events_seen

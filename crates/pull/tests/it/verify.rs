@@ -1,4 +1,4 @@
-//! Bytes that are not what they are said to be: never visible, and never in the way of the next pull.
+//! Bytes that do not match their descriptor never become visible and do not disturb the next pull.
 
 use windlass_oci::{DiffId, Digest};
 use windlass_testing::{
@@ -98,7 +98,7 @@ async fn a_manifest_of_an_index_of_other_bytes_fails_by_its_digest() {
     only_the_first_fails(&world, "app:1", &expected).await;
 }
 
-/// T17: a pin is a pin, whatever the registry says it sends.
+/// T17: a pinned digest is verified, whatever digest the registry declares.
 #[tokio::test]
 async fn a_pin_holds_against_the_registry() {
     let pinned = ImageBuilder::new()
@@ -136,7 +136,7 @@ async fn a_pin_holds_against_the_registry() {
     }
 }
 
-/// T16: a body that is longer than its descriptor says, told by its length or not.
+/// T16: a body that is longer than its descriptor, with and without a content length.
 #[tokio::test]
 async fn a_layer_that_is_too_long_fails() {
     let lie = |layer: &mut PackedLayer| layer.size -= 1;
@@ -172,7 +172,7 @@ async fn a_layer_without_an_end_fails() {
     only_the_first_fails(&world, "app:1", &expected).await;
 }
 
-/// T16: a body that is shorter. It may be a cut, so it is asked for again; as often as anything.
+/// T16: a body that is too short. It may be an interrupted one, so it is retried like any other failure.
 #[tokio::test]
 async fn a_layer_that_is_too_short_fails() {
     for chunked in [false, true] {
@@ -214,9 +214,9 @@ async fn a_layer_of_another_diff_id_fails() {
     world.assert_nothing_here();
 }
 
-/// A blob that is what its digest says, and no layer: the error says which layer, and what is wrong.
+/// A blob that matches its digest but is no layer: the error names the layer and the defect.
 #[tokio::test]
-async fn a_broken_layer_with_the_right_digest_says_what_is_wrong() {
+async fn a_malformed_layer_with_the_right_digest_is_reported() {
     let gzip = LayerBuilder::of_size(300_000).pack();
     let damaged = |edit: fn(&mut Vec<u8>)| {
         let mut bytes = gzip.bytes.to_vec();

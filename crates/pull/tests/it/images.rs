@@ -6,7 +6,7 @@ use windlass_testing::{BlobCompression, ImageBuilder, LayerBuilder, PackedLayer}
 
 use crate::support::World;
 
-/// DM-9: everything is asked for once, manifest first, then config, then layers; and it is all there.
+/// DM-9: everything is requested once: the manifest, then the config, then the layers; and all of it is stored.
 #[tokio::test]
 async fn an_image_is_pulled() {
     let world = World::new();
@@ -83,7 +83,7 @@ async fn a_docker_image_is_pulled() {
     assert_eq!(world.tree(&image.layers[1].diff_id).paths(), [".", "b"]);
 }
 
-/// Layers of every compression in one image; what the media type says about it does not matter.
+/// Layers of every compression in one image; the compression in the media type is irrelevant.
 #[tokio::test]
 async fn layers_of_every_compression_are_unpacked() {
     let world = World::new();
@@ -167,7 +167,7 @@ async fn a_tar_in_two_forms_is_fetched_once() {
     assert_eq!(world.image("app:1").layers.len(), 2);
 }
 
-/// DM-14: a blob without bytes is a layer without entries. There is nothing to ask for.
+/// DM-14: a blob without bytes is a layer without entries. It needs no request.
 #[tokio::test]
 async fn a_blob_without_bytes_is_an_empty_layer() {
     let world = World::new();

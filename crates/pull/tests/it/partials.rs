@@ -32,10 +32,10 @@ async fn leave_half_way(world: World, layer: &PackedLayer) -> World {
     pull.leave().await;
     world.puller.idle().await;
     gate.open();
-    Arc::into_inner(world).expect("nobody else has it")
+    Arc::into_inner(world).expect("the only reference")
 }
 
-/// DL-4, DL-13: the next process goes on where this one was stopped, and tells so. Nothing is counted as
+/// DL-4, DL-13: the next process resumes where this one was stopped, and reports it. No byte is counted as
 /// downloaded twice.
 #[tokio::test]
 async fn the_next_process_goes_on() {
@@ -62,15 +62,15 @@ async fn the_next_process_goes_on() {
         _ => None,
     });
     assert_eq!(planned, Some((layer.size, HALF)));
-    let told = milestones(&events, &layer.digest);
+    let reported = milestones(&events, &layer.digest);
     assert_eq!(
-        told[..2],
+        reported[..2],
         [LayerStatus::Queued, LayerStatus::Resumed { bytes: HALF }]
     );
     assert_eq!(world.kept(&layer.digest), None);
 }
 
-/// Whatever image needs the blob, and whoever has it.
+/// A partial is used for any image that needs the blob, from any repository that has it.
 #[tokio::test]
 async fn another_image_from_another_registry_goes_on_with_it() {
     let layer = layer(1);
@@ -93,8 +93,8 @@ async fn another_image_from_another_registry_goes_on_with_it() {
     assert_eq!(world.registry.requested_ranges(&layer.digest), ["whole"]);
 }
 
-/// DM-15 is the reference's defect: layers that were complete when the pull failed are not fetched again. That
-/// they may be read is asked.
+/// DM-15 is the reference's defect: layers that were complete when the pull failed are not fetched again. One
+/// request checks that the caller may read them.
 #[tokio::test]
 async fn complete_layers_outlive_a_failed_pull() {
     let world = World::new();
@@ -115,14 +115,14 @@ async fn complete_layers_outlive_a_failed_pull() {
     let world = world.reopened(config()).await;
     let before = world.registry.log().len();
     world.pull("app:1").await.unwrap();
-    let asked: Vec<_> = { world.log_since(before).into_iter() }
+    let requested: Vec<_> = { world.log_since(before).into_iter() }
         .filter(|line| line.contains(&done.digest.to_string()))
         .collect();
     let head = format!("HEAD /v2/app/blobs/{} 200", done.digest);
-    assert_eq!(asked, [head]);
+    assert_eq!(requested, [head]);
 }
 
-/// Who has a complete blob from somebody else's failed pull may not have it without asking (D13).
+/// A complete blob from the failed pull of another caller needs an access check (D13).
 #[tokio::test]
 async fn a_complete_blob_is_not_used_without_proof_of_access() {
     let world = World::new();
@@ -162,8 +162,8 @@ async fn a_damaged_part_is_thrown_away() {
     world.pull("app:1").await.unwrap();
 
     let rest = format!("bytes={HALF}-");
-    let asked = world.registry.requested_ranges(&layer.digest);
-    assert_eq!(asked, ["whole", &rest, "whole"]);
+    let requested = world.registry.requested_ranges(&layer.digest);
+    assert_eq!(requested, ["whole", &rest, "whole"]);
 }
 
 /// What turned out wrong is not kept: the next pull begins anew.
@@ -187,7 +187,7 @@ async fn wrong_bytes_are_not_kept() {
     }
 }
 
-/// They are kept as long, and as many, as it was said.
+/// Partials are limited in age and number by the configuration.
 #[tokio::test]
 async fn what_is_kept_has_its_bounds() {
     let layer = layer(1);

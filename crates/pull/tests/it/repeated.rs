@@ -11,9 +11,9 @@ fn two_layers() -> ImageBuilder {
         .layer(LayerBuilder::new().file("top", b"1"))
 }
 
-/// MF-3, ST-1, ST-2, ST-5, S2-1: the second pull asks for the digest of what the tag names, and nothing else.
+/// MF-3, ST-1, ST-2, ST-5, S2-1: the second pull requests the digest of the tag, and nothing else.
 #[tokio::test]
-async fn the_second_pull_asks_for_one_digest() {
+async fn the_second_pull_requests_one_digest() {
     let world = World::new();
     let image = world.registry.push(two_layers(), "app:1");
     let first = world.pull("app:1").await.unwrap();
@@ -31,7 +31,7 @@ async fn the_second_pull_asks_for_one_digest() {
 
 /// The same through an index: its manifest is here.
 #[tokio::test]
-async fn the_second_pull_of_an_index_asks_for_its_digest() {
+async fn the_second_pull_of_an_index_requests_its_digest() {
     let world = World::new();
     world
         .registry
@@ -69,8 +69,8 @@ async fn a_moved_tag_fetches_what_is_new() {
     assert_eq!(world.image(&format!("app@{}", old.digest)).tags, []);
 }
 
-/// ST-3: by digest there is a digest reference and no tag. The registry is asked all the same: it has to
-/// say whether this caller may (D13).
+/// ST-3: a pull by digest stores a digest reference and no tag. The registry still has to confirm that this
+/// caller has access (D13).
 #[tokio::test]
 async fn by_digest_there_is_no_tag() {
     let world = World::new();
@@ -154,7 +154,7 @@ async fn a_pull_mends_a_damaged_config() {
     assert_eq!(config, image.config);
 }
 
-/// C7, D13: a registry that says the digest of what came from elsewhere has to deliver it all the same.
+/// C7, D13: a registry that returns the digest of content from elsewhere still has to deliver it.
 #[tokio::test]
 async fn a_digest_alone_proves_nothing() {
     let world = World::new();

@@ -23,7 +23,7 @@ fn world(
     World::mirrored(&[], registry, configure)
 }
 
-/// Someone with the password of the scripted registries.
+/// Credentials with the password of the scripted registries.
 fn known(registry: &Registry) -> Caller {
     Caller::new(std::sync::Arc::new(StaticCredentials {
         host: registry.host(),
@@ -40,12 +40,12 @@ async fn pull_as(
 ) -> Result<windlass_pull::Pulled, windlass_pull::PullError> {
     let mut request = world.request("app:1");
     request.caller = caller;
-    let (events, mut told) = windlass_pull::PullEvents::channel();
+    let (events, mut receiver) = windlass_pull::PullEvents::channel();
     let outcome = world.puller.pull(&request, &events).await;
     drop(events);
-    while let Some(event) = told.next().await {
-        let told = serde_json::to_string(&event).expect("events can be written down");
-        assert!(!told.contains("heave-ho"), "I7: {told}");
+    while let Some(event) = receiver.next().await {
+        let reported = serde_json::to_string(&event).expect("events can be written down");
+        assert!(!reported.contains("heave-ho"), "I7: {reported}");
     }
     outcome
 }
@@ -60,7 +60,7 @@ async fn the_config_comes_first() {
     assert!(log[1].contains(&image.config_digest.to_string()), "{log:?}");
 }
 
-/// S2-3, T15: a config that cannot be had fails the pull, and no layer is asked for.
+/// S2-3, T15: a config that cannot be fetched fails the pull, and no layer is requested.
 #[tokio::test]
 async fn without_the_config_there_is_no_layer() {
     let world = World::new();
@@ -104,10 +104,10 @@ async fn storage_is_shown_no_credentials() {
     assert!(!storage.received("heave-ho"));
 }
 
-/// T26, T31: a presigned URL that has expired in the middle of a layer is asked for anew, and the rest comes
+/// T26, T31: a presigned URL that expires in the middle of a layer is requested anew, and the rest comes
 /// from there.
 #[tokio::test]
-async fn an_expired_url_is_asked_for_anew() {
+async fn an_expired_url_is_requested_anew() {
     let (world, storage, image) = behind_storage(1);
     let layer = image.layers[0].digest;
     storage
@@ -119,13 +119,13 @@ async fn an_expired_url_is_asked_for_anew() {
 
     pull_as(&world, known(&world.registry)).await.unwrap();
 
-    let asked = world.registry.requested_ranges(&layer);
-    assert_eq!(asked, ["whole", "bytes=100000-", "bytes=100000-"]);
+    let requested = world.registry.requested_ranges(&layer);
+    assert_eq!(requested, ["whole", "bytes=100000-", "bytes=100000-"]);
     assert!(!storage.received_authorization());
     world.assert_nothing_unfinished();
 }
 
-/// T28: what does not prove who it is gets no request at all, and nothing in plain text.
+/// T28: a server that does not prove its identity gets no request at all, and nothing in plain text.
 #[tokio::test]
 async fn a_registry_without_a_trusted_certificate_gets_no_request() {
     let ca = Ca::new();
@@ -182,8 +182,8 @@ async fn a_client_certificate_stays_at_home() {
     assert_eq!(shown(storage.server()), 0);
 }
 
-/// T35, HT-12: tokens that end while layers come are renewed, one for all who need it; a refusal that stays
-/// is the end.
+/// T35, HT-12: tokens that expire during the transfer of layers are renewed, one for all layers; a permanent
+/// refusal ends the pull.
 #[tokio::test]
 async fn tokens_that_end_are_renewed_once_for_all() {
     let registry = Registry::builder().bearer().start();
@@ -196,8 +196,8 @@ async fn tokens_that_end_are_renewed_once_for_all() {
     registry_expires(&world.registry, &image);
     world.pull("app:1").await.unwrap();
     let tokens = |log: Vec<String>| log.iter().filter(|line| line.contains("/token")).count();
-    let asked = tokens(world.registry.log());
-    assert!((2..=4).contains(&asked), "{asked}");
+    let requested = tokens(world.registry.log());
+    assert!((2..=4).contains(&requested), "{requested}");
 
     let registry = Registry::builder().bearer().start();
     let image = registry.push(
@@ -224,7 +224,7 @@ fn registry_expires(registry: &Registry, image: &PackedImage) {
         .then_ok();
 }
 
-/// T34: a wait that is too long ends the pull at once, and how long it is is said.
+/// T34: a pause that is too long ends the pull at once, and the error contains its length.
 #[tokio::test]
 async fn a_day_is_not_waited_for() {
     let world = World::new();
@@ -258,8 +258,8 @@ async fn nonsense_is_not_waited_for() {
     }
 }
 
-/// T16, T17: what HEAD says of a document is not believed beyond its digest, and that only until the
-/// document is here.
+/// T16, T17: of a HEAD response only the digest is trusted, and only until the document itself is
+/// available.
 #[tokio::test]
 async fn lies_in_a_head_are_harmless() {
     let world = World::new();
@@ -278,7 +278,7 @@ async fn lies_in_a_head_are_harmless() {
     }
     head().digest("sha256:../../x").then_ok();
     assert_eq!(world.pull("app:1").await.unwrap().digest, new.digest);
-    // What was here before may be named again: nobody can tell that from a tag that was moved back.
+    // A digest that was stored before is accepted: it cannot be distinguished from a tag that was moved back.
     head().digest(old.digest).then_ok();
     assert_eq!(world.pull("app:1").await.unwrap().digest, old.digest);
 }
