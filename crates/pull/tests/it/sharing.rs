@@ -135,7 +135,16 @@ async fn a_wrong_size_fails_only_its_own_pull() {
         gate.open();
 
         let error = world.shown(&liar.outcome().await.unwrap_err());
-        assert!(error.contains("expected"), "{error}");
+        let (digest, actual, expected) = (&honest.digest, honest.size, lying.size);
+        let sizes = if lie < 0 {
+            format!("more than the expected {expected} bytes: at least {actual}")
+        } else {
+            format!("{actual} bytes where {expected} were expected")
+        };
+        assert_eq!(
+            error,
+            format!("layer {digest}: blob {digest} of lying at REGISTRY: {sizes}")
+        );
         other.outcome().await.unwrap();
         assert_eq!(world.images().len(), 1);
     }
