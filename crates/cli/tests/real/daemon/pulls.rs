@@ -1,5 +1,6 @@
 //! `docker pull`: its output and its exit code.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -201,6 +202,9 @@ fn stopped(world: &World, docker: &Docker) {
     let mut pull = docker.command(&["pull", &reference]);
     let pull = pull.spawn().unwrap();
     valve.wait_until_holding();
+    // What the proxy has forwarded may still be on its way.
+    let ingest = docker.host.directory.join("store/ingest");
+    wait_until("no blob byte is in the store", || has_blob_bytes(&ingest));
 
     kill_process(Pid::from_child(&pull), Signal::INT).unwrap();
     let ran = Ran::from(pull.wait_with_output().unwrap());
@@ -221,6 +225,14 @@ fn stopped(world: &World, docker: &Docker) {
     docker.does(&["pull", &reference]);
     // The log of the registry is written a little later than its responses.
     wait_until("nothing was kept", || ranges() > before);
+}
+
+/// Returns whether a partial blob in `ingest` has any bytes.
+fn has_blob_bytes(ingest: &Path) -> bool {
+    let entries = fs::read_dir(ingest).unwrap().map(Result::unwrap);
+    entries
+        .filter(|entry| entry.path().extension().is_none())
+        .any(|entry| entry.metadata().is_ok_and(|metadata| metadata.len() > 0))
 }
 
 fn wait_until_idle(host: &Host) {
