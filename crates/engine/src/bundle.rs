@@ -92,11 +92,11 @@ impl From<Cancelled> for BundleImageError {
 }
 
 impl Engine {
-    /// Makes an OCI runtime bundle of an image in the directory `into`, which is made if need be and must be
-    /// empty if it is there: `rootfs`, as [`Engine::unpack`] writes it, and `config.json`.
+    /// Writes an OCI runtime bundle of an image to the directory `into`, which is created if it is missing and must
+    /// be empty otherwise: `rootfs`, as [`Engine::unpack`] writes it, and `config.json`.
     ///
-    /// A directory that is made is for nobody else: among the image's programs some may run as their owner,
-    /// whoever starts them. After an error or a cancellation what was made is removed again.
+    /// A directory that is created can be entered by its owner only, because the image may contain setuid programs.
+    /// After an error or a cancellation, everything that was created is removed.
     pub fn bundle(
         &self,
         name: &ImageName,

@@ -77,9 +77,9 @@ impl From<Cancelled> for PushImageError {
 const MOST_SOURCES: usize = 8;
 
 impl Engine {
-    /// Pushes an image to the repository that its name says. Blobs that the repository has are skipped, and blobs that
-    /// another repository of the registry has, by the names of images in the store, are mounted from there (MD-3). Then
-    /// the digest that the image has there leads to it, if the store is open for writing.
+    /// Pushes an image to the repository in its name. Blobs that the repository has are skipped. Blobs that another
+    /// repository of the registry has, according to the names of images in the store, are mounted from there (MD-3).
+    /// If the store is open for writing, the image can afterwards be found by the digest that it has in the registry.
     pub fn push(&self, request: PushRequest) -> Operation<CopyEvent, Pushed, PushImageError> {
         self.operation(move |engine, context| engine.push_image(&request, context))
     }
