@@ -10,7 +10,7 @@ use windlass::{
     Reference, Removal, Remove,
 };
 use windlass_control::{ControlClient, ControlError, ImportRequest, OperationResult, Request};
-use windlass_report::{OperationError, TransferError};
+use windlass_error_report::{OperationError, TransferError};
 
 use crate::error::Error;
 

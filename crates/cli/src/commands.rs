@@ -38,7 +38,7 @@ use std::path::PathBuf;
 
 use windlass::{ImageName, Platform, Reference};
 
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::note;
 use crate::environment;

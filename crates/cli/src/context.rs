@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use windlass::{Access, Engine, EngineConfig, Remote, StoreOwner};
 use windlass_credentials::CredentialStore;
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::backend::Backend;
 use crate::config::{self, CommandSettings};

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use windlass::{HoldingsError, PlatformError, ReferenceError, text};
 use windlass_config::ConfigError;
 use windlass_control::ControlError;
+use windlass_error_report::{ErrorCode, ErrorReport, OperationError};
 use windlass_go_template::EvalError;
 use windlass_listen::{BindError, ServerTlsError};
-use windlass_report::{ErrorCode, ErrorReport, OperationError};
 use windlass_timings::DestinationError;
 
 pub(crate) use daemon::DaemonError;

@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 use windlass::{
     CopyEvent, CredentialProvider, CredentialScope, Credentials, Operation, PullEvent, Pulled, text,
 };
-use windlass_report::ErrorReport;
+use windlass_error_report::ErrorReport;
 
 use crate::connection::{MessageReader, MessageWriter, split};
 use crate::descriptor::SocketDirectory;

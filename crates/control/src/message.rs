@@ -7,7 +7,7 @@ use windlass::{
     CopyEvent, Credentials, Digest, ImageChoice, LoadOptions, Loaded, Platform, Pruned, PullEvent,
     Pulled, Reference, Removal, Secret,
 };
-use windlass_report::{ErrorReport, LoginState, RegistryLogin};
+use windlass_error_report::{ErrorReport, LoginState, RegistryLogin};
 
 /// The first message of either end.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,10 +22,12 @@ use windlass::{
     Platform, PullRequest, Reference, Throttle,
 };
 use windlass_daemon::Daemon;
+use windlass_error_report::{
+    Advice, ErrorCode, ErrorReport, LoginState, OperationError, RegistryAction,
+};
 use windlass_listen::{
     AcceptedConnection, AcceptedStream, ConnectionLimit, Listener, UnixSocketOptions,
 };
-use windlass_report::{Advice, ErrorCode, ErrorReport, LoginState, OperationError, RegistryAction};
 
 use crate::connection::{MessageReader, MessageWriter, split};
 use crate::descriptor::SocketDirectory;

@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderMap;
 use windlass::{Caller, Credentials, DEFAULT_REGISTRY, Secret, StaticCredentials};
-use windlass_engine_api::AuthConfig;
+use windlass_docker_api::AuthConfig;
 
 /// Clients differ in padding and in the alphabet.
 const CONFIG: GeneralPurposeConfig =

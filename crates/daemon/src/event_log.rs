@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::broadcast::{Receiver, Sender, channel};
-use windlass_engine_api::{EventActor, EventMessage};
+use windlass_docker_api::{EventActor, EventMessage};
 
 /// What happened to an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

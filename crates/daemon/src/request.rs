@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 use tokio::time;
-use windlass_engine_api::{ApiVersion, NEWEST, OLDEST, OLDEST_TOLERATED};
+use windlass_docker_api::{ApiVersion, NEWEST, OLDEST, OLDEST_TOLERATED};
 
 use crate::response::ApiError;
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde::Serialize;
-use windlass_engine_api as api;
+use windlass_docker_api as api;
 
 use crate::body::ApiBody;
 

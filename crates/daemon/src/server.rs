@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::{HeaderValue, SERVER};
 use hyper::body::Incoming;
 use tokio::task::JoinSet;
-use windlass_engine_api::{ErrorResponse, NEWEST};
+use windlass_docker_api::{ErrorResponse, NEWEST};
 use windlass_listen::{
     AcceptedConnection, AcceptedStream, ConnectionLimit, ConnectionTimeouts, HttpOptions,
     overload_response, serve_http,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time;
-use windlass_engine_api::ProgressMessage;
+use windlass_docker_api::ProgressMessage;
 
 use crate::body::{ApiBody, ChunkSender};
 

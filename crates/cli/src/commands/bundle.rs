@@ -11,7 +11,7 @@ use windlass::{
 };
 
 use super::{CommandOutcome, image_name, parse_platform};
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::{Context, note, warn};
 use crate::error::Error;

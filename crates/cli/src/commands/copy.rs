@@ -14,7 +14,7 @@ use super::push::parse_size;
 use super::remote_query::login_state;
 use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{AuthFile, CommandOutcome};
-use windlass_report::{OperationError, RegistryLogin, TransferError};
+use windlass_error_report::{OperationError, RegistryLogin, TransferError};
 
 use crate::backend::{self, Backend};
 use crate::context::{Context, note};

@@ -18,7 +18,7 @@ use windlass_config::{LogFormat, LogLevel};
 use windlass_daemon::{Daemon, DaemonAddress, DaemonListener, Notifier};
 
 use super::CommandOutcome;
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::{Context, warn};
 use crate::environment;

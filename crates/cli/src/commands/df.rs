@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use windlass::{Digest, DiskUsage, PartialBlob, Usage};
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::Context;
 use crate::error::Error;

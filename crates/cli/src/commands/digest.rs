@@ -2,7 +2,7 @@
 
 use super::remote_query::{QueryOutcome, query};
 use super::{AuthFile, CommandOutcome, parse_platform, parse_reference};
-use windlass_report::RegistryAction;
+use windlass_error_report::RegistryAction;
 
 use crate::context::Context;
 use crate::error::Error;

@@ -9,7 +9,7 @@ use windlass::{Exported, OutputTarget};
 use super::compression::CompressionArg;
 use super::shared_args::OutputArgs;
 use super::{CommandOutcome, image_name};
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::{Context, note};
 use crate::error::Error;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use windlass::{HistoryEntry, ImageId};
 
 use super::image_name;
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::Context;
 use crate::error::Error;

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use jiff::ZonedDateTime;
 use serde::Serialize;
 use windlass::{Digest, FilterUse, Filters, ImageId, ImageSummary};
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::Context;
 use crate::error::Error;

@@ -11,7 +11,7 @@ use windlass::{ContainerConfig, ImportOptions, Loaded, Platform, Reference, text
 use super::loaded_image::{warn_about_moved_names, write_record};
 use super::shared_args::OutputArgs;
 use super::{CommandOutcome, parse_platform, parse_reference};
-use windlass_report::{OperationError, TransferError};
+use windlass_error_report::{OperationError, TransferError};
 
 use crate::backend::{Backend, import_by_daemon};
 use crate::context::{Context, note};

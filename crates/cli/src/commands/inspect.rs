@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal as _};
 use windlass::Inspection;
 
 use super::{CommandOutcome, image_name, report};
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::Context;
 use crate::error::Error;

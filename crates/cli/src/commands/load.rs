@@ -8,7 +8,7 @@ use windlass::{LoadFrom, LoadOptions, Loaded, Reference};
 use super::loaded_image::{warn_about_moved_names, write_record};
 use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{CommandOutcome, parse_reference};
-use windlass_report::{OperationError, TransferError};
+use windlass_error_report::{OperationError, TransferError};
 
 use crate::context::{Context, note};
 use crate::error::Error;

@@ -9,7 +9,7 @@ use windlass_credentials::{
 
 use super::remote_query::runtime;
 use super::{AuthFile, CommandOutcome};
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::{Context, note, warn};
 use crate::error::Error;

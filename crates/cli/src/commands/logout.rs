@@ -5,7 +5,7 @@ use windlass_credentials::{CredentialSource, ErasedLogin};
 
 use super::AuthFile;
 use super::login::registry;
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::{Context, warn};
 use crate::error::Error;

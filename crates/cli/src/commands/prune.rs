@@ -7,7 +7,7 @@ use windlass::{Digest, FilterUse, Filters, PartialBlob, Prune, Pruned, Removed};
 use super::CommandOutcome;
 use super::remote_query::runtime;
 use super::removal_record::RemovalRecord;
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::{Context, note};
 use crate::error::Error;

@@ -10,7 +10,7 @@ use windlass::{Caller, Engine, ImageName, PushRequest, Pushed, Reference};
 use super::remote_query::login_state;
 use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{AuthFile, CommandOutcome, parse_reference, report};
-use windlass_report::{OperationError, RegistryLogin};
+use windlass_error_report::{OperationError, RegistryLogin};
 
 use crate::context::{Context, note, warn};
 use crate::error::Error;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 use windlass::{Caller, CredentialScope, PullError, Reference, Remote};
 use windlass_credentials::CredentialStore;
-use windlass_report::{LoginState, OperationError, RegistryAction};
+use windlass_error_report::{LoginState, OperationError, RegistryAction};
 
 use crate::context::{Context, note};
 use crate::error::Error;

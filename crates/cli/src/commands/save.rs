@@ -10,7 +10,7 @@ use windlass::{ImageName, LayoutKind, OutputTarget, SaveRequest, SaveTo, Saved};
 use super::compression::CompressionArg;
 use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{CommandOutcome, image_name};
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::{Context, note, warn};
 use crate::error::Error;

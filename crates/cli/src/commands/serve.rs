@@ -18,7 +18,7 @@ use windlass_serve::{
 
 use super::CommandOutcome;
 use super::remote_query::runtime;
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::{Context, note, warn};
 use crate::error::Error;

@@ -3,7 +3,7 @@
 use windlass::Reference;
 
 use super::image_name;
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::Context;
 use crate::error::Error;

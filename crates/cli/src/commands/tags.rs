@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::remote_query::{QueryOutcome, query};
 use super::{AuthFile, CommandOutcome, parse_reference};
-use windlass_report::RegistryAction;
+use windlass_error_report::RegistryAction;
 
 use crate::context::Context;
 use crate::error::Error;

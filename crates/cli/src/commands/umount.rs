@@ -1,7 +1,7 @@
 //! `windlass umount`
 
 use std::path::PathBuf;
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::Context;
 use crate::error::Error;

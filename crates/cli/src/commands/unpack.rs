@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use windlass::UnpackSummary;
 
 use super::{CommandOutcome, image_name};
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 use crate::context::{Context, note};
 use crate::error::Error;

@@ -1,11 +1,11 @@
-//! The code and the hint of every error of the command line. Those of operations are in `windlass-report`.
+//! The code and the hint of every error of the command line. Those of operations are in `windlass-error-report`.
 
 use std::io::ErrorKind;
 
 use windlass_config::ConfigError;
 use windlass_control::ControlError;
+use windlass_error_report::{Advice, ErrorCode, io_advice};
 use windlass_listen::BindError;
-use windlass_report::{Advice, ErrorCode, io_advice};
 
 use super::{DaemonError, Error};
 

@@ -1,7 +1,7 @@
 //! Error reports as text.
 
 use clap::builder::styling::{AnsiColor, Style};
-use windlass_report::ErrorReport;
+use windlass_error_report::ErrorReport;
 
 /// Returns the lines of `report` for a terminal, without a final line break.
 pub(crate) fn render(report: &ErrorReport, color: bool) -> String {

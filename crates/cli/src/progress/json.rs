@@ -10,7 +10,7 @@ use windlass::{
     Digest, ImageId, LayerStatus, PlannedLayer, Preview, PullEvent, PullOutcome, PullView, Pulled,
     Setback, text,
 };
-use windlass_report::ErrorReport;
+use windlass_error_report::ErrorReport;
 
 use super::preview_status::PreviewStatus;
 

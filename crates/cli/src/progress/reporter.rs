@@ -11,7 +11,7 @@ use super::plain_log::PlainLog;
 use super::styled_line::StyledLine;
 use super::terminal::{TerminalSize, TerminalWriter, terminal_size};
 use super::{ProgressMode, messages};
-use windlass_report::ErrorReport;
+use windlass_error_report::ErrorReport;
 
 use crate::error::render;
 use crate::output;

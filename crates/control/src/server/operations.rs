@@ -13,7 +13,7 @@ use windlass::{
     LoadFrom, LoadOptions, Loaded, Operation, Prune, Reference, Remove, WebUrl,
 };
 use windlass_daemon::Daemon;
-use windlass_report::{OperationError, TransferError};
+use windlass_error_report::{OperationError, TransferError};
 
 use crate::{ImageSource, ImportRequest, OperationResult, Request};
 

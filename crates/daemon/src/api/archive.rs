@@ -13,7 +13,7 @@ use windlass::{
     ArchiveCompression, ImageChoice, LayoutKind, LoadError, LoadFrom, LoadOptions, Loaded,
     OutputTarget, SaveError, SaveRequest, SaveTo, Saved,
 };
-use windlass_engine_api::ProgressMessage;
+use windlass_docker_api::ProgressMessage;
 
 use super::{drive, image_name, permitted};
 use crate::Daemon;

@@ -124,7 +124,7 @@ async fn run(daemon: Arc<Daemon>, parameters: PullParameters, mut head: Head) {
     };
     queue.push(match outcome {
         Ok(outcome) => final_message(&name, outcome),
-        Err((error, _)) => windlass_engine_api::ProgressMessage::failed(error.message),
+        Err((error, _)) => windlass_docker_api::ProgressMessage::failed(error.message),
     });
     sender.finish().await;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use windlass::{DEFAULT_REGISTRY, Reference, Secret};
-use windlass_engine_api as api;
+use windlass_docker_api as api;
 
 use super::reference;
 use crate::Daemon;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time;
-use windlass_engine_api::{EventMessage, FilterValues};
+use windlass_docker_api::{EventMessage, FilterValues};
 
 use crate::Daemon;
 use crate::body::ApiBody;
@@ -170,7 +170,7 @@ fn parse_time(text: &str) -> Result<i64, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use windlass_engine_api::EventActor;
+    use windlass_docker_api::EventActor;
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use windlass::{Digest, Engine, ImageId, ImageName, ImageSummary, StoreError};
-use windlass_engine_api::OciDescriptor;
+use windlass_docker_api::OciDescriptor;
 
 use super::images::seconds;
 

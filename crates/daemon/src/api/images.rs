@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use windlass::{
     Engine, FilterUse, Filters, ImageId, ImageSummary, Platform, Reference, StoreError,
 };
-use windlass_engine_api::{self as api, ApiVersion};
+use windlass_docker_api::{self as api, ApiVersion};
 
 use super::image_details::ImageDetails;
 use super::manifests::Manifests;

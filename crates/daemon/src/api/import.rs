@@ -14,7 +14,7 @@ use windlass::{
     ContainerConfig, CopyEvent, ImportError, ImportOptions, ImportSource, Platform, Reference,
     WebUrl,
 };
-use windlass_engine_api::ProgressMessage;
+use windlass_docker_api::ProgressMessage;
 
 use super::{drive, permitted, reference};
 use crate::Daemon;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use windlass::{Engine, ImageSummary, ImageTree, PlatformImage, StoreError};
-use windlass_engine_api as api;
+use windlass_docker_api as api;
 
 use super::images::signed;
 

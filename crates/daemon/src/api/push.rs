@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task;
 use windlass::{Caller, ImageChoice, PushRequest, Reference};
-use windlass_engine_api::ProgressMessage;
+use windlass_docker_api::ProgressMessage;
 
 use super::{blocking, drive, permitted, reference, tag};
 

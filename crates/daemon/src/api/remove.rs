@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use windlass::{FilterUse, Prune, Remove, Removed};
-use windlass_engine_api as api;
+use windlass_docker_api as api;
 
 use super::{blocking, image_name};
 use crate::Daemon;

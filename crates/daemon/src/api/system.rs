@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use rustix::system::uname;
-use windlass_engine_api::{self as api, NEWEST, OLDEST};
+use windlass_docker_api::{self as api, NEWEST, OLDEST};
 
 use super::blocking;
 use super::images::{ResponseFormat, signed, summaries};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use windlass::{Digest, LayerStatus, PullEvent, PullOutcome, Pulled, Reference};
-use windlass_engine_api::ProgressMessage;
+use windlass_docker_api::ProgressMessage;
 
 use crate::stream::MessageQueue;
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use windlass::{BlobStatus, CopyEvent, Digest, Pushed, Reference};
-use windlass_engine_api::{self as api, ProgressMessage};
+use windlass_docker_api::{self as api, ProgressMessage};
 
 use crate::stream::MessageQueue;
 

@@ -10,7 +10,7 @@ use windlass_listen::ServerTls;
 use super::config::{ConfigSource, DaemonConfig, ReloadableConfig, daemon};
 use super::log::DaemonLog;
 use crate::error::Error;
-use windlass_report::OperationError;
+use windlass_error_report::OperationError;
 
 /// Reloads the configuration.
 #[derive(Debug)]

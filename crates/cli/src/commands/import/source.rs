@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use windlass::{ImportSource, WebUrl};
-use windlass_report::TransferError;
+use windlass_error_report::TransferError;
 
 use crate::backend::TarSource;
 use crate::context::Context;

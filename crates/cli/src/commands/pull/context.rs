@@ -7,7 +7,7 @@ use windlass::{
     Pulled, RateLimit, Reference, Throttle,
 };
 use windlass_credentials::CredentialStore;
-use windlass_report::{ErrorReport, OperationError, RegistryAction};
+use windlass_error_report::{ErrorReport, OperationError, RegistryAction};
 
 use crate::commands::remote_query::login_state;
 use crate::error::Error;

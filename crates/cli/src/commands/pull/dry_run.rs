@@ -9,7 +9,7 @@ use windlass::{Digest, Preview, PullEvent, PullRequest, Reference};
 
 use super::context::PullContext;
 use super::{Args, MAX_CONCURRENT_IMAGES};
-use windlass_report::{ErrorReport, RegistryAction};
+use windlass_error_report::{ErrorReport, RegistryAction};
 
 use crate::commands::CommandOutcome;
 use crate::commands::remote_query::runtime;

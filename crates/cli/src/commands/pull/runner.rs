@@ -13,7 +13,7 @@ use windlass::{PullRequest, Pulled, Reference};
 
 use super::MAX_CONCURRENT_IMAGES;
 use super::context::PullContext;
-use windlass_report::ErrorReport;
+use windlass_error_report::ErrorReport;
 
 use crate::environment;
 use crate::error::Error;

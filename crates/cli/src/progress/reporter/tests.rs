@@ -7,7 +7,7 @@ use windlass::{
     RequestContext, RequestKind, Setback,
 };
 
-use windlass_report::ErrorCode;
+use windlass_error_report::ErrorCode;
 
 use super::*;
 
