@@ -5,9 +5,10 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
+use windlass::image::Reference;
 use windlass::{
     CopyEvent, Engine, ImportOptions, LoadFrom, LoadOptions, Loaded, Operation, Prune, Pruned,
-    Reference, Removal, Remove,
+    Removal, RemoveOptions,
 };
 use windlass_control::{ControlClient, ControlError, ImportRequest, OperationResult, Request};
 use windlass_error_report::{OperationError, TransferError};
@@ -50,7 +51,7 @@ impl Backend {
         let image = name.parse()?;
         let name = name.to_owned();
         match self {
-            Self::Local(engine) => match engine.remove(&image, Remove { force }) {
+            Self::Local(engine) => match engine.remove(&image, RemoveOptions { force }) {
                 Ok(removal) => Ok(removal),
                 Err(source) => Err(OperationError::Remove { name, source }.into()),
             },

@@ -36,7 +36,7 @@ pub(crate) mod version;
 
 use std::path::PathBuf;
 
-use windlass::{ImageName, Platform, Reference};
+use windlass::image::{ImageName, Platform, Reference};
 
 use windlass_error_report::OperationError;
 

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use windlass::{EngineConfig, PullerConfig, RegistryConfig};
+use windlass::registry::RegistryConfig;
+use windlass::{EngineConfig, PullerConfig};
 use windlass_config::{ConfigError, ConfigPaths, Configuration, DaemonJsonFile, WindlassFiles};
 use windlass_credentials::{CredentialLocations, CredentialStore, HelperSettings};
 

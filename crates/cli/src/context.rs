@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use windlass::{Access, Engine, EngineConfig, Remote, StoreOwner};
+use windlass::registry::Remote;
+use windlass::store::StoreOwner;
+use windlass::{Engine, EngineConfig, OpenMode};
 use windlass_credentials::CredentialStore;
 use windlass_error_report::OperationError;
 
@@ -58,7 +60,7 @@ impl<'a> Context<'a> {
 
     /// Opens the engine to read the store, without its lock.
     pub(crate) fn look(&self) -> Result<Engine, Error> {
-        self.open(&Access::Look, |_| {}, || {})
+        self.open(OpenMode::Unlocked, |_| {}, || {})
     }
 
     /// Opens the engine to change the store. Processes that wait for the lock display `purpose`, the command.
@@ -68,7 +70,7 @@ impl<'a> Context<'a> {
         configure: impl FnOnce(&mut EngineConfig),
     ) -> Result<Engine, Error> {
         let purpose = truncated(&escape(purpose), PURPOSE_WIDTH).into_owned();
-        self.open(&Access::Own { purpose }, configure, || {})
+        self.open(OpenMode::Exclusive { purpose: &purpose }, configure, || {})
     }
 
     /// Returns the backend that changes the store with data of `stdin`.
@@ -86,7 +88,11 @@ impl<'a> Context<'a> {
             return Ok(Backend::Daemon(daemon));
         }
         let purpose = truncated(&escape(purpose), PURPOSE_WIDTH).into_owned();
-        let engine = self.open(&Access::Own { purpose }, |_| {}, || stdin.buffer());
+        let engine = self.open(
+            OpenMode::Exclusive { purpose: &purpose },
+            |_| {},
+            || stdin.buffer(),
+        );
         engine.map(Box::new).map(Backend::Local)
     }
 
@@ -113,7 +119,7 @@ impl<'a> Context<'a> {
             self.holding.get_or_init(|| held);
             return self.look();
         }
-        self.open(&Access::Share, |_| {}, || {})
+        self.open(OpenMode::Shared, |_| {}, || {})
     }
 
     /// Returns a client of the daemon that owns the store, if there is one. Waits up to two seconds for a daemon that is
@@ -166,7 +172,7 @@ impl<'a> Context<'a> {
 
     fn open(
         &self,
-        access: &Access,
+        mode: OpenMode<'_>,
         configure: impl FnOnce(&mut EngineConfig),
         mut meanwhile: impl FnMut(),
     ) -> Result<Engine, Error> {
@@ -181,7 +187,7 @@ impl<'a> Context<'a> {
             }
             meanwhile();
         };
-        Engine::open(engine, access, on_wait).map_err(|error| OperationError::Open(error).into())
+        Engine::open(engine, mode, on_wait).map_err(|error| OperationError::Open(error).into())
     }
 }
 

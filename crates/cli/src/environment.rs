@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use windlass::{Proxies, Secret};
+use windlass::registry::{Proxies, Secret};
 
 /// The environment variables that windlass uses, at the start of the process.
 ///

@@ -7,7 +7,8 @@ mod render;
 use std::io;
 use std::path::PathBuf;
 
-use windlass::{HoldingsError, PlatformError, ReferenceError, text};
+use windlass::error::{ContentError, PlatformError, ReferenceError};
+use windlass::text;
 use windlass_config::ConfigError;
 use windlass_control::ControlError;
 use windlass_error_report::{ErrorCode, ErrorReport, OperationError};
@@ -65,7 +66,7 @@ pub(crate) enum Error {
     Listen(BindError),
     /// The images to serve cannot be listed.
     #[error("listing the images to serve")]
-    Holdings(#[source] HoldingsError),
+    StoredContent(#[source] ContentError),
     /// A file that an option names cannot be read.
     #[error("reading {}", .path.display())]
     File { path: PathBuf, source: io::Error },
@@ -127,7 +128,7 @@ impl Error {
             | Self::NothingGiven { .. }
             | Self::Input { .. }
             | Self::Listen(_)
-            | Self::Holdings(_)
+            | Self::StoredContent(_)
             | Self::File { .. }
             | Self::Identity { .. }
             | Self::Format(_)

@@ -6,7 +6,8 @@ use std::os::fd::AsFd as _;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{self, Instant, MissedTickBehavior};
-use windlass::{CopyEvent, Engine, Event, Operation, OutputTarget};
+use windlass::transfer::OutputTarget;
+use windlass::{CopyEvent, Engine, Event, Operation};
 
 use crate::error::Error;
 use crate::progress::{ProgressMode, TransferProgress};

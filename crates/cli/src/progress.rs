@@ -1,6 +1,6 @@
 //! Progress output: redrawn on a terminal, lines in a log, or JSON for programs.
 //!
-//! [`windlass::PullView`] accumulates the events of a pull, and the renderers in this module format it. A
+//! [`windlass::transfer::PullView`] accumulates the events of a pull, and the renderers in this module format it. A
 //! [`ProgressReporter`] holds all pulls of a command and the selected renderer. [`TransferProgress`] does the same for
 //! the other operations. Decision 0018 explains why frames are not drawn by a library.
 

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::UnixStream;
-use windlass::{
-    CopyEvent, CredentialProvider, CredentialScope, Credentials, Operation, PullEvent, Pulled, text,
-};
+use windlass::registry::{CredentialProvider, CredentialScope, Credentials};
+use windlass::{CopyEvent, Operation, PullEvent, Pulled, text};
 use windlass_error_report::ErrorReport;
 
 use crate::connection::{MessageReader, MessageWriter, split};

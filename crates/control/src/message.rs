@@ -3,10 +3,9 @@
 use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
-use windlass::{
-    CopyEvent, Credentials, Digest, ImageChoice, LoadOptions, Loaded, Platform, Pruned, PullEvent,
-    Pulled, Reference, Removal, Secret,
-};
+use windlass::image::{Digest, ImageChoice, Platform, Reference};
+use windlass::registry::{Credentials, Secret};
+use windlass::{CopyEvent, LoadOptions, Loaded, Pruned, PullEvent, Pulled, Removal};
 use windlass_error_report::{ErrorReport, LoginState, RegistryLogin};
 
 /// The first message of either end.

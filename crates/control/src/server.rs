@@ -17,10 +17,11 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task;
 use tokio::time::timeout;
-use windlass::{
-    Caller, CredentialError, CredentialProvider, CredentialScope, Credentials, Event, Operation,
-    Platform, PullRequest, Reference, Throttle,
-};
+use windlass::error::CredentialError;
+use windlass::image::{Platform, Reference};
+use windlass::registry::{Caller, CredentialProvider, CredentialScope, Credentials};
+use windlass::transfer::Throttle;
+use windlass::{Event, Operation, PullRequest};
 use windlass_daemon::Daemon;
 use windlass_error_report::{
     Advice, ErrorCode, ErrorReport, LoginState, OperationError, RegistryAction,
@@ -200,7 +201,7 @@ async fn hold(
     daemon: &Arc<Daemon>,
 ) -> io::Result<()> {
     let holder = Arc::clone(daemon);
-    match task::spawn_blocking(move || holder.engine().hold()).await? {
+    match task::spawn_blocking(move || holder.engine().lease()).await? {
         Ok(hold) => {
             let result = Box::new(OperationResult::Completed);
             writer.send(&Response::Done { result }).await?;

@@ -103,19 +103,19 @@ async fn drive<E: Event, T: Send + 'static, X: Send + 'static>(
 }
 
 /// Parses the name of an image in the store (REF-8).
-fn image_name(text: &str) -> Result<windlass::ImageName, ApiError> {
+fn image_name(text: &str) -> Result<windlass::image::ImageName, ApiError> {
     text.parse().map_err(|error| invalid_reference(&error))
 }
 
-fn reference(text: &str) -> Result<windlass::Reference, ApiError> {
+fn reference(text: &str) -> Result<windlass::image::Reference, ApiError> {
     text.parse().map_err(|error| invalid_reference(&error))
 }
 
-fn tag(text: &str) -> Result<windlass::Tag, ApiError> {
+fn tag(text: &str) -> Result<windlass::image::Tag, ApiError> {
     text.parse()
-        .map_err(|_: windlass::TagError| ApiError::bad_request("invalid tag format"))
+        .map_err(|_: windlass::error::TagError| ApiError::bad_request("invalid tag format"))
 }
 
-fn invalid_reference(error: &windlass::ReferenceError) -> ApiError {
+fn invalid_reference(error: &windlass::error::ReferenceError) -> ApiError {
     render::error::of_reference(&error.problem)
 }

@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderMap;
-use windlass::{Caller, Credentials, DEFAULT_REGISTRY, Secret, StaticCredentials};
+use windlass::image::DEFAULT_REGISTRY;
+use windlass::registry::{Caller, Credentials, Secret, StaticCredentials};
 use windlass_docker_api::AuthConfig;
 
 /// Clients differ in padding and in the alphabet.

@@ -10,7 +10,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use windlass::{DiskUsage, LayerStatus, PullEvent, PullOutcome, Pulled};
+use windlass::store::DiskUsage;
+use windlass::transfer::LayerStatus;
+use windlass::{PullEvent, PullOutcome, Pulled};
 
 /// The media type of [`Metrics::encode`].
 pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;

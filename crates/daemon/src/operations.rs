@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use windlass::error::{ImportError, LoadError, PruneError, PullError, RemoveError, TagImageError};
+use windlass::image::{ImageName, Reference};
 use windlass::{
-    CopyEvent, ImageName, ImportError, ImportOptions, ImportSource, LoadError, LoadFrom,
-    LoadOptions, Loaded, Operation, Prune, PruneError, Pruned, PullError, PullEvent, PullRequest,
-    Pulled, Reference, Removal, Remove, RemoveError, Removed, TagImageError,
+    CopyEvent, ImportOptions, ImportSource, LoadFrom, LoadOptions, Loaded, Operation, Prune,
+    Pruned, PullEvent, PullRequest, Pulled, Removal, RemoveOptions, Removed,
 };
 
 use crate::Daemon;
@@ -84,7 +85,7 @@ impl Daemon {
     }
 
     /// Removes a name, and with the last name the image. Blocks.
-    pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Removal, RemoveError> {
+    pub fn remove(&self, name: &ImageName, how: RemoveOptions) -> Result<Removal, RemoveError> {
         let image = self.engine.image(name);
         let removal = self.engine.remove(name, how)?;
         if let Ok(image) = image {

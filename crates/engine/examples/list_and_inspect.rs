@@ -4,7 +4,8 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::path::Path;
 
-use windlass::{Engine, ImageName};
+use windlass::Engine;
+use windlass::image::ImageName;
 
 /// Lists the images of the store at `root`.
 pub(crate) fn list_and_inspect(root: &Path, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::path::Path;
 
-use windlass::{Engine, LayerStatus, PullEvent};
+use windlass::transfer::LayerStatus;
+use windlass::{Engine, PullEvent};
 
 /// Pulls `image` into the store at `root`.
 pub(crate) async fn pull(

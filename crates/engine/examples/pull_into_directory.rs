@@ -5,7 +5,8 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::path::Path;
 
-use windlass::{Engine, ImageName};
+use windlass::Engine;
+use windlass::image::ImageName;
 
 /// Pulls `image` into the store at `root`, and unpacks it into `directory`, which must be empty or missing.
 pub(crate) async fn pull_into_directory(

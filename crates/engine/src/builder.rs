@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 
 use windlass_registry::Caller;
+use windlass_store::WhenBusy;
 
-use crate::{Access, Engine, EngineConfig, OpenError};
+use crate::error::OpenError;
+use crate::{Engine, EngineConfig, OpenMode};
 
 /// Opens an [`Engine`]: from [`Engine::builder`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder opens nothing before `open`"]
 pub struct EngineBuilder {
     config: EngineConfig,
-    access: Access,
+    purpose: String,
+    read_only: bool,
     caller: Caller,
 }
 
@@ -23,9 +26,8 @@ impl Engine {
     pub fn builder(root: impl Into<PathBuf>) -> EngineBuilder {
         EngineBuilder {
             config: EngineConfig::new(root.into()),
-            access: Access::Own {
-                purpose: "a program that uses windlass".to_owned(),
-            },
+            purpose: "a program that uses windlass".to_owned(),
+            read_only: false,
             caller: Caller::anonymous(),
         }
     }
@@ -35,15 +37,13 @@ impl EngineBuilder {
     /// Names what the store is used for. Other processes that wait for the store show this, such as
     /// `windlass pull alpine`.
     pub fn purpose(mut self, purpose: impl Into<String>) -> Self {
-        self.access = Access::Own {
-            purpose: purpose.into(),
-        };
+        self.purpose = purpose.into();
         self
     }
 
     /// Opens an existing store to read images, beside other readers. Pulls fail.
     pub fn read_only(mut self) -> Self {
-        self.access = Access::Share;
+        self.read_only = true;
         self
     }
 
@@ -61,13 +61,22 @@ impl EngineBuilder {
 
     /// Opens the store. Blocks while another process uses the store in a way that excludes this one.
     pub fn open(self) -> Result<Engine, OpenError> {
-        let engine = Engine::open(self.config, &self.access, |_| {})?;
-        Ok(engine.with_caller(self.caller))
+        self.open_when_busy(WhenBusy::Wait)
     }
 
     /// Opens the store, and fails if another process uses it in a way that excludes this one.
     pub fn try_open(self) -> Result<Engine, OpenError> {
-        let engine = Engine::try_open(self.config, &self.access)?;
+        self.open_when_busy(WhenBusy::Fail)
+    }
+
+    fn open_when_busy(self, when_busy: WhenBusy) -> Result<Engine, OpenError> {
+        let mode = match self.read_only {
+            true => OpenMode::Shared,
+            false => OpenMode::Exclusive {
+                purpose: &self.purpose,
+            },
+        };
+        let engine = Engine::open_unless(self.config, mode, |_| when_busy)?;
         Ok(engine.with_caller(self.caller))
     }
 }

@@ -18,7 +18,8 @@ use windlass_operation::{Cancelled, Operation};
 use windlass_pull::{PullError, Remote};
 use windlass_registry::{Caller, TagOrDigest};
 
-use crate::{Engine, LoadError, LoadOptions, SaveError, StoreError, TagImageError};
+use crate::error::{LoadError, SaveError, StoreError, TagImageError};
+use crate::{Engine, LoadOptions};
 
 /// What is to be copied, and how.
 #[derive(Clone, Debug)]

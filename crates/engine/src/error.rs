@@ -3,19 +3,44 @@
 use std::path::PathBuf;
 
 use windlass_oci::ImageConfigError;
-use windlass_registry::ClientError;
-use windlass_store::{DatabaseError, FindError, ReadError, UsageError};
+use windlass_store::{DatabaseError, ReadError, UsageError};
 
-use crate::MountError;
+pub use crate::bundle_image::BundleImageError;
+pub use crate::copy::CopyImageError;
+pub use crate::export::ExportError;
+pub use crate::filter::{FilterError, FilterProblem};
+pub use crate::import::{ChangeError, ChangeProblem, ImportError};
+pub use crate::load::LoadError;
+pub use crate::mount::MountError;
+pub use crate::prune::PruneError;
+pub use crate::push::PushImageError;
+pub use crate::save::SaveError;
+pub use crate::stored_content::ContentError;
+pub use crate::unpack::UnpackImageError;
 
-pub use windlass_store::NameError as TagImageError;
+pub use windlass_archive::{UnpackError, UnpackErrorOrigin};
+pub use windlass_bundle::{ConvertError, EnvVariableError, HostnameError};
+pub use windlass_copy::{CopyError, ImageLocationError, PushError, SourceError, TreeError};
+pub use windlass_layout::{LayoutError, WriteError};
+pub use windlass_oci::{
+    DigestError, ManifestError, NoMatchingPlatform, PlatformError, ReferenceError,
+    ReferenceProblem, TagError,
+};
+pub use windlass_pull::{EndpointsError, LayerError, LocalLayerError, NoSpace, PullError};
+pub use windlass_registry::{
+    AccessError, AuthError, ClientError, ConnectFailure, CredentialError, EndpointError,
+    InvalidConfig, ProxyFailure, RegistryError, WebUrlError,
+};
+pub use windlass_store::{
+    CommitError, FindError, RootError, StoreOpenError, StoreRemoveError, TagImageError,
+};
 
 /// Why an engine could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The store could not be opened.
     #[error(transparent)]
-    Store(#[from] windlass_store::StoreOpenError),
+    Store(#[from] StoreOpenError),
     /// Registries could not be spoken to as the configuration wants it.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -46,7 +71,7 @@ pub enum StoreError {
 pub enum RemoveError {
     /// The store did not remove it.
     #[error(transparent)]
-    Store(#[from] windlass_store::StoreRemoveError),
+    Store(#[from] StoreRemoveError),
     /// The image is mounted: its layers are in use.
     #[error("it is mounted on {}", .at.display())]
     Mounted {

@@ -2,7 +2,8 @@
 
 use windlass_oci::{ImageConfig, ImageId, ImageName};
 
-use crate::{Engine, StoreError};
+use crate::Engine;
+use crate::error::StoreError;
 
 /// One step in the making of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]

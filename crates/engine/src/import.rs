@@ -17,7 +17,7 @@ use windlass_store::{
     BlobSource, CommitError, FindError, LayerSource, NewImage, NewLayer, PutError, ReadError,
 };
 
-use crate::{Engine, Loaded, Moved};
+use crate::{Engine, Loaded, MovedName};
 
 pub use change::{ChangeError, ChangeProblem, ContainerConfig, Healthcheck};
 pub use source::ImportSource;
@@ -194,7 +194,7 @@ impl Engine {
             platform: options.platform.clone(),
             names: name.into_iter().collect(),
             moved: moved
-                .map(|(name, from)| Moved { name, from })
+                .map(|(name, from)| MovedName { name, from })
                 .into_iter()
                 .collect(),
             is_new,

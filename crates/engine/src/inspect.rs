@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use windlass_oci::{DiffId, Digest, ImageConfig, ImageId, ImageName, Reference};
 
-use crate::{Engine, StoreError};
+use crate::Engine;
+use crate::error::StoreError;
 
 /// What is known of an image. Serialises to one element of what `docker inspect` prints.
 #[derive(Clone, Debug, Serialize)]

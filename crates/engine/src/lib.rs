@@ -1,12 +1,15 @@
-//! The windlass engine: the one service that every door calls.
+//! Pulls, keeps and exports container images.
 //!
-//! An [`Engine`] is a store and the ways to fill, read and empty it: [`pull`](Engine::pull),
+//! An [`Engine`] has a store and the operations on it: [`pull`](Engine::pull),
 //! [`preview`](Engine::preview), [`images`](Engine::images), [`inspect`](Engine::inspect), [`history`](Engine::history),
 //! [`tag`](Engine::tag), [`remove`](Engine::remove), [`prune`](Engine::prune), [`unpack`](Engine::unpack),
 //! [`bundle`](Engine::bundle), [`mount`](Engine::mount), [`save`](Engine::save), [`load`](Engine::load),
-//! [`push`](Engine::push), [`export`](Engine::export), [`import`](Engine::import).
-//! It makes no text for people, reads no environment and knows no home directory: configuration and
-//! credentials arrive as values, and what happens is told as data.
+//! [`push`](Engine::push), [`export`](Engine::export), [`import`](Engine::import). A [`Copier`] copies images between
+//! registries, files and the store.
+//!
+//! Operations that take time return an [`Operation`]: a stream of events, and an outcome. Dropping it cancels the
+//! work. The crate prints nothing and reads neither environment variables nor configuration files: configuration and
+//! credentials are values that the caller passes in. With the features below, the user's own files are read on request.
 //!
 //! ```no_run
 //! use windlass::Engine;
@@ -23,6 +26,15 @@
 //! # }
 //! ```
 //!
+//! # Modules
+//! The operations, their requests and their results are at the top. The types that they consist of are in modules:
+//! - [`image`]: references, digests, platforms and the descriptions of stored images
+//! - [`registry`]: credentials, endpoints, TLS, proxies and timeouts
+//! - [`transfer`]: limits, retries and the progress of layers
+//! - [`bundle`]: OCI runtime bundles
+//! - [`store`]: stored content and its disk usage
+//! - [`error`]: one error type for each operation
+//!
 //! # Features
 //! None is on by default.
 //! - `user-config`: `EngineBuilder::user_config` applies the registry configuration of the system and the user.
@@ -30,13 +42,14 @@
 
 mod blob_reader;
 mod builder;
-mod bundle;
+pub mod bundle;
+mod bundle_image;
 mod copy;
-mod error;
+pub mod error;
 mod export;
 mod filter;
 mod history;
-mod holdings;
+pub mod image;
 mod import;
 mod inspect;
 mod list;
@@ -45,7 +58,11 @@ mod mount;
 mod prune;
 mod pull;
 mod push;
+pub mod registry;
 mod save;
+pub mod store;
+mod stored_content;
+pub mod transfer;
 mod tree;
 mod unpack;
 #[cfg(any(feature = "user-config", feature = "user-credentials"))]
@@ -60,76 +77,29 @@ use windlass_operation::BlockingContext;
 use windlass_pull::Puller;
 use windlass_store::{Store, WhenBusy};
 
+use error::{ClientError, OpenError};
+use registry::{Caller, RegistryConfig, Remote};
+use store::StoreOwner;
+use transfer::RateLimit;
+
 pub use builder::EngineBuilder;
-pub use bundle::{BundleImageError, BundleRequest, Bundled};
-pub use copy::{Copied, Copier, CopyImageError, CopyRequest, CreateFile};
-pub use error::{OpenError, RemoveError, StoreError, TagImageError};
-pub use export::{ExportError, Exported};
-pub use filter::{FilterError, FilterProblem, FilterUse, Filters};
-pub use history::HistoryEntry;
-pub use holdings::{HeldBlob, HeldManifest, Holdings, HoldingsError};
-pub use import::{
-    ChangeError, ChangeProblem, ContainerConfig, Healthcheck, ImportError, ImportOptions,
-    ImportSource,
-};
-pub use inspect::{Inspection, RootFs};
-pub use list::{
-    ContentLease, DiskUsage, ImageSummary, ImageUsage, Removal, Remove, Removed, Usage,
-};
-pub use load::{LoadError, LoadFrom, LoadOptions, Loaded, Moved};
-pub use mount::MountError;
-pub use prune::{Prune, PruneError, Pruned};
+pub use copy::{Copied, Copier, CopyRequest, CreateFile};
+pub use export::Exported;
+pub use filter::{FilterUse, Filters};
+pub use import::{ContainerConfig, Healthcheck, ImportOptions, ImportSource};
+pub use list::{Removal, Removed};
+pub use load::{LoadFrom, LoadOptions, Loaded, MovedName};
+pub use prune::{Prune, Pruned};
 pub use pull::{Pull, PullTarget};
-pub use push::{PushImageError, PushRequest, Pushed};
-pub use save::{SaveError, SaveRequest, SaveTo, Saved};
-pub use tree::{HeldImage, ImageTree, PlatformImage};
-pub use unpack::{UnpackImageError, UnpackSummary};
-pub use windlass_archive::{
-    EntryError, SkippedItems, StreamError, TarError, UnpackError, UnpackErrorOrigin,
-};
-pub use windlass_bundle::{
-    AccountsError, BundleOptions, BundleWarning, CONFIG as BUNDLE_CONFIG, ConvertError,
-    EnvVariable, EnvVariableError, Hostname, HostnameError, ROOTFS as BUNDLE_ROOTFS, RuntimeUser,
-    Spec, VolumeMode, VolumeProblem,
-};
-pub use windlass_copy::{
-    ArchiveCompression, BlobStatus, CopyError, CopyEvent, ImageChoice, ImageLocation,
-    ImageLocationError, OutputTarget, PushError, SourceError, TreeError,
-};
-pub use windlass_layout::{
-    Artifact, AtomicFile, Batch, BatchImage, Layout, LayoutDefect, LayoutDirectory, LayoutError,
-    LayoutKind, Spool, WriteError,
-};
-pub use windlass_oci::{
-    DEFAULT_REGISTRY, Descriptor, DiffId, Digest, DigestError, IdPrefix, ImageConfigError, ImageId,
-    ImageName, ManifestError, MediaType, NoMatchingPlatform, Platform, PlatformError, Reference,
-    ReferenceError, ReferenceProblem, RepositoryName, Tag, TagError, text,
-};
-pub use windlass_operation::{
-    Cancellation, Cancelled, Event, EventReceiver, EventSender, Operation,
-};
-pub use windlass_pull::{
-    EndpointNeed, EndpointsError, FoundManifest, HistoryError, LayerError, LayerState, LayerStatus,
-    LayerView, LocalLayerError, NoSpace, PlanError, PlannedLayer, Platforms, Preview, PullError,
-    PullEvent, PullOutcome, PullPhase, PullRequest, PullView, Pulled, PullerConfig, RateLimit,
-    Reason, Remote, Retention, RetryPolicy, Schema1Error, Setback, SetbackView, SignatureError,
-    SplitPolicy, Throttle, Throughput, percent,
-};
-pub use windlass_registry::{
-    AccessError, AuthError, Caller, Cause, Client, ClientError, ClientIdentity, ClientTls,
-    ConnectFailure, CredentialError, CredentialProvider, CredentialScope, Credentials,
-    DigestMismatch, Endpoint, EndpointError, EndpointRole, FoundRepository, HostCapabilities,
-    HostConfig, InvalidConfig, LoggedIn, Origin, Proxies, ProxyFailure, RealmError, RedirectError,
-    Registries, RegistryConfig, RegistryError, RegistryHosts, RequestContext, RequestKind, Secret,
-    StaticCredentials, TagOrDigest, Timeouts, TokenError, UrlDownload, WaitPhase, WebUrl,
-    WebUrlError,
-};
-pub use windlass_store::{
-    AppendError, BlobKind, CommitError, DatabaseError, FileError, FindError, IngestError,
-    MeasuredBlob, MeasuredLayer, MeasuredStore, NotWritable, PartialBlob, PutError, ReadError,
-    RepositoryLookup, RootError, StoreOpenError, StoreOwner, StoreRemoveError, UntrustedReason,
-    VerifyError,
-};
+pub use push::{PushRequest, Pushed};
+pub use save::{SaveRequest, SaveTo, Saved};
+pub use unpack::UnpackSummary;
+pub use windlass_archive::SkippedItems;
+pub use windlass_copy::CopyEvent;
+pub use windlass_oci::text;
+pub use windlass_operation::{Cancelled, Event, EventReceiver, EventSender, Operation};
+pub use windlass_pull::{Preview, PullEvent, PullOutcome, PullRequest, Pulled, PullerConfig};
+pub use windlass_store::{OpenMode, RemoveOptions};
 
 /// Layers that unpack at a time from an archive where there is no limit.
 const MOST_AT_ONCE: usize = 16;
@@ -141,20 +111,6 @@ pub struct EngineConfig {
     pub root: PathBuf,
     /// The configuration of pulls, and of everything else that is done with registries.
     pub pull: PullerConfig,
-}
-
-/// What an engine is opened for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// To change what is there: alone.
-    Own {
-        /// What others are told who wait meanwhile, such as `windlass pull alpine`.
-        purpose: String,
-    },
-    /// To read layers and blobs: nobody changes them meanwhile.
-    Share,
-    /// To ask what is there, whoever works on it meanwhile.
-    Look,
 }
 
 /// A store, and everything that can be done with it. Clones are handles of the same engine; the store is closed when the
@@ -187,15 +143,15 @@ impl EngineConfig {
 }
 
 impl Engine {
-    /// Opens the store at `config.root`; with [`Access::Own`] it is made where there is none.
+    /// Opens the store at `config.root`; with [`OpenMode::Exclusive`] it is created if there is none.
     ///
     /// If another process is in the way, `on_wait` is told who, and this waits for its end. Blocks.
     pub fn open(
         config: EngineConfig,
-        access: &Access,
+        mode: OpenMode<'_>,
         mut on_wait: impl FnMut(&StoreOwner),
     ) -> Result<Self, OpenError> {
-        Self::open_unless(config, access, |owner| {
+        Self::open_unless(config, mode, |owner| {
             on_wait(owner);
             WhenBusy::Wait
         })
@@ -203,23 +159,18 @@ impl Engine {
 
     /// As [`Engine::open`], but if another process is in the way, this is an error at once:
     /// [`StoreOpenError::InUse`].
-    pub fn try_open(config: EngineConfig, access: &Access) -> Result<Self, OpenError> {
-        Self::open_unless(config, access, |_| WhenBusy::Fail)
+    pub fn try_open(config: EngineConfig, mode: OpenMode<'_>) -> Result<Self, OpenError> {
+        Self::open_unless(config, mode, |_| WhenBusy::Fail)
     }
 
-    fn open_unless(
+    pub(crate) fn open_unless(
         config: EngineConfig,
-        access: &Access,
+        mode: OpenMode<'_>,
         on_busy: impl FnMut(&StoreOwner) -> WhenBusy,
     ) -> Result<Self, OpenError> {
         let EngineConfig { root, pull } = config;
-        let is_owner = matches!(access, Access::Own { .. });
-        let access = match access {
-            Access::Own { purpose } => windlass_store::OpenMode::Exclusive { purpose },
-            Access::Share => windlass_store::OpenMode::Shared,
-            Access::Look => windlass_store::OpenMode::Unlocked,
-        };
-        let store = Arc::new(Store::open(&root, access, on_busy)?);
+        let is_owner = matches!(mode, OpenMode::Exclusive { .. });
+        let store = Arc::new(Store::open(&root, mode, on_busy)?);
         if is_owner && let Err(error) = store.expire_partials(&pull.keep, &[]) {
             tracing::warn!(%error, "partial blobs are not looked after");
         }

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use windlass_oci::{Digest, ImageId, ImageName, Platform, Reference};
 use windlass_store::{Amount, Image, MeasuredStore, PartialBlob};
 
+use crate::Engine;
+use crate::error::{RemoveError, StoreError, TagImageError};
 use crate::mount::mounts;
-use crate::{Engine, RemoveError, StoreError, TagImageError};
 
-pub use windlass_store::{ContentLease, RemoveOptions as Remove};
+use windlass_store::{ContentLease, RemoveOptions};
 
 /// An image, as a list shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,9 +111,9 @@ impl Engine {
         Ok(self.store.read_blob(digest)?)
     }
 
-    /// Keeps all that is there now from being removed, until what this returns is dropped (R6): names may go, and what
-    /// they stood for is removed with the next deletion after that.
-    pub fn hold(&self) -> Result<ContentLease, StoreError> {
+    /// Takes a lease on everything that the store contains now (R6). Until it is dropped, names can be removed, but no
+    /// image content; content without a name is deleted by the first removal after the lease has ended.
+    pub fn lease(&self) -> Result<ContentLease, StoreError> {
         Ok(self.store.lease_all()?)
     }
 
@@ -124,11 +125,11 @@ impl Engine {
     /// Removes a name, and the image with it if that was its last one (API-11).
     ///
     /// An image that is mounted stays, and keeps its last name, whatever is forced.
-    pub fn remove(&self, name: &ImageName, how: Remove) -> Result<Removal, RemoveError> {
+    pub fn remove(&self, name: &ImageName, options: RemoveOptions) -> Result<Removal, RemoveError> {
         let _nobody_mounts = self.mounting();
         let mounts = mounts()?;
         let is_mounted = |id: &ImageId| mounts.contains_key(id);
-        match self.store.remove_unless(name, how, is_mounted) {
+        match self.store.remove_unless(name, options, is_mounted) {
             Ok(removal) => Ok(removal.into()),
             Err(windlass_store::StoreRemoveError::InUse { id }) => {
                 let at = mounts.get(&id).cloned().unwrap_or_default();

@@ -25,12 +25,12 @@ use windlass_pull::{
     ExpectedLayer, LocalLayer, LocalLayerError, PlanError, match_layers, unpack_local_layer,
 };
 use windlass_store::{
-    BlobSource, CommitError, FindError, Layer, LayerSource, NameError, NewImage, NewLayer,
-    PutError, ReadError,
+    BlobSource, CommitError, FindError, Layer, LayerSource, NewImage, NewLayer, PutError,
+    ReadError, TagImageError,
 };
 
 use crate::blob_reader::BlobReader;
-use crate::{Engine, Remove};
+use crate::{Engine, RemoveOptions};
 
 /// Where an archive comes from.
 #[derive(Debug)]
@@ -62,14 +62,14 @@ pub struct Loaded {
     /// What it is called now.
     pub names: Vec<Reference>,
     /// The names that led to other images before.
-    pub moved: Vec<Moved>,
+    pub moved: Vec<MovedName>,
     /// Whether it was not there before.
     pub is_new: bool,
 }
 
 /// A name that was taken from an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moved {
+pub struct MovedName {
     /// The name.
     pub name: Reference,
     /// The image that it led to before.
@@ -130,7 +130,7 @@ pub enum LoadError {
         /// The name.
         name: String,
         /// Why.
-        source: NameError,
+        source: TagImageError,
     },
     /// Loading was cancelled.
     #[error("cancelled")]
@@ -301,7 +301,7 @@ impl Engine {
         let new = incoming.iter().zip(stored).filter(|(_, is_new)| **is_new);
         for (image, _) in new {
             let id = ImageId::new(image.image.manifest.config.digest);
-            let how = Remove { force: false };
+            let how = RemoveOptions { force: false };
             if let Err(error) = self.store.remove(&ImageName::Id(id), how) {
                 tracing::warn!(%id, %error, "an image without a name is left behind");
             }
@@ -365,7 +365,7 @@ impl Engine {
                 source,
             })?;
             let name = name.clone();
-            moved.extend(before.map(|from| Moved { name, from }));
+            moved.extend(before.map(|from| MovedName { name, from }));
         }
         Ok(Loaded {
             image_id,

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use windlass_store::{DatabaseError, IngestError, PartialBlob, UsageError};
 
+use crate::error::{MountError, StoreError};
 use crate::filter::Selection;
 use crate::mount::mounts;
-use crate::{Engine, Filters, MountError, Removed, StoreError};
+use crate::{Engine, Filters, Removed};
 
 /// What [`Engine::prune`] removes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,9 +10,10 @@ use windlass_oci::{Digest, ImageName, Reference, RepositoryName, Tag};
 use windlass_operation::{Cancelled, Operation};
 use windlass_pull::PullError;
 use windlass_registry::Caller;
-use windlass_store::{DatabaseError, NameError};
+use windlass_store::{DatabaseError, TagImageError};
 
-use crate::{Engine, SaveError};
+use crate::Engine;
+use crate::error::SaveError;
 
 /// What to push.
 #[derive(Clone, Debug)]
@@ -64,7 +65,7 @@ pub enum PushImageError {
     Copy(#[from] CopyError),
     /// It was pushed, and the digest that it has there could not be noted.
     #[error(transparent)]
-    Note(#[from] NameError),
+    Note(#[from] TagImageError),
 }
 
 impl From<Cancelled> for PushImageError {
@@ -120,7 +121,7 @@ impl Engine {
             let repository = reference.repository();
             match self.store.record_push(&image, repository, &root.digest) {
                 // Who only reads the store pushes all the same.
-                Ok(()) | Err(NameError::NotWritable(_)) => {}
+                Ok(()) | Err(TagImageError::NotWritable(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use windlass_oci::{Digest, ImageId, Manifest, Platform, Reference};
 use windlass_store::Image;
 
-use crate::{Engine, StoreError};
+use crate::Engine;
+use crate::error::StoreError;
 
 /// What some names lead to: an index with its platforms, or a manifest with one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +27,12 @@ pub struct PlatformImage {
     /// The digest of its manifest.
     pub manifest: Digest,
     /// The image, if it is here.
-    pub image: Option<HeldImage>,
+    pub image: Option<StoredImage>,
 }
 
 /// An image that is here, as a tree shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldImage {
+pub struct StoredImage {
     /// The image.
     pub id: ImageId,
     /// When it was made, as its config says.
@@ -118,7 +119,7 @@ impl PlatformImage {
         Self {
             platform: image.platform.clone(),
             manifest: image.manifest,
-            image: Some(HeldImage {
+            image: Some(StoredImage {
                 id: image.id,
                 created: image.created.clone(),
                 size: image.size(),

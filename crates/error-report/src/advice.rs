@@ -11,7 +11,7 @@ mod store;
 use std::error::Error as StdError;
 use std::io::ErrorKind;
 
-use windlass::{
+use windlass::error::{
     ClientError, CommitError, EndpointError, FilterError, FindError, ImportError, LayerError,
     LocalLayerError, NoMatchingPlatform, PullError, RegistryError, UnpackErrorOrigin,
 };

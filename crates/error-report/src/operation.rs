@@ -3,11 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use windlass::{
+use windlass::error::{
     AccessError, BundleImageError, ClientError, FilterError, FindError, LayerError, MountError,
-    OpenError, PruneError, PullError, Reference, ReferenceError, RemoveError, StoreError,
-    StoreRemoveError, TagImageError, UnpackImageError, text,
+    OpenError, PruneError, PullError, ReferenceError, RemoveError, StoreError, StoreRemoveError,
+    TagImageError, UnpackImageError,
 };
+use windlass::image::Reference;
+use windlass::text;
 
 use crate::{ErrorCode, ErrorReport, LoginState, RegistryLogin, TransferError, advice};
 

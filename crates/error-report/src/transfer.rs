@@ -2,7 +2,7 @@
 
 use std::io;
 
-use windlass::{
+use windlass::error::{
     CopyError, CopyImageError, ExportError, ImportError, LayoutError, LoadError, PushError,
     PushImageError, RegistryError, SaveError, SourceError, StoreError, TagImageError, TreeError,
     WriteError,

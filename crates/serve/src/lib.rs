@@ -1,16 +1,16 @@
 //! A read-only registry over the images of a store: the pulling half of the OCI distribution protocol.
 //!
-//! A [`RegistryServer`] answers from [`Holdings`](windlass::Holdings) on listeners that are bound before. There are no
+//! A [`RegistryServer`] answers from [`StoredContent`](windlass::store::StoredContent) on listeners that are bound before. There are no
 //! accounts, and nothing can be changed: every client that can connect may pull everything. [`ListenAddress::is_remote`]
 //! and [`AllowedHosts`] decide which clients those are.
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use windlass::Holdings;
+//! use windlass::store::StoredContent;
 //! use windlass_serve::{ListenAddress, RegistryServer, ServeConfig};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let holdings = Arc::new(Holdings::at("/var/lib/windlass".into())?);
+//! let holdings = Arc::new(StoredContent::at("/var/lib/windlass".into())?);
 //! let listener = "127.0.0.1:0".parse::<ListenAddress>()?.bind()?;
 //! println!("{listener}");
 //! let server = RegistryServer::new(holdings, ServeConfig::default());

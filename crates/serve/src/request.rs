@@ -1,7 +1,7 @@
 //! Parsing of requests: which resource of which repository.
 
 use url::form_urlencoded;
-use windlass::{DEFAULT_REGISTRY, Digest, RepositoryName, Tag};
+use windlass::image::{DEFAULT_REGISTRY, Digest, RepositoryName, Tag};
 
 use crate::error_response::RegistryErrorResponse;
 

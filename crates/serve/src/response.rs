@@ -12,9 +12,9 @@ use hyper::{Method, Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use tokio::task::spawn_blocking;
-use windlass::{
-    Digest, HeldBlob, HeldManifest, Holdings, HoldingsError, RepositoryLookup, RepositoryName, Tag,
-};
+use windlass::error::ContentError;
+use windlass::image::{Digest, RepositoryName, Tag};
+use windlass::store::{RepositoryLookup, StoredBlob, StoredContent, StoredManifest};
 
 use crate::AllowedHosts;
 use crate::body::RegistryBody;
@@ -53,7 +53,7 @@ type ResponseResult = Result<Response<RegistryBody>, RegistryErrorResponse>;
 
 /// Answers a request. Its body is not read.
 pub(crate) async fn respond(
-    holdings: &Arc<Holdings>,
+    holdings: &Arc<StoredContent>,
     hosts: &AllowedHosts,
     request: &Parts,
 ) -> Response<RegistryBody> {
@@ -73,7 +73,7 @@ pub(crate) async fn respond(
 }
 
 async fn find_response(
-    holdings: &Arc<Holdings>,
+    holdings: &Arc<StoredContent>,
     hosts: &AllowedHosts,
     request: &Parts,
 ) -> ResponseResult {
@@ -115,7 +115,11 @@ fn check_host(
 }
 
 /// Looks the resource up in the store. Blocks.
-fn look_up(holdings: &Holdings, headers: &HeaderMap, request: RegistryRequest) -> ResponseResult {
+fn look_up(
+    holdings: &StoredContent,
+    headers: &HeaderMap,
+    request: RegistryRequest,
+) -> ResponseResult {
     let (path, resource) = match request {
         RegistryRequest::Version => return Ok(json_response("{}".into()).map(RegistryBody::bytes)),
         RegistryRequest::Catalog(catalog) => return list_repositories(holdings, &catalog),
@@ -149,7 +153,7 @@ fn look_up(holdings: &Holdings, headers: &HeaderMap, request: RegistryRequest) -
 }
 
 fn tagged_manifest(
-    holdings: &Holdings,
+    holdings: &StoredContent,
     headers: &HeaderMap,
     path: &RepositoryPath,
     tag: &Tag,
@@ -163,7 +167,7 @@ fn tagged_manifest(
 }
 
 fn manifest(
-    found: HeldManifest,
+    found: StoredManifest,
     headers: &HeaderMap,
     caching: HeaderValue,
 ) -> Response<RegistryBody> {
@@ -180,7 +184,7 @@ fn manifest(
     response
 }
 
-fn blob(found: HeldBlob, headers: &HeaderMap) -> ResponseResult {
+fn blob(found: StoredBlob, headers: &HeaderMap) -> ResponseResult {
     let mut response = response_for(&found.digest, IMMUTABLE);
     if matches_etag(headers, &found.digest) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -208,7 +212,7 @@ fn blob(found: HeldBlob, headers: &HeaderMap) -> ResponseResult {
 }
 
 /// Returns the requested range. `If-Range` limits it to the blob that the client has a part of.
-fn requested_range(headers: &HeaderMap, found: &HeldBlob) -> RangeSelection {
+fn requested_range(headers: &HeaderMap, found: &StoredBlob) -> RangeSelection {
     let mut ranges = headers.get_all(RANGE).iter();
     let range = match (ranges.next(), ranges.next()) {
         (Some(range), None) => range.to_str().ok(),
@@ -220,7 +224,7 @@ fn requested_range(headers: &HeaderMap, found: &HeldBlob) -> RangeSelection {
     }
 }
 
-fn list_repositories(holdings: &Holdings, catalog: &CatalogRequest) -> ResponseResult {
+fn list_repositories(holdings: &StoredContent, catalog: &CatalogRequest) -> ResponseResult {
     let registry = catalog.registry.as_deref();
     let name = |repository: &RepositoryName| match registry {
         Some(_) => repository.path().to_owned(),
@@ -241,7 +245,7 @@ fn list_repositories(holdings: &Holdings, catalog: &CatalogRequest) -> ResponseR
 }
 
 fn list_tags(
-    holdings: &Holdings,
+    holdings: &StoredContent,
     path: &RepositoryPath,
     limit: usize,
     after: Option<&Tag>,
@@ -292,7 +296,7 @@ fn list_response(
 }
 
 fn referrers(
-    holdings: &Holdings,
+    holdings: &StoredContent,
     path: &RepositoryPath,
     subject: &Digest,
     artifact_type: Option<&str>,
@@ -331,8 +335,8 @@ fn require<T>(
     }
 }
 
-impl From<HoldingsError> for RegistryErrorResponse {
-    fn from(error: HoldingsError) -> Self {
+impl From<ContentError> for RegistryErrorResponse {
+    fn from(error: ContentError) -> Self {
         let error = &error as &dyn std::error::Error;
         tracing::error!(error, "cannot read the store");
         Self::store_unreadable()

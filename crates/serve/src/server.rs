@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tokio::task::JoinSet;
-use windlass::Holdings;
+use windlass::store::StoredContent;
 use windlass_listen::{
     AcceptedConnection, ConnectionLimit, ConnectionTimeouts, Connections, HttpOptions, Listener,
     ServerTls, Shutdown, overload_response, serve_http,
@@ -67,7 +67,7 @@ pub struct RegistryServer {
 /// What the connections of a server share.
 #[derive(Debug)]
 struct ServerShared {
-    holdings: Arc<Holdings>,
+    holdings: Arc<StoredContent>,
     config: ServeConfig,
 }
 
@@ -99,7 +99,7 @@ impl fmt::Debug for ServeConfig {
 
 impl RegistryServer {
     /// Makes a server of the images in `holdings`.
-    pub fn new(holdings: Arc<Holdings>, config: ServeConfig) -> Self {
+    pub fn new(holdings: Arc<StoredContent>, config: ServeConfig) -> Self {
         Self {
             shared: Arc::new(ServerShared { holdings, config }),
         }

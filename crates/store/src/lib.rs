@@ -67,6 +67,6 @@ pub use remove::{RemoveOptions, RemovedItem, StoreRemoval, StoreRemoveError};
 pub use repository::{ContentKind, RepositoryLookup};
 pub use root::{RootError, UntrustedReason};
 pub use store::{OpenMode, Store, StoreOpenError};
-pub use tag::NameError;
+pub use tag::TagImageError;
 pub use tree::remove as remove_tree;
 pub use usage::{Amount, StoreUsage, StoredImageUsage, UsageError};

@@ -11,7 +11,7 @@ use crate::{FindError, Store};
 
 /// Why a name could not be set.
 #[derive(Debug, thiserror::Error)]
-pub enum NameError {
+pub enum TagImageError {
     /// No image, or more than one, has the source name.
     #[error(transparent)]
     Find(#[from] FindError),
@@ -29,7 +29,7 @@ pub enum NameError {
     Database(#[from] DatabaseError),
 }
 
-impl_is_no_space!(NameError);
+impl_is_no_space!(TagImageError);
 
 impl Store {
     /// Sets the tag of `target` (or `latest`) to the image that `source` refers to.
@@ -39,11 +39,11 @@ impl Store {
         &self,
         source: &ImageName,
         target: &Reference,
-    ) -> Result<Option<ImageId>, NameError> {
+    ) -> Result<Option<ImageId>, TagImageError> {
         let inner = self.writable()?;
         if target.digest().is_some() {
             let reference = target.clone();
-            return Err(NameError::Digest { reference });
+            return Err(TagImageError::Digest { reference });
         }
         let target = target.clone().or_latest();
         let database = inner.database();
@@ -70,7 +70,7 @@ impl Store {
         name: &ImageName,
         repository: &RepositoryName,
         digest: &Digest,
-    ) -> Result<(), NameError> {
+    ) -> Result<(), TagImageError> {
         let inner = self.writable()?;
         let database = inner.database();
         let mut connection = database.connection();

@@ -1,8 +1,9 @@
 //! The record of one layer.
 
 use serde::Serialize;
+use windlass::image::Digest;
 use windlass::text::escape;
-use windlass::{Digest, LayerStatus, PlannedLayer};
+use windlass::transfer::{LayerStatus, PlannedLayer};
 
 use super::track::{Micros, StateSpan, Track};
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use windlass::Digest;
+use windlass::image::Digest;
 
 use super::Recorder;
 

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
+use windlass::image::{Digest, ImageId};
+use windlass::transfer::{LayerStatus, PlannedLayer, Reason};
 use windlass::{
-    Digest, ImageId, LayerStatus, PlannedLayer, PullEvent, PullOutcome, Pulled, Reason,
+    PullEvent, PullOutcome, Pulled,
     text::{self, escape},
 };
 

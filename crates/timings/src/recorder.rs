@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use windlass::{Digest, PullEvent, Pulled, Reference};
+use windlass::image::{Digest, Reference};
+use windlass::{PullEvent, Pulled};
 
 use super::cpu::CpuTime;
 use super::layer::Moved;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Serialize;
-use windlass::{
-    BUNDLE_CONFIG, BundleOptions, BundleRequest, Bundled, Hostname, RuntimeUser, VolumeMode,
+use windlass::bundle::{
+    BundleOptions, BundleRequest, Bundled, CONFIG, Hostname, RuntimeUser, VolumeMode,
 };
 
 use super::{CommandOutcome, image_name, parse_platform};
@@ -181,7 +181,7 @@ impl Args {
             let bundle = std::path::absolute(&self.directory);
             let bundle = bundle.unwrap_or_else(|_| self.directory.clone());
             let record = BundleRecord {
-                config: text(&bundle.join(BUNDLE_CONFIG)),
+                config: text(&bundle.join(CONFIG)),
                 image_id: bundled.image.to_string(),
                 platform: bundled.platform.to_string(),
                 args: &bundled.spec.process.args,

@@ -13,7 +13,7 @@ pub(crate) enum CompressionArg {
     Zstd,
 }
 
-impl From<CompressionArg> for windlass::ArchiveCompression {
+impl From<CompressionArg> for windlass::transfer::ArchiveCompression {
     fn from(arg: CompressionArg) -> Self {
         match arg {
             CompressionArg::None => Self::None,

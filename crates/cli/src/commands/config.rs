@@ -5,7 +5,7 @@ mod registry_view;
 mod text;
 
 use clap::Subcommand;
-use windlass::{DEFAULT_REGISTRY, Reference, RepositoryName};
+use windlass::image::{DEFAULT_REGISTRY, Reference, RepositoryName};
 use windlass_config::Configuration;
 
 use super::{AuthFile, parse_reference};

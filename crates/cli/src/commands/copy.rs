@@ -4,10 +4,10 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use serde::Serialize;
-use windlass::{
-    Caller, Copied, Copier, CopyEvent, CopyImageError, CopyRequest, ImageChoice, ImageLocation,
-    ImageLocationError, ImageName, Operation,
-};
+use windlass::error::{CopyImageError, ImageLocationError};
+use windlass::image::{ImageChoice, ImageLocation, ImageName};
+use windlass::registry::Caller;
+use windlass::{Copied, Copier, CopyEvent, CopyRequest, Operation};
 use windlass_credentials::CredentialStore;
 
 use super::push::parse_size;

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Builder;
-use windlass::{Access, Engine, Remote};
+use windlass::registry::Remote;
+use windlass::{Engine, OpenMode};
 use windlass_config::{LogFormat, LogLevel};
 use windlass_daemon::{Daemon, DaemonAddress, DaemonListener, Notifier};
 
@@ -142,10 +143,10 @@ impl Args {
         let logs = DaemonLog::start(config.reloadable.level, config.fixed.format, colors)
             .map_err(daemon)?;
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let access = Access::Own {
-            purpose: windlass_control::LOCK_PURPOSE.to_owned(),
+        let mode = OpenMode::Exclusive {
+            purpose: windlass_control::LOCK_PURPOSE,
         };
-        let engine = Engine::try_open(config.reloadable.engine.clone(), &access)
+        let engine = Engine::try_open(config.reloadable.engine.clone(), mode)
             .map_err(OperationError::Open)?;
         let served = Daemon::new(Arc::new(engine), config.reloadable.info.clone());
         let served = Arc::new(served.map_err(Error::Runtime)?);

@@ -5,7 +5,8 @@ mod verbose;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use windlass::{Digest, DiskUsage, PartialBlob, Usage};
+use windlass::image::Digest;
+use windlass::store::{DiskUsage, PartialBlob, Usage};
 use windlass_error_report::OperationError;
 
 use crate::context::Context;

@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use windlass::{Exported, OutputTarget};
+use windlass::Exported;
+use windlass::transfer::OutputTarget;
 
 use super::compression::CompressionArg;
 use super::shared_args::OutputArgs;
@@ -108,12 +109,17 @@ impl Args {
         output.filter(|path| *path != Path::new("-"))
     }
 
-    fn compression(&self) -> windlass::ArchiveCompression {
-        let by_extension = || self.file().map(windlass::ArchiveCompression::of_name);
-        let requested = self.compress.map(windlass::ArchiveCompression::from);
+    fn compression(&self) -> windlass::transfer::ArchiveCompression {
+        let by_extension = || {
+            self.file()
+                .map(windlass::transfer::ArchiveCompression::of_name)
+        };
+        let requested = self
+            .compress
+            .map(windlass::transfer::ArchiveCompression::from);
         requested
             .or_else(by_extension)
-            .unwrap_or(windlass::ArchiveCompression::None)
+            .unwrap_or(windlass::transfer::ArchiveCompression::None)
     }
 
     fn action(&self, verb: &str) -> String {

@@ -2,7 +2,7 @@
 
 use clap::ArgAction;
 use serde::Serialize;
-use windlass::{HistoryEntry, ImageId};
+use windlass::image::{HistoryEntry, ImageId};
 
 use super::image_name;
 use windlass_error_report::OperationError;

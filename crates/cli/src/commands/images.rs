@@ -9,7 +9,8 @@ use std::collections::HashSet;
 
 use jiff::ZonedDateTime;
 use serde::Serialize;
-use windlass::{Digest, FilterUse, Filters, ImageId, ImageSummary};
+use windlass::image::{Digest, ImageId, ImageSummary};
+use windlass::{FilterUse, Filters};
 use windlass_error_report::OperationError;
 
 use crate::context::Context;

@@ -6,7 +6,8 @@ use std::io::{self, IsTerminal as _};
 use std::num::NonZeroU64;
 
 use jiff::Timestamp;
-use windlass::{ContainerConfig, ImportOptions, Loaded, Platform, Reference, text};
+use windlass::image::{Platform, Reference};
+use windlass::{ContainerConfig, ImportOptions, Loaded, text};
 
 use super::loaded_image::{warn_about_moved_names, write_record};
 use super::shared_args::OutputArgs;

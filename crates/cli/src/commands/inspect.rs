@@ -4,7 +4,7 @@ mod value;
 
 use std::io::{self, IsTerminal as _};
 
-use windlass::Inspection;
+use windlass::image::Inspection;
 
 use super::{CommandOutcome, image_name, report};
 use windlass_error_report::OperationError;

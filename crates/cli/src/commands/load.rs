@@ -3,7 +3,8 @@
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
-use windlass::{LoadFrom, LoadOptions, Loaded, Reference};
+use windlass::image::Reference;
+use windlass::{LoadFrom, LoadOptions, Loaded};
 
 use super::loaded_image::{warn_about_moved_names, write_record};
 use super::shared_args::{OutputArgs, PlatformArgs};

@@ -1,7 +1,8 @@
 //! `windlass login`
 
 use clap::builder::{StringValueParser, TypedValueParser as _};
-use windlass::{CredentialScope, DEFAULT_REGISTRY, LoggedIn, Reference, Secret};
+use windlass::image::{DEFAULT_REGISTRY, Reference};
+use windlass::registry::{CredentialScope, LoggedIn, Secret};
 use windlass_credentials::{
     CredentialLocation, CredentialSource, CredentialStore, LoginCredentials, LoginSecret,
     StoredLogin,

@@ -1,6 +1,6 @@
 //! `windlass logout`
 
-use windlass::CredentialScope;
+use windlass::registry::CredentialScope;
 use windlass_credentials::{CredentialSource, ErasedLogin};
 
 use super::AuthFile;

@@ -2,7 +2,9 @@
 
 use jiff::ZonedDateTime;
 use serde::Serialize;
-use windlass::{Digest, FilterUse, Filters, PartialBlob, Prune, Pruned, Removed};
+use windlass::image::Digest;
+use windlass::store::PartialBlob;
+use windlass::{FilterUse, Filters, Prune, Pruned, Removed};
 
 use super::CommandOutcome;
 use super::remote_query::runtime;

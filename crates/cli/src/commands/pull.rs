@@ -10,7 +10,8 @@ use std::io;
 use std::path::PathBuf;
 
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
-use windlass::{Platforms, Pulled, Reference};
+use windlass::Pulled;
+use windlass::image::{Platforms, Reference};
 
 use super::remote_query::runtime;
 use super::{AuthFile, CommandOutcome, parse_platform, parse_reference, report};

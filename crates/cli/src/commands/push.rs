@@ -5,7 +5,9 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use serde::Serialize;
-use windlass::{Caller, Engine, ImageName, PushRequest, Pushed, Reference};
+use windlass::image::{ImageName, Reference};
+use windlass::registry::Caller;
+use windlass::{Engine, PushRequest, Pushed};
 
 use super::remote_query::login_state;
 use super::shared_args::{OutputArgs, PlatformArgs};
@@ -158,7 +160,8 @@ fn all_tags(engine: &Engine, repositories: &[Reference]) -> Result<Vec<Reference
         let names: BTreeSet<String> = names.map(ToString::to_string).collect();
         if names.is_empty() {
             let name = ImageName::Reference(repository.clone());
-            let source = windlass::StoreError::Find(windlass::FindError::Unknown { name });
+            let source =
+                windlass::error::StoreError::Find(windlass::error::FindError::Unknown { name });
             let name = repository.familiar();
             return Err(OperationError::Inspect { name, source }.into());
         }

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
-use windlass::{Caller, CredentialScope, PullError, Reference, Remote};
+use windlass::error::PullError;
+use windlass::image::Reference;
+use windlass::registry::{Caller, CredentialScope, Remote};
 use windlass_credentials::CredentialStore;
 use windlass_error_report::{LoginState, OperationError, RegistryAction};
 

@@ -1,7 +1,8 @@
 //! The JSON record of a removal.
 
 use serde::Serialize;
-use windlass::{Digest, Removed};
+use windlass::Removed;
+use windlass::image::Digest;
 
 /// Removed names and content, and the space that was freed.
 #[derive(Serialize)]

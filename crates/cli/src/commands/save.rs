@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Serialize;
-use windlass::{ImageName, LayoutKind, OutputTarget, SaveRequest, SaveTo, Saved};
+use windlass::image::{ImageName, LayoutKind};
+use windlass::transfer::OutputTarget;
+use windlass::{SaveRequest, SaveTo, Saved};
 
 use super::compression::CompressionArg;
 use super::shared_args::{OutputArgs, PlatformArgs};
@@ -161,12 +163,17 @@ impl Args {
         output.filter(|path| *path != Path::new("-"))
     }
 
-    fn compression(&self) -> windlass::ArchiveCompression {
-        let by_extension = || self.output().map(windlass::ArchiveCompression::of_name);
-        let requested = self.compress.map(windlass::ArchiveCompression::from);
+    fn compression(&self) -> windlass::transfer::ArchiveCompression {
+        let by_extension = || {
+            self.output()
+                .map(windlass::transfer::ArchiveCompression::of_name)
+        };
+        let requested = self
+            .compress
+            .map(windlass::transfer::ArchiveCompression::from);
         requested
             .or_else(by_extension)
-            .unwrap_or(windlass::ArchiveCompression::None)
+            .unwrap_or(windlass::transfer::ArchiveCompression::None)
     }
 
     fn action(&self, verb: &str) -> String {
@@ -182,7 +189,8 @@ impl Args {
         for image in saved {
             if image.is_rewritten {
                 let name = image.names.first();
-                let name = name.map_or(image.image_id.short(), windlass::Reference::familiar);
+                let name =
+                    name.map_or(image.image_id.short(), windlass::image::Reference::familiar);
                 warn(&format!(
                     "{name} has layers that the store holds in another compression; it was saved with a new manifest, {}",
                     image.digest

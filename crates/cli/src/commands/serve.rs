@@ -8,8 +8,9 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use serde::Serialize;
+use windlass::error::{ContentError, OpenError};
+use windlass::store::{RepositoryLookup, StoredContent};
 use windlass::text::escape;
-use windlass::{Holdings, HoldingsError, OpenError, RepositoryLookup};
 use windlass_listen::{Listener, ServerTls};
 use windlass_serve::{
     AllowedHosts, ListenAddress, OnResponse, RegistryServer, RequestLogEntry, ServeConfig,
@@ -108,7 +109,7 @@ impl Args {
         self.check()?;
         let root = context.root()?;
         let tls = self.tls()?;
-        let holdings = Arc::new(Holdings::at(root.clone()).map_err(store_error)?);
+        let holdings = Arc::new(StoredContent::at(root.clone()).map_err(store_error)?);
         let listeners: Result<Vec<_>, _> = self.listen.iter().map(ListenAddress::bind).collect();
         let listeners = listeners.map_err(Error::Listen)?;
         let signals = Signals::watch().map_err(Error::Runtime)?;
@@ -192,7 +193,7 @@ impl Args {
     fn announce(
         &self,
         context: &mut Context<'_>,
-        holdings: &Holdings,
+        holdings: &StoredContent,
         root: &Path,
         urls: Vec<String>,
     ) -> Result<(), Error> {
@@ -235,10 +236,10 @@ impl Args {
     }
 }
 
-fn store_error(error: HoldingsError) -> Error {
+fn store_error(error: ContentError) -> Error {
     match error {
-        HoldingsError::Open(error) => OperationError::Open(OpenError::Store(error)).into(),
-        other => Error::Holdings(other),
+        ContentError::Open(error) => OperationError::Open(OpenError::Store(error)).into(),
+        other => Error::StoredContent(other),
     }
 }
 
@@ -251,7 +252,7 @@ fn url(address: &ListenAddress, listener: &Listener, is_tls: bool) -> String {
 }
 
 /// Returns the name of an image to pull: one of the store, if a path can name it.
-fn example(holdings: &Holdings) -> Result<String, Error> {
+fn example(holdings: &StoredContent) -> Result<String, Error> {
     const FALLBACK: &str = "docker.io/library/alpine";
     let repositories = holdings.repositories(None, None, 10).map_err(store_error)?;
     let mut repositories = repositories.into_iter();

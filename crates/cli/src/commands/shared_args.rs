@@ -1,6 +1,6 @@
 //! Arguments that several commands have in common.
 
-use windlass::ImageChoice;
+use windlass::image::ImageChoice;
 
 use super::parse_platform;
 use crate::context::Context;

@@ -1,6 +1,6 @@
 //! `windlass tag`
 
-use windlass::Reference;
+use windlass::image::Reference;
 
 use super::image_name;
 use windlass_error_report::OperationError;

@@ -34,7 +34,7 @@ impl Error {
             Self::Format(_) => Advice::code(ErrorCode::Format),
             Self::Timings(_) => Advice::code(ErrorCode::Timings),
             Self::Listen(error) => listen_advice(error),
-            Self::Holdings(error) => io_advice(error, false, ErrorCode::Store),
+            Self::StoredContent(error) => io_advice(error, false, ErrorCode::Store),
             Self::Identity { .. } => Advice::code(ErrorCode::Certificates),
             Self::Daemon(error) => daemon_advice(error),
             Self::File { source, .. }

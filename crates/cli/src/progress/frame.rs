@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use windlass::{LayerState, LayerView, PullPhase, PullView, percent};
+use windlass::transfer::{LayerState, LayerView, PullPhase, PullView, percent};
 
 use super::styled_line::{StyledLine, TextStyle};
 use super::terminal::TerminalSize;

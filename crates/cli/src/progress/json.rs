@@ -6,10 +6,9 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use windlass::{
-    Digest, ImageId, LayerStatus, PlannedLayer, Preview, PullEvent, PullOutcome, PullView, Pulled,
-    Setback, text,
-};
+use windlass::image::{Digest, ImageId};
+use windlass::transfer::{LayerStatus, PlannedLayer, PullView, Setback};
+use windlass::{Preview, PullEvent, PullOutcome, Pulled, text};
 use windlass_error_report::ErrorReport;
 
 use super::preview_status::PreviewStatus;

@@ -1,6 +1,8 @@
 //! The final messages of pulls that succeeded or were stopped.
 
-use windlass::{Origin, PullOutcome, PullPhase, PullView, Pulled, SkippedItems, percent};
+use windlass::registry::Origin;
+use windlass::transfer::{PullPhase, PullView, percent};
+use windlass::{PullOutcome, Pulled, SkippedItems};
 
 use super::styled_line::{StyledLine, TextStyle};
 use crate::output::human;

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
-use windlass::{LayerStatus, PullEvent, PullPhase, PullView, Reason, Setback, percent, text};
+use windlass::transfer::{LayerStatus, PullPhase, PullView, Reason, Setback, percent};
+use windlass::{PullEvent, text};
 
 use crate::output::human;
 use windlass::text::escape;

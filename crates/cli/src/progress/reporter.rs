@@ -3,7 +3,10 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use windlass::{Origin, PullEvent, PullPhase, PullView, Pulled, Reference};
+use windlass::image::Reference;
+use windlass::registry::Origin;
+use windlass::transfer::{PullPhase, PullView};
+use windlass::{PullEvent, Pulled};
 
 use super::frame::{FRAME_TIME, frame};
 use super::json::ProgressRecord;

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-use windlass::{BlobStatus, CopyEvent, Digest, Throughput, percent};
+use windlass::CopyEvent;
+use windlass::image::Digest;
+use windlass::transfer::{BlobStatus, Throughput, percent};
 
 use super::ProgressMode;
 use super::frame::{FRAME_TIME, SPINNER, bar};

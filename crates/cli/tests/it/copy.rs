@@ -222,7 +222,7 @@ fn false_referrers_are_not_copied() {
     let from = Registry::builder().referrers_per_page(10).start();
     let image = from.push(image(), "app:1");
     let of_another = put_artifact(&from, &image.config_digest.to_string(), "x");
-    let gone = windlass::Digest::sha256(b"gone");
+    let gone = windlass::image::Digest::sha256(b"gone");
     let list = json!({ "schemaVersion": 2, "manifests": [
         of_another,
         descriptor(MANIFEST, gone, 1),

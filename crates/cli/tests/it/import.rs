@@ -84,7 +84,7 @@ fn a_tar_becomes_an_image_of_one_layer() {
         (&"linux/arm/v7".into(), &true.into())
     );
     let manifest = document(&windlass, result["digest"].as_str().unwrap());
-    let blob = windlass::Digest::sha256(tar()).to_string();
+    let blob = windlass::image::Digest::sha256(tar()).to_string();
     let expected = serde_json::json!([{
         "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": blob, "size": tar().len(),
     }]);
@@ -242,7 +242,7 @@ fn invalid_tars_are_refused_and_nothing_is_stored() {
 #[test]
 fn invalid_arguments_are_refused_before_anything_is_read() {
     let windlass = Windlass::new();
-    let name = format!("app@{}", windlass::Digest::sha256(b""));
+    let name = format!("app@{}", windlass::image::Digest::sha256(b""));
     for (args, expected) in [
         (
             &["-c", "RUN x", "-"][..],

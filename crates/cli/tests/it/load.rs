@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use windlass::Digest;
+use windlass::image::Digest;
 use windlass_testing::tar::{Tar, TarHeader};
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedImage, descriptor};
 

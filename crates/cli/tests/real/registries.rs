@@ -200,7 +200,7 @@ fn one_request(world: &World) {
         .windlass
         .succeeds(&["manifest", "--raw", &name])
         .stdout;
-    let computed = windlass::Digest::sha256(manifest.as_bytes()).to_string();
+    let computed = windlass::image::Digest::sha256(manifest.as_bytes()).to_string();
     assert_eq!(digest.trim_end(), computed);
     let repository = format!("{}/hold/small", registry.address());
     assert_eq!(

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use windlass::Digest;
+use windlass::image::Digest;
 use windlass_testing::real::{DockerRegistry, LoggedRequest};
 
 use crate::Case;

@@ -64,7 +64,7 @@ pub(crate) fn digest(place: &str) -> String {
         ])
         .arg(place))
     .unwrap();
-    windlass::Digest::sha256(inspected).to_string()
+    windlass::image::Digest::sha256(inspected).to_string()
 }
 
 /// Copies an image with skopeo, which may change its format.
@@ -372,7 +372,7 @@ fn referrers(world: &World) {
     windlass.succeeds(&["copy", &format!("docker://{reference}"), &place]);
     let subject = digest(&place);
     let put = |bytes: &[u8]| {
-        let digest = windlass::Digest::sha256(bytes);
+        let digest = windlass::image::Digest::sha256(bytes);
         fs::write(layout.join("blobs/sha256").join(digest.hex()), bytes).unwrap();
         digest
     };

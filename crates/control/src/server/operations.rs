@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::ZonedDateTime;
+use windlass::error::CopyImageError;
+use windlass::image::{ImageLocation, ImageName, LayoutKind, Reference};
+use windlass::registry::{Caller, WebUrl};
 use windlass::{
-    Caller, ContainerConfig, Copier, CopyEvent, CopyImageError, CopyRequest, Engine, EventSender,
-    FilterUse, Filters, ImageLocation, ImageName, ImportOptions, ImportSource, LayoutKind,
-    LoadFrom, LoadOptions, Loaded, Operation, Prune, Reference, Remove, WebUrl,
+    ContainerConfig, Copier, CopyEvent, CopyRequest, Engine, EventSender, FilterUse, Filters,
+    ImportOptions, ImportSource, LoadFrom, LoadOptions, Loaded, Operation, Prune, RemoveOptions,
 };
 use windlass_daemon::Daemon;
 use windlass_error_report::{OperationError, TransferError};
@@ -39,7 +41,7 @@ pub(super) fn remove(
     name: String,
     force: bool,
 ) -> Result<OperationResult, OperationError> {
-    match daemon.remove(&parse_name(&name)?, Remove { force }) {
+    match daemon.remove(&parse_name(&name)?, RemoveOptions { force }) {
         Ok(removal) => Ok(OperationResult::Removed { removal }),
         Err(source) => Err(OperationError::Remove { name, source }),
     }

@@ -1,6 +1,6 @@
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
-use windlass::{Access, Engine, EngineConfig};
+use windlass::{Engine, EngineConfig, OpenMode};
 use windlass_daemon::DaemonInfo;
 
 use super::*;
@@ -11,11 +11,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// Serves on the control socket of an empty store; returns the directory of the store.
 fn serve(limits: ControlLimits) -> TempDir {
     let directory = TempDir::new().unwrap();
-    let access = Access::Own {
-        purpose: "a test".to_owned(),
-    };
+    let access = OpenMode::Exclusive { purpose: "a test" };
     let config = EngineConfig::new(directory.path().join("store"));
-    let engine = Engine::try_open(config, &access).unwrap();
+    let engine = Engine::try_open(config, access).unwrap();
     let info = DaemonInfo {
         version: "0".to_owned(),
         root: String::new(),

@@ -9,10 +9,10 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::task;
-use windlass::{
-    ArchiveCompression, ImageChoice, LayoutKind, LoadError, LoadFrom, LoadOptions, Loaded,
-    OutputTarget, SaveError, SaveRequest, SaveTo, Saved,
-};
+use windlass::error::{LoadError, SaveError};
+use windlass::image::{ImageChoice, LayoutKind};
+use windlass::transfer::{ArchiveCompression, OutputTarget};
+use windlass::{LoadFrom, LoadOptions, Loaded, SaveRequest, SaveTo, Saved};
 use windlass_docker_api::ProgressMessage;
 
 use super::{drive, image_name, permitted};

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio::time::{self, Instant};
-use windlass::{
-    Caller, Platform, PullOutcome, PullRequest, Pulled, Reference, ReferenceProblem, Throttle,
-};
+use windlass::error::ReferenceProblem;
+use windlass::image::{Platform, Reference};
+use windlass::registry::Caller;
+use windlass::transfer::Throttle;
+use windlass::{PullOutcome, PullRequest, Pulled};
 
 use super::{reference, tag};
 use crate::Daemon;

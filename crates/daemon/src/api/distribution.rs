@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use windlass::{DEFAULT_REGISTRY, Reference, Secret};
+use windlass::image::{DEFAULT_REGISTRY, Reference};
+use windlass::registry::Secret;
 use windlass_docker_api as api;
 
 use super::reference;
@@ -103,13 +104,13 @@ pub(super) async fn inspect(
 async fn platform(
     daemon: &Arc<Daemon>,
     reference: &Reference,
-    caller: &windlass::Caller,
+    caller: &windlass::registry::Caller,
 ) -> Result<Vec<api::OciPlatform>, ApiError> {
     let request = windlass::PullRequest {
         reference: reference.clone(),
         platform: None,
         caller: caller.clone(),
-        throttle: windlass::Throttle::unlimited(),
+        throttle: windlass::transfer::Throttle::unlimited(),
     };
     let preview = daemon.engine.preview(request).await;
     let preview = preview.map_err(|error| render::error::of_pull(&error, reference))?;
@@ -189,7 +190,7 @@ fn filters(query: &QueryParameters) -> Result<SearchFilters, ApiError> {
 }
 
 impl SearchFilters {
-    fn matches(&self, found: &windlass::FoundRepository) -> bool {
+    fn matches(&self, found: &windlass::registry::FoundRepository) -> bool {
         found.stars >= self.stars
             && self
                 .is_official
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn search_results_are_filtered() {
-        let found = windlass::FoundRepository {
+        let found = windlass::registry::FoundRepository {
             name: "alpine".to_owned(),
             description: String::new(),
             stars: 10,

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
-use windlass::{Digest, Engine, ImageId, ImageName, ImageSummary, StoreError};
+use windlass::Engine;
+use windlass::error::StoreError;
+use windlass::image::{Digest, ImageId, ImageName, ImageSummary};
 use windlass_docker_api::OciDescriptor;
 
 use super::images::seconds;

@@ -8,9 +8,9 @@ use http::StatusCode;
 use jiff::{Timestamp, ZonedDateTime};
 
 use serde_json::{Map, Value, json};
-use windlass::{
-    Engine, FilterUse, Filters, ImageId, ImageSummary, Platform, Reference, StoreError,
-};
+use windlass::error::StoreError;
+use windlass::image::{ImageId, ImageSummary, Platform, Reference};
+use windlass::{Engine, FilterUse, Filters};
 use windlass_docker_api::{self as api, ApiVersion};
 
 use super::image_details::ImageDetails;
@@ -342,7 +342,9 @@ pub(super) async fn tag(
 pub(super) fn parse_platform(text: &str) -> Result<Platform, ApiError> {
     let parse = |text: &str| {
         text.parse()
-            .map_err(|error: windlass::PlatformError| ApiError::bad_request(error.to_string()))
+            .map_err(|error: windlass::error::PlatformError| {
+                ApiError::bad_request(error.to_string())
+            })
     };
     if !text.trim_start().starts_with('{') {
         return parse(text);

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 use tokio::task;
-use windlass::{
-    ContainerConfig, CopyEvent, ImportError, ImportOptions, ImportSource, Platform, Reference,
-    WebUrl,
-};
+use windlass::error::ImportError;
+use windlass::image::{Platform, Reference};
+use windlass::registry::WebUrl;
+use windlass::{ContainerConfig, CopyEvent, ImportOptions, ImportSource};
 use windlass_docker_api::ProgressMessage;
 
 use super::{drive, permitted, reference};
@@ -62,7 +62,7 @@ pub(super) async fn import(
                 false => format!("http://{url}"),
             };
             let url = WebUrl::parse(&url);
-            TarPlace::Web(url.map_err(|error: windlass::WebUrlError| {
+            TarPlace::Web(url.map_err(|error: windlass::error::WebUrlError| {
                 ApiError::bad_request(windlass::text::error_chain(&error))
             })?)
         }
@@ -92,8 +92,9 @@ fn options(request: &ApiRequest) -> Result<ImportOptions, ApiError> {
     let name = match (name, query.get("tag")) {
         (Some(name), Some(tag)) => {
             let tag = tag.parse();
-            let tag =
-                tag.map_err(|_: windlass::TagError| ApiError::bad_request("invalid tag format"))?;
+            let tag = tag.map_err(|_: windlass::error::TagError| {
+                ApiError::bad_request("invalid tag format")
+            })?;
             Some(name.without_digest().with_tag(tag))
         }
         (name, _) => name,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use windlass::{Engine, ImageSummary, ImageTree, PlatformImage, StoreError};
+use windlass::Engine;
+use windlass::error::StoreError;
+use windlass::image::{ImageSummary, ImageTree, PlatformImage};
 use windlass_docker_api as api;
 
 use super::images::signed;

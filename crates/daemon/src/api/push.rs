@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use tokio::task;
-use windlass::{Caller, ImageChoice, PushRequest, Reference};
+use windlass::PushRequest;
+use windlass::image::{ImageChoice, Reference};
+use windlass::registry::Caller;
 use windlass_docker_api::ProgressMessage;
 
 use super::{blocking, drive, permitted, reference, tag};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use windlass::{FilterUse, Prune, Remove, Removed};
+use windlass::{FilterUse, Prune, RemoveOptions, Removed};
 use windlass_docker_api as api;
 
 use super::{blocking, image_name};
@@ -18,7 +18,7 @@ pub(super) async fn remove(
     request: &ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let name = image_name(name)?;
-    let how = Remove {
+    let how = RemoveOptions {
         force: request.query.flag("force"),
     };
     let removed = blocking(daemon, move |daemon| {

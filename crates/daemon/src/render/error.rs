@@ -1,12 +1,13 @@
 //! The status and the message of each error (API-4, API-6).
 
 use http::StatusCode;
-use windlass::text::error_chain;
-use windlass::{
+use windlass::error::{
     AccessError, CopyError, EndpointsError, FindError, LoadError, NoMatchingPlatform, PullError,
-    PushError, PushImageError, Reference, ReferenceProblem, RegistryError, RemoveError,
-    RepositoryName, SaveError, StoreError, StoreRemoveError, TagImageError,
+    PushError, PushImageError, ReferenceProblem, RegistryError, RemoveError, SaveError, StoreError,
+    StoreRemoveError, TagImageError,
 };
+use windlass::image::{Reference, RepositoryName};
+use windlass::text::error_chain;
 
 use crate::response::ApiError;
 
@@ -121,7 +122,7 @@ pub(crate) fn no_tags_to_push(repository: &RepositoryName) -> ApiError {
 pub(crate) fn of_find(error: &FindError) -> ApiError {
     match error {
         FindError::Unknown { name } => {
-            use windlass::ImageName;
+            use windlass::image::ImageName;
             let name = match name {
                 ImageName::Reference(name) | ImageName::ReferenceOrPrefix(name, _) => {
                     name.clone().or_latest().familiar()
@@ -208,7 +209,7 @@ fn or<'a>(reason: &'a str, otherwise: &'a str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use windlass::{Digest, ImageName};
+    use windlass::image::{Digest, ImageName};
 
     use super::*;
 

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use windlass::{Digest, LayerStatus, PullEvent, PullOutcome, Pulled, Reference};
+use windlass::image::{Digest, Reference};
+use windlass::transfer::LayerStatus;
+use windlass::{PullEvent, PullOutcome, Pulled};
 use windlass_docker_api::ProgressMessage;
 
 use crate::stream::MessageQueue;
@@ -218,7 +220,7 @@ fn whole_seconds(left: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use windlass::PlannedLayer;
+    use windlass::transfer::PlannedLayer;
 
     use super::*;
 

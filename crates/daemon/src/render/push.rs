@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use windlass::{BlobStatus, CopyEvent, Digest, Pushed, Reference};
+use windlass::image::{Digest, Reference};
+use windlass::transfer::BlobStatus;
+use windlass::{CopyEvent, Pushed};
 use windlass_docker_api::{self as api, ProgressMessage};
 
 use crate::stream::MessageQueue;

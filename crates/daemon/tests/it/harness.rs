@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use windlass::{Access, Engine, EngineConfig};
+use windlass::{Engine, EngineConfig, OpenMode};
 use windlass_daemon::{Daemon, DaemonInfo, DaemonLimits, DaemonListener};
 
 /// A daemon that serves until the test ends, and the directory of its store.
@@ -15,11 +15,9 @@ pub(crate) struct TestDaemon {
 impl TestDaemon {
     pub(crate) fn new() -> Self {
         let directory = TempDir::new().unwrap();
-        let mode = Access::Own {
-            purpose: "a test".to_owned(),
-        };
+        let mode = OpenMode::Exclusive { purpose: "a test" };
         let config = EngineConfig::new(directory.path().join("store"));
-        let engine = Engine::try_open(config, &mode).unwrap();
+        let engine = Engine::try_open(config, mode).unwrap();
         let info = DaemonInfo {
             version: "0".to_owned(),
             root: String::new(),

@@ -7,7 +7,9 @@ use windlass_oci::{ImageConfig, ImageId, ImageName, Reference};
 use windlass_store::{Image, Store};
 
 use super::{Filters, Label};
-use crate::{Engine, ImageSummary, StoreError};
+use crate::Engine;
+use crate::error::StoreError;
+use crate::image::ImageSummary;
 
 /// Filters whose images are found: what is left to compare is times, labels and names.
 #[derive(Debug)]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use windlass::{Caller, Copier, CopyEvent, CopyRequest, ImageChoice, ImageLocation, ImageName};
+use windlass::image::{ImageChoice, ImageLocation, ImageName};
+use windlass::registry::Caller;
+use windlass::{Copier, CopyEvent, CopyRequest};
 use windlass_testing::{ImageBuilder, LayerBuilder};
 
 use crate::support::World;

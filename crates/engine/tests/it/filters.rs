@@ -1,7 +1,9 @@
 //! Which images filters let through.
 
 use serde_json::json;
-use windlass::{FilterUse, ImageName, Prune, Remove, Removed, StoreError};
+use windlass::error::StoreError;
+use windlass::image::ImageName;
+use windlass::{FilterUse, Prune, RemoveOptions, Removed};
 use windlass_testing::{ImageBuilder, LayerBuilder};
 
 use crate::support::{World, filters_for};
@@ -114,6 +116,6 @@ async fn only_dangling_images_are_pruned_unless_all_are_meant() {
     assert_eq!(world.tags(&[]), ["b:2", "c:3", "d:4"]);
     assert_eq!(untagged(&prune(false, &["dangling=false"])).len(), 5);
     assert_eq!(world.engine.images().unwrap(), []);
-    let error = world.engine.remove(&b, Remove::default());
+    let error = world.engine.remove(&b, RemoveOptions::default());
     assert!(error.is_err());
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use windlass::{EventSender, LayerStatus, Prune, PullEvent, Remove};
+use windlass::transfer::LayerStatus;
+use windlass::{EventSender, Prune, PullEvent, RemoveOptions};
 use windlass_testing::{ImageBuilder, LayerBuilder};
 
 use crate::support::World;
@@ -15,7 +16,7 @@ fn everything() -> Prune {
     }
 }
 
-fn exists(root: &Path, area: &str, digest: &windlass::Digest) -> bool {
+fn exists(root: &Path, area: &str, digest: &windlass::image::Digest) -> bool {
     root.join(area).join("sha256").join(digest.hex()).exists()
 }
 
@@ -73,7 +74,10 @@ async fn a_pruning_takes_nothing_that_a_pull_needs() {
     world.engine.idle().await;
     let name = world.registry.name("two:1").parse().unwrap();
     let foreseen = world.engine.prune_preview(&everything()).unwrap();
-    let removal = world.engine.remove(&name, Remove::default()).unwrap();
+    let removal = world
+        .engine
+        .remove(&name, RemoveOptions::default())
+        .unwrap();
     assert_eq!(removal.freed, foreseen.freed);
     for area in ["blobs/sha256", "layers/sha256", "drafts", "ingest"] {
         let left = std::fs::read_dir(root.join(area)).unwrap().count();

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use jiff::ZonedDateTime;
 use tempfile::TempDir;
-use windlass::{
-    Access, Caller, Engine, EngineConfig, FilterUse, Filters, PullRequest, Pulled, Throttle,
-};
+use windlass::registry::Caller;
+use windlass::transfer::Throttle;
+use windlass::{Engine, EngineConfig, FilterUse, Filters, OpenMode, PullRequest, Pulled};
 use windlass_testing::Registry;
 
 pub(crate) struct World {
@@ -24,12 +24,12 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let mut config = EngineConfig::new(directory.path().join("store"));
         configure(&mut config);
-        let access = Access::Own {
-            purpose: "the tests".to_owned(),
+        let access = OpenMode::Exclusive {
+            purpose: "the tests",
         };
         Self {
             registry: Registry::start(),
-            engine: Engine::open(config, &access, |_| {}).unwrap(),
+            engine: Engine::open(config, access, |_| {}).unwrap(),
             directory,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use windlass::{BundleImageError, ConvertError};
+use windlass::error::{BundleImageError, ConvertError};
 
 use super::store::{find_advice, unpack_advice};
 use super::{Advice, io_advice, repair_advice};

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use windlass::{
-    AccessError, AuthError, ConnectFailure, DEFAULT_REGISTRY, EndpointsError, ManifestError,
-    ProxyFailure, RegistryError,
+use windlass::error::{
+    AccessError, AuthError, ConnectFailure, EndpointsError, ManifestError, ProxyFailure,
+    RegistryError,
 };
+use windlass::image::DEFAULT_REGISTRY;
 use windlass_credentials::{CredentialLocation, CredentialSource};
 
 use super::{Advice, corrupt_advice, endpoint_advice, malformed_advice};

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use windlass::{
+use windlass::error::{
     FindError, MountError, OpenError, PruneError, RemoveError, RootError, StoreError,
     StoreOpenError, StoreRemoveError, TagImageError, UnpackErrorOrigin, UnpackImageError,
 };

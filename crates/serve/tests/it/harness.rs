@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::sync::oneshot;
-use windlass::{
-    Access, Caller, Digest, Engine, EngineConfig, Holdings, PullRequest, Remove, Throttle,
-};
+use windlass::image::Digest;
+use windlass::registry::Caller;
+use windlass::store::StoredContent;
+use windlass::transfer::Throttle;
+use windlass::{Engine, EngineConfig, OpenMode, PullRequest, RemoveOptions};
 use windlass_listen::Listener;
 use windlass_serve::{ListenAddress, RegistryServer, RequestLogEntry, ServeConfig, ServeReport};
 use windlass_testing::{
@@ -92,7 +94,7 @@ impl TestStore {
                 engine.tag(&source, &name.parse().unwrap()).unwrap();
             }
             engine
-                .remove(&name.parse().unwrap(), Remove::default())
+                .remove(&name.parse().unwrap(), RemoveOptions::default())
                 .unwrap();
         });
     }
@@ -100,15 +102,15 @@ impl TestStore {
     pub(crate) fn remove(&self, name: &str) {
         self.own(|engine| {
             engine
-                .remove(&name.parse().unwrap(), Remove::default())
+                .remove(&name.parse().unwrap(), RemoveOptions::default())
                 .unwrap();
         });
     }
 
     fn own(&self, work: impl FnOnce(&Engine)) {
-        let purpose = "a test".to_owned();
+        let purpose = "a test";
         let config = EngineConfig::new(self.root());
-        let engine = Engine::open(config, &Access::Own { purpose }, |_| {}).unwrap();
+        let engine = Engine::open(config, OpenMode::Exclusive { purpose }, |_| {}).unwrap();
         work(&engine);
     }
 
@@ -140,7 +142,7 @@ impl TestServer {
         config.on_response = Some(Arc::new(move |entry| entries.lock().unwrap().push(entry)));
         let no_address = ([0, 0, 0, 0], 0).into();
         let address = listener.tcp_address().unwrap_or(no_address);
-        let holdings = Arc::new(Holdings::at(root.to_owned()).unwrap());
+        let holdings = Arc::new(StoredContent::at(root.to_owned()).unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             let server = RegistryServer::new(holdings, config);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use windlass::Digest;
+use windlass::image::Digest;
 use windlass_testing::{BlobCompression, ImageBuilder, IndexBuilder, LayerBuilder};
 
 use crate::harness::{HttpResponse, TestStore, image};

@@ -5,7 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 
-use windlass::{Access, Caller, Engine, EngineConfig, PullRequest, Throttle};
+use windlass::registry::Caller;
+use windlass::transfer::Throttle;
+use windlass::{Engine, EngineConfig, OpenMode, PullRequest};
 use windlass_listen::{BindError, ServerTls};
 use windlass_serve::{ListenAddress, ServeConfig};
 use windlass_testing::Ca;
@@ -64,8 +66,8 @@ fn images_are_pulled_over_tls() {
 
     let mut config = EngineConfig::new(store.directory.path().join("other"));
     config.pull.registry.extra_roots.push(ca.pem().into());
-    let purpose = "a test".to_owned();
-    let engine = Engine::open(config, &Access::Own { purpose }, |_| {}).unwrap();
+    let purpose = "a test";
+    let engine = Engine::open(config, OpenMode::Exclusive { purpose }, |_| {}).unwrap();
     let request = PullRequest {
         reference: format!("{}/app:1", server.address).parse().unwrap(),
         platform: None,

@@ -3,7 +3,7 @@
 use windlass_oci::{Digest, ImageName, Reference};
 
 use super::fixture::{ImagePlan, TestStore, check};
-use crate::{FindError, NameError, RemoveOptions, RemovedItem, Store, StoreRemoveError};
+use crate::{FindError, RemoveOptions, RemovedItem, Store, StoreRemoveError, TagImageError};
 
 fn name(text: &str) -> ImageName {
     text.parse().unwrap()
@@ -124,10 +124,10 @@ fn tagging_moves_a_name_and_rejects_digests() {
     assert_eq!(image.tags[1].target, two.target());
     let digest = reference("i:1").with_digest(one.target());
     let error = store.tag(&name("i:1"), &digest).unwrap_err();
-    assert!(matches!(error, NameError::Digest { .. }), "{error}");
+    assert!(matches!(error, TagImageError::Digest { .. }), "{error}");
     assert!(matches!(
         store.tag(&name("i:9"), &reference("x")),
-        Err(NameError::Find(_))
+        Err(TagImageError::Find(_))
     ));
 }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use windlass::{
-    ImageId, LayerStatus, Origin, PlannedLayer, Platform, PullOutcome, Reason, RegistryError,
-    RequestContext, RequestKind, Setback,
-};
+use windlass::PullOutcome;
+use windlass::error::RegistryError;
+use windlass::image::{ImageId, Platform};
+use windlass::registry::{Origin, RequestContext, RequestKind};
+use windlass::transfer::{LayerStatus, PlannedLayer, Reason, Setback};
 
 use super::*;
 

@@ -1,7 +1,7 @@
 //! Warnings about a bundle.
 
+use windlass::bundle::{BundleWarning, VolumeProblem};
 use windlass::text::error_chain;
-use windlass::{BundleWarning, VolumeProblem};
 
 /// The maximum number of warnings to print; an image can cause any number.
 const MAX_WARNINGS: usize = 10;

@@ -1,10 +1,11 @@
 //! The hosts of a registry, in the order in which they are tried, and how they are used.
 
 use serde::Serialize;
-use windlass::{
+use windlass::image::RepositoryName;
+use windlass::registry::{
     ClientTls, CredentialScope, Endpoint, EndpointRole, HostCapabilities, RegistryConfig,
-    RepositoryName, text,
 };
+use windlass::text;
 use windlass_config::{HostOverview, RegistryOverview, shown_proxy};
 use windlass_credentials::{CredentialSource, CredentialStore};
 
@@ -240,7 +241,7 @@ fn repository(target: &ShowTarget) -> RepositoryName {
     match target {
         ShowTarget::Repository(name) => name.clone(),
         ShowTarget::Registry(host) => {
-            let reference: windlass::Reference = format!("{host}/name/name")
+            let reference: windlass::image::Reference = format!("{host}/name/name")
                 .parse()
                 .expect("`ShowTarget::parse` parsed the same text");
             reference.repository().clone()

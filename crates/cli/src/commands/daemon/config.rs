@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use windlass::{DEFAULT_REGISTRY, EngineConfig, HostConfig};
+use windlass::EngineConfig;
+use windlass::image::DEFAULT_REGISTRY;
+use windlass::registry::HostConfig;
 use windlass_config::{DaemonSettings, LogFormat, LogLevel, Setting, registry_mirror};
 use windlass_daemon::{DaemonAddress, DaemonInfo};
 use windlass_listen::{ServerTls, ServerTlsError, find_group};

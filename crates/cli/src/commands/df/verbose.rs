@@ -4,9 +4,8 @@ use std::io::{self, Write};
 use std::time::SystemTime;
 
 use serde::Serialize;
-use windlass::{
-    BlobKind, DiffId, Digest, DiskUsage, ImageId, ImageSummary, ImageUsage, MeasuredStore, Usage,
-};
+use windlass::image::{DiffId, Digest, ImageId, ImageSummary};
+use windlass::store::{BlobKind, DiskUsage, ImageUsage, MeasuredStore, Usage};
 
 use super::{KindUsage, UsageRecord, partial_table, share};
 use crate::output::table::Table;
@@ -236,7 +235,7 @@ impl ImageUsageRecord {
         let names = image.names.iter().chain(&image.digests);
         Self {
             image_id: image.id,
-            names: names.map(windlass::Reference::familiar).collect(),
+            names: names.map(windlass::image::Reference::familiar).collect(),
             created: image.created.clone(),
             size: image.size,
             shared_size: usage.shared,
@@ -258,7 +257,7 @@ fn row(name: &str, usage: &Usage, on_disk: &OnDisk) -> [String; 5] {
 /// Returns repository and tag of each row: one for each tag, or for each repository that has only digests.
 fn names(image: &ImageSummary) -> Vec<[String; 2]> {
     let none = || NONE.to_owned();
-    let row = |name: &windlass::Reference| {
+    let row = |name: &windlass::image::Reference| {
         let tag = name.tag().map_or_else(none, ToString::to_string);
         [name.repository().familiar(), tag]
     };

@@ -1,6 +1,6 @@
 //! Output of the history.
 
-use windlass::Digest;
+use windlass::image::Digest;
 
 use super::*;
 

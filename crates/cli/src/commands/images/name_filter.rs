@@ -3,7 +3,9 @@
 use std::str::FromStr;
 
 use jiff::ZonedDateTime;
-use windlass::{FilterError, FilterUse, Filters, Reference, ReferenceError};
+use windlass::error::{FilterError, ReferenceError};
+use windlass::image::Reference;
+use windlass::{FilterUse, Filters};
 
 use super::rows::Name;
 

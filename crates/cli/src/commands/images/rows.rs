@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
-use windlass::{Digest, ImageSummary, Reference};
+use windlass::image::{Digest, ImageSummary, Reference};
 
 use super::name_filter::NameFilter;
 use crate::output::{human, time};

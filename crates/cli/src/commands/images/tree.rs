@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use windlass::{ImageSummary, ImageTree, PlatformImage};
+use windlass::image::{ImageSummary, ImageTree, PlatformImage};
 
 use super::name_filter::NameFilter;
 use super::rows::{NONE, Name};
@@ -55,7 +55,7 @@ pub(super) fn write(trees: &[ImageTree], no_trunc: bool, out: &mut dyn Write) ->
         let mut names: Vec<String> = tree
             .names
             .iter()
-            .map(windlass::Reference::familiar)
+            .map(windlass::image::Reference::familiar)
             .collect();
         if names.is_empty() {
             names.push(NONE.to_owned());

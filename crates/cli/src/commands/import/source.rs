@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use windlass::{ImportSource, WebUrl};
+use windlass::ImportSource;
+use windlass::registry::WebUrl;
 use windlass_error_report::TransferError;
 
 use crate::backend::TarSource;

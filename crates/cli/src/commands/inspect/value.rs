@@ -1,7 +1,7 @@
 //! The template value of an image: with all fields of Docker's types, including those that the config lacks.
 
 use serde_json::Value as Json;
-use windlass::Inspection;
+use windlass::image::Inspection;
 
 use windlass_go_template::{StructField, StructValue, Value};
 
@@ -85,7 +85,7 @@ fn typed(name: &str, json: &Json, is_escaped: bool) -> Value {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use windlass::{Digest, ImageId, RootFs};
+    use windlass::image::{Digest, ImageId, RootFs};
 
     use super::*;
     use windlass_go_template::{Escapes, Template};

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use windlass::{
-    Caller, Endpoint, Engine, Operation, Origin, Platforms, PullError, PullEvent, PullRequest,
-    Pulled, RateLimit, Reference, Throttle,
-};
+use windlass::error::PullError;
+use windlass::image::{Platforms, Reference};
+use windlass::registry::{Caller, Endpoint, Origin};
+use windlass::transfer::{RateLimit, Throttle};
+use windlass::{Engine, Operation, PullEvent, PullRequest, Pulled};
 use windlass_credentials::CredentialStore;
 use windlass_error_report::{ErrorReport, OperationError, RegistryAction};
 

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
-use windlass::{Digest, Preview, PullEvent, PullRequest, Reference};
+use windlass::image::{Digest, Reference};
+use windlass::{Preview, PullEvent, PullRequest};
 
 use super::context::PullContext;
 use super::{Args, MAX_CONCURRENT_IMAGES};
@@ -156,7 +157,7 @@ fn failed_preview(error: (Reference, ErrorReport)) -> ImagePreview {
     }
 }
 
-fn setbacks(events: &[PullEvent]) -> impl Iterator<Item = &windlass::Setback> {
+fn setbacks(events: &[PullEvent]) -> impl Iterator<Item = &windlass::transfer::Setback> {
     events.iter().filter_map(|event| match event {
         PullEvent::Setback(setback) => Some(setback),
         PullEvent::Resolving { .. }

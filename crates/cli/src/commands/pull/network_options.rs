@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use windlass::{EngineConfig, RateLimit};
+use windlass::EngineConfig;
+use windlass::transfer::RateLimit;
 use windlass_config::{parse_duration, parse_positive_duration, parse_rate};
 
 /// Options for retries, timeouts and the download rate.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::runtime::Runtime;
 use tokio::time::{self, Instant};
-use windlass::{PullRequest, Pulled, Reference};
+use windlass::image::Reference;
+use windlass::{PullRequest, Pulled};
 
 use super::MAX_CONCURRENT_IMAGES;
 use super::context::PullContext;

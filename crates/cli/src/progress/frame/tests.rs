@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use windlass::{
-    Digest, LayerStatus, Origin, PlannedLayer, Platform, PullEvent, Reason, RegistryError,
-    RequestContext, RequestKind, Setback,
-};
+use windlass::PullEvent;
+use windlass::error::RegistryError;
+use windlass::image::{Digest, Platform};
+use windlass::registry::{Origin, RequestContext, RequestKind};
+use windlass::transfer::{LayerStatus, PlannedLayer, Reason, Setback};
 
 use super::super::terminal::TerminalWriter;
 use super::*;

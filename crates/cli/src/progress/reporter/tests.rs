@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use windlass::{
-    Digest, ImageId, LayerStatus, PlannedLayer, Platform, PullOutcome, Reason, RegistryError,
-    RequestContext, RequestKind, Setback,
-};
+use windlass::PullOutcome;
+use windlass::error::RegistryError;
+use windlass::image::{Digest, ImageId, Platform};
+use windlass::registry::{RequestContext, RequestKind};
+use windlass::transfer::{LayerStatus, PlannedLayer, Reason, Setback};
 
 use windlass_error_report::ErrorCode;
 

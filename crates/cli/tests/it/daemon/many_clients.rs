@@ -23,7 +23,7 @@ const CEILING: u64 = 150 << 10;
 const IDLE_CEILING: u64 = 100 << 10;
 
 /// Pushes the images, which share one layer and have one of their own each; returns the digest of the shared layer.
-fn images(registry: &Registry, size: usize) -> windlass::Digest {
+fn images(registry: &Registry, size: usize) -> windlass::image::Digest {
     let base = LayerBuilder::of_size_seeded(1 << 20, 1000);
     let images = (0..PULLS).map(|seed| {
         let own = LayerBuilder::of_size_seeded(size, seed);

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use windlass::Digest;
+use windlass::image::Digest;
 use windlass_testing::tar::{Tar, TarField, TarHeader};
 use windlass_testing::{Registry, descriptor};
 

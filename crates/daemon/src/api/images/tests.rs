@@ -1,4 +1,4 @@
-use windlass::Digest;
+use windlass::image::Digest;
 
 use super::*;
 

@@ -1,6 +1,7 @@
 //! Rows of image lists.
 
-use windlass::{Filters, ImageId, Platform};
+use windlass::Filters;
+use windlass::image::{ImageId, Platform};
 
 use super::*;
 

@@ -22,7 +22,7 @@ use crate::Engine;
 /// No lock is taken: pulls and removals go on beside it. What vanishes between two questions was there for the first
 /// and is not for the second; a file that was handed out stays readable.
 #[derive(Debug)]
-pub struct Holdings {
+pub struct StoredContent {
     store: Mutex<Arc<Store>>,
     /// Where to look again, as long as there is no store yet.
     root: Option<PathBuf>,
@@ -30,7 +30,7 @@ pub struct Holdings {
 
 /// A manifest or index that is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldManifest {
+pub struct StoredManifest {
     /// What its bytes hash to.
     pub digest: Digest,
     /// What it says it is.
@@ -41,7 +41,7 @@ pub struct HeldManifest {
 
 /// A blob that is held.
 #[derive(Debug)]
-pub struct HeldBlob {
+pub struct StoredBlob {
     /// What its bytes hashed to when it was stored.
     pub digest: Digest,
     /// Its size in bytes.
@@ -52,7 +52,7 @@ pub struct HeldBlob {
 
 /// Why it could not be found out what is held.
 #[derive(Debug, thiserror::Error)]
-pub enum HoldingsError {
+pub enum ContentError {
     /// The store could not be opened.
     #[error(transparent)]
     Open(#[from] StoreOpenError),
@@ -86,17 +86,17 @@ struct Config {
 
 impl Engine {
     /// Returns what the store holds, by repository.
-    pub fn holdings(&self) -> Holdings {
-        Holdings {
+    pub fn stored_content(&self) -> StoredContent {
+        StoredContent {
             store: Mutex::new(Arc::clone(&self.store)),
             root: None,
         }
     }
 }
 
-impl Holdings {
+impl StoredContent {
     /// Looks at the store at `root`. One that does not exist holds nothing until somebody makes it.
-    pub fn at(root: PathBuf) -> Result<Self, HoldingsError> {
+    pub fn at(root: PathBuf) -> Result<Self, ContentError> {
         let store = look(&root)?;
         Ok(Self {
             store: Mutex::new(Arc::new(store)),
@@ -111,7 +111,7 @@ impl Holdings {
         registry: Option<&str>,
         after: Option<&RepositoryName>,
         limit: usize,
-    ) -> Result<Vec<RepositoryName>, HoldingsError> {
+    ) -> Result<Vec<RepositoryName>, ContentError> {
         Ok(self.store()?.repositories(registry, after, limit)?)
     }
 
@@ -121,7 +121,7 @@ impl Holdings {
         repository: &RepositoryName,
         after: Option<&Tag>,
         limit: usize,
-    ) -> Result<RepositoryLookup<Vec<Tag>>, HoldingsError> {
+    ) -> Result<RepositoryLookup<Vec<Tag>>, ContentError> {
         Ok(self.store()?.tags_of(repository, after, limit)?)
     }
 
@@ -130,7 +130,7 @@ impl Holdings {
         &self,
         repository: &RepositoryName,
         tag: &Tag,
-    ) -> Result<RepositoryLookup<Digest>, HoldingsError> {
+    ) -> Result<RepositoryLookup<Digest>, ContentError> {
         Ok(self.store()?.target(repository, tag)?)
     }
 
@@ -139,7 +139,7 @@ impl Holdings {
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-    ) -> Result<RepositoryLookup<HeldManifest>, HoldingsError> {
+    ) -> Result<RepositoryLookup<StoredManifest>, ContentError> {
         let store = self.store()?;
         match store.lookup_content(repository, digest, ContentKind::Manifest)? {
             RepositoryLookup::Found(()) => Ok(match read(&store, digest)? {
@@ -156,7 +156,7 @@ impl Holdings {
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-    ) -> Result<RepositoryLookup<HeldBlob>, HoldingsError> {
+    ) -> Result<RepositoryLookup<StoredBlob>, ContentError> {
         let store = self.store()?;
         match store.lookup_content(repository, digest, ContentKind::Blob)? {
             RepositoryLookup::Found(()) => {}
@@ -164,7 +164,7 @@ impl Holdings {
             RepositoryLookup::NoRepository => return Ok(RepositoryLookup::NoRepository),
         }
         match present(store.open_blob(digest))? {
-            Some((file, size)) => Ok(RepositoryLookup::Found(HeldBlob {
+            Some((file, size)) => Ok(RepositoryLookup::Found(StoredBlob {
                 digest: *digest,
                 size,
                 file,
@@ -179,7 +179,7 @@ impl Holdings {
         &self,
         repository: &RepositoryName,
         subject: &Digest,
-    ) -> Result<RepositoryLookup<Vec<Descriptor>>, HoldingsError> {
+    ) -> Result<RepositoryLookup<Vec<Descriptor>>, ContentError> {
         let store = self.store()?;
         let manifests = match store.manifests_of(repository, MOST_REFERRING)? {
             RepositoryLookup::Found(manifests) => manifests,
@@ -205,7 +205,7 @@ impl Holdings {
         Ok(RepositoryLookup::Found(referrers))
     }
 
-    fn store(&self) -> Result<Arc<Store>, HoldingsError> {
+    fn store(&self) -> Result<Arc<Store>, ContentError> {
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         if let (None, Some(root)) = (store.path(), &self.root) {
             *store = Arc::new(look(root)?);
@@ -214,7 +214,7 @@ impl Holdings {
     }
 }
 
-impl HeldManifest {
+impl StoredManifest {
     fn describe(&self) -> Descriptor {
         let described: Described = serde_json::from_slice(&self.bytes).unwrap_or_default();
         let config = described.config.and_then(|config| config.media_type);
@@ -235,7 +235,7 @@ fn look(root: &std::path::Path) -> Result<Store, StoreOpenError> {
 }
 
 /// Reads a document, if it is there and can be read as a manifest.
-fn read(store: &Store, digest: &Digest) -> Result<Option<HeldManifest>, HoldingsError> {
+fn read(store: &Store, digest: &Digest) -> Result<Option<StoredManifest>, ContentError> {
     let Some(bytes) = present(store.read_blob(digest))? else {
         return Ok(None);
     };
@@ -248,7 +248,7 @@ fn read(store: &Store, digest: &Digest) -> Result<Option<HeldManifest>, Holdings
         },
         Err(_) => return Ok(None),
     };
-    Ok(Some(HeldManifest {
+    Ok(Some(StoredManifest {
         digest: *digest,
         media_type,
         bytes,
