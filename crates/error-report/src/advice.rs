@@ -273,7 +273,7 @@ fn pull_advice(error: &PullError, access: &RegistryAccess<'_>) -> Advice {
         PullError::Layer { source, .. } => layer_advice(source, access),
         PullError::File(_) | PullError::Read(_) => io_advice(error, false, ErrorCode::Store),
         PullError::Put(put) => io_advice(error, put.is_no_space(), ErrorCode::Store),
-        PullError::Held(held) => io_advice(error, held.is_no_space(), ErrorCode::Store),
+        PullError::StoredLayers(stored) => io_advice(error, stored.is_no_space(), ErrorCode::Store),
         PullError::Commit(commit) => io_advice(error, commit.is_no_space(), ErrorCode::Store),
     }
 }

@@ -5,20 +5,20 @@ use std::ops::Deref;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-/// A value that is dropped on a thread that may block, because dropping it removes files.
+/// A value that is dropped on a blocking thread, because dropping it removes files.
 #[derive(Debug)]
 pub(crate) struct BlockingDrop<T: Send + 'static> {
-    /// Taken when it is dropped.
+    /// `None` only after the drop has started.
     value: Option<T>,
-    not_over: watch::Receiver<()>,
+    pending: watch::Receiver<()>,
 }
 
 impl<T: Send + 'static> BlockingDrop<T> {
-    /// Keeps `value`; until it is gone, `over` has a receiver more.
-    pub(crate) fn new(value: T, over: &watch::Sender<()>) -> Self {
+    /// Wraps `value`. Until it is dropped, `pending` has one more receiver.
+    pub(crate) fn new(value: T, pending: &watch::Sender<()>) -> Self {
         Self {
             value: Some(value),
-            not_over: over.subscribe(),
+            pending: pending.subscribe(),
         }
     }
 }
@@ -27,20 +27,20 @@ impl<T: Send + 'static> Deref for BlockingDrop<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.value.as_ref().expect("it is taken in the end only")
+        self.value.as_ref().expect("only drop takes the value")
     }
 }
 
 impl<T: Send + 'static> Drop for BlockingDrop<T> {
     fn drop(&mut self) {
-        let (value, not_over) = (self.value.take(), self.not_over.clone());
-        let gone = move || {
+        let (value, pending) = (self.value.take(), self.pending.clone());
+        let drop_value = move || {
             drop(value);
-            drop(not_over);
+            drop(pending);
         };
         match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(gone)),
-            Err(_) => gone(),
+            Ok(runtime) => drop(runtime.spawn_blocking(drop_value)),
+            Err(_) => drop_value(),
         }
     }
 }

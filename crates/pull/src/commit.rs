@@ -5,17 +5,20 @@ use std::sync::Arc;
 
 use tokio::task;
 use windlass_oci::{DiffId, Reference};
-use windlass_store::{BlobSource, LayerSource, NewImage, NewLayer, Store};
+use windlass_store::{BlobSource, CommitOutcome, LayerSource, NewImage, NewLayer, Store};
 
-use crate::PullOutcome;
+use crate::blocking::blocking_result;
+use crate::documents::RawDocument;
 use crate::error::PullError;
-use crate::fetched_layers::Fetched;
-use crate::plan::ImagePlan;
-use crate::puller::{CompleteImage, ImageLayers, Puller, blocking_result};
-use crate::resolve::RawDocument;
+use crate::fetch_image::CompleteImage;
+use crate::fetched_layers::SharedLayer;
+use crate::image_layers::ImageLayers;
+use crate::plan::{ImagePlan, LayerPlan};
+use crate::puller::Puller;
+use crate::request::PullOutcome;
 
 impl Puller {
-    /// Commits the image under `reference`: all of it, or nothing.
+    /// Commits the whole image under `reference`, or nothing. The commit completes even if this future is dropped.
     pub(crate) async fn commit(
         &self,
         reference: &Reference,
@@ -28,63 +31,65 @@ impl Puller {
             ..
         } = complete;
         let (store, reference) = (Arc::clone(&self.store), reference.clone());
-        let pending_guard = self.pending.subscribe();
+        let pending = self.pending.subscribe();
         blocking_result(task::spawn_blocking(move || {
-            let _not_over = pending_guard;
+            let _pending = pending;
             let image = NewImage {
-                config: document(&store, &resolved.config_bytes)?,
-                manifest: document(&store, &resolved.manifest_bytes)?,
+                config: document_source(&store, &resolved.config_bytes)?,
+                manifest: document_source(&store, &resolved.manifest_bytes)?,
                 indexes: (resolved.indexes.iter())
-                    .map(|index| document(&store, index))
+                    .map(|index| document_source(&store, index))
                     .collect::<Result<_, _>>()?,
-                layers: stack(&plan, &layers),
+                layers: layer_stack(&plan, &layers),
                 reference: Some(reference),
             };
             let committed = store.commit(&image)?;
-            // Until here: a later request for a layer that is neither leased nor in transfer fetches it again.
+            // The layers are shared with other pulls until they are visible, so that no pull fetches them again.
             drop(layers);
             Ok(match committed.outcome {
-                windlass_store::CommitOutcome::Downloaded => PullOutcome::Downloaded,
-                windlass_store::CommitOutcome::UpToDate => PullOutcome::UpToDate,
+                CommitOutcome::Downloaded => PullOutcome::Downloaded,
+                CommitOutcome::UpToDate => PullOutcome::UpToDate,
             })
         }))
         .await
     }
 }
 
-/// Finds each layer of the plan among those that were here and those that came.
-fn stack(plan: &ImagePlan, layers: &ImageLayers) -> Vec<NewLayer> {
+/// Returns the layers of the plan, each from the stored or from the fetched layers.
+fn layer_stack(plan: &ImagePlan, layers: &ImageLayers) -> Vec<NewLayer> {
     let stored: HashMap<DiffId, _> = layers
         .stored
         .iter()
         .map(|layer| (*layer.diff_id(), layer))
         .collect();
-    let fetched: HashMap<DiffId, &Fetched> = layers
+    let fetched: HashMap<DiffId, &SharedLayer> = layers
         .fetched
         .iter()
         .map(|layer| (layer.diff_id, layer))
         .collect();
-    let place = |place: &crate::plan::LayerPlan| {
-        let (layer, blob) = match fetched.get(&place.diff_id) {
-            Some(new) => {
-                let blob = BlobSource::New(new.blob.clone());
-                (LayerSource::New(new.layer.clone()), Some(blob))
+    let new_layer = |planned: &LayerPlan| {
+        let (layer, blob) = match fetched.get(&planned.diff_id) {
+            Some(fetched) => {
+                let blob = BlobSource::New(fetched.blob.clone());
+                (LayerSource::New(fetched.layer.clone()), Some(blob))
             }
-            None => (LayerSource::Stored(stored[&place.diff_id].clone()), None),
+            None => {
+                let stored = stored[&planned.diff_id].clone();
+                (LayerSource::Stored(stored), None)
+            }
         };
-        let (digest, size) = (place.descriptor.digest, place.descriptor.size);
         NewLayer {
             layer,
-            digest,
-            size,
+            digest: planned.descriptor.digest,
+            size: planned.descriptor.size,
             blob,
         }
     };
-    plan.layers().iter().map(place).collect()
+    plan.layers().iter().map(new_layer).collect()
 }
 
-/// Takes a document that the store has, or gives it one.
-fn document(store: &Store, document: &RawDocument) -> Result<BlobSource, PullError> {
+/// Returns the stored blob of a document, or stores it as a draft.
+fn document_source(store: &Store, document: &RawDocument) -> Result<BlobSource, PullError> {
     Ok(match store.blob(&document.digest)? {
         Some(blob) => BlobSource::Stored(blob),
         None => BlobSource::New(store.put_blob(&document.digest, &document.bytes)?),

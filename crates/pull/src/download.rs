@@ -7,10 +7,14 @@
 //! - Received bytes are kept between attempts, endpoints and connections, and never requested again.
 //! - The failure of an extra connection is harmless: another one fetches its range. Only a failure of the first
 //!   connection ends the attempt.
-//! - When [`Download::run`] has returned, no thread writes any more.
+//! - When [`Download::run`] has returned, no thread writes to the partial blob.
 
+mod batch;
 mod connection_scaler;
+mod range_appender;
 mod range_connections;
+mod split_policy;
+mod target;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,52 +22,35 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time;
-use tokio_util::task::TaskTracker;
-use windlass_oci::Descriptor;
 use windlass_registry::RegistryError;
-use windlass_store::IngestWriter;
 use windlass_transfer::{Job, Slot};
 
 use crate::endpoint_queue::EndpointQueue;
+use crate::error::LayerError;
 use crate::events::{LayerStatus, Reason};
-use crate::layer::LayerError;
-use crate::limits::TransferLimits;
-use crate::progress::{ByteCounters, LayerProgress, ReportMilestone as _};
+use crate::layer_progress::{LayerProgress, ReportMilestone as _};
 use crate::retry::{Attempts, RetryPolicy};
 
 use connection_scaler::ConnectionScaler;
-use range_connections::RangeConnections;
+use range_connections::{Interruption, RangeConnections, ReceivedBytes};
 
-pub use connection_scaler::SplitPolicy;
+pub use split_policy::SplitPolicy;
+pub(crate) use target::DownloadTarget;
 
-/// Fewer bytes than this are no progress, unless they are the rest of the blob.
-const PROGRESS: u64 = 16 << 10;
+/// An attempt that received fewer bytes made no progress, unless the blob is complete.
+const MIN_PROGRESS: u64 = 16 << 10;
 
-/// One blob's download.
+/// The download of one blob.
 pub(crate) struct Download<'a> {
     pub(crate) job: &'a Job<LayerProgress>,
-    pub(crate) descriptor: &'a Descriptor,
-    pub(crate) writer: &'a IngestWriter,
-    pub(crate) counters: Arc<ByteCounters>,
+    pub(crate) target: DownloadTarget<'a>,
     pub(crate) retry: RetryPolicy,
-    /// How many connections there may be, and from which size on.
     pub(crate) split: SplitPolicy,
-    pub(crate) limits: &'a TransferLimits,
-    /// Those that write.
-    pub(crate) writes: TaskTracker,
 }
 
-/// Why one attempt ended early.
-enum Interruption {
-    /// The network's fault, and perhaps gone by the next attempt.
-    Registry(RegistryError),
-    /// Not the network's fault.
-    Final(LayerError),
-}
-
-/// What to do after a failed attempt.
+/// What follows a failed attempt.
 enum NextAttempt {
-    /// The same once more, or another one, after this pause.
+    /// Another attempt after this pause, at the current endpoint of the queue.
     After(Duration),
     GiveUp,
 }
@@ -71,57 +58,56 @@ enum NextAttempt {
 impl Download<'_> {
     /// Downloads until the blob is complete, from the endpoints of `queue`.
     ///
-    /// The slot is released while nothing is downloaded: during pauses (DM-11), and at the end. A caller that drops this
-    /// future early has to wait for [`Download::writes`].
+    /// The slot is released during pauses (DM-11) and at the end. A caller that drops this future early has to wait for
+    /// [`DownloadTarget::writes`].
     pub(crate) async fn run(self, slot: Slot, queue: &mut EndpointQueue) -> Result<(), LayerError> {
+        let writer = self.target.writer;
         let mut slot = Some(slot);
         let mut attempts = Attempts::new(self.retry);
-        while !self.writer.is_complete() {
+        while !writer.is_complete() {
             slot = Some(self.acquire_slot_after_pause(slot, queue, &attempts).await);
             self.job.report(LayerStatus::Connecting {
                 endpoint: queue.current().origin(),
                 attempt: attempts.current(),
             });
-            let before = self.writer.stored_bytes();
-            let (ended, received) = self.attempt(queue).await;
-            // What was written is kept, however the attempt ended.
-            self.wait_for_writes().await;
+            let before = writer.stored_bytes();
+            let (result, received) = self.attempt(queue).await;
+            // Written bytes are kept, however the attempt ended.
+            self.target.wait_for_writes().await;
             drop(slot.take());
-            if let (true, by_several) = received {
-                queue.record_delivery(before > 0 || by_several);
+            match received {
+                ReceivedBytes::Nothing => {}
+                ReceivedBytes::FromOneConnection => queue.record_delivery(before > 0),
+                ReceivedBytes::FromSeveralConnections => queue.record_delivery(true),
             }
-            let error = match ended {
+            let error = match result {
                 Ok(()) => break,
                 Err(Interruption::Final(error)) => return Err(error),
                 Err(Interruption::Registry(error)) => Arc::new(error),
             };
-            let rest = self.descriptor.size.saturating_sub(before);
-            let progressed = self.writer.stored_bytes() - before >= PROGRESS.min(rest).max(1);
-            match next(queue, &mut attempts, &error, progressed) {
+            let missing = self.target.descriptor.size.saturating_sub(before);
+            let made_progress = writer.stored_bytes() - before >= MIN_PROGRESS.min(missing).max(1);
+            match next_attempt(queue, &mut attempts, &error, made_progress) {
                 NextAttempt::GiveUp => return Err(LayerError::Download(queue.take_error(error))),
-                NextAttempt::After(after) => {
-                    let (attempt, reason) = (attempts.current(), Reason(error));
-                    self.job.report(LayerStatus::Retrying {
-                        after,
-                        attempt,
-                        reason,
-                    });
-                    time::sleep(after).await;
-                }
+                NextAttempt::After(after) => self.pause(after, attempts.current(), error).await,
             }
         }
         self.job.report(LayerStatus::Downloaded);
         Ok(())
     }
 
-    /// Waits until no thread writes any more.
-    async fn wait_for_writes(&self) {
-        self.writes.close();
-        self.writes.wait().await;
-        self.writes.reopen();
+    /// Reports the pause before the next attempt, and waits for its end.
+    async fn pause(&self, after: Duration, attempt: u32, error: Arc<RegistryError>) {
+        self.job.report(LayerStatus::Retrying {
+            after,
+            attempt,
+            reason: Reason(error),
+        });
+        time::sleep(after).await;
     }
 
-    /// Waits for a slot, and for the pause that the endpoint requested in any transfer; the slot is released meanwhile.
+    /// Waits for a slot, and for the pause that the endpoint requested in any transfer. The slot is released during the
+    /// pause.
     async fn acquire_slot_after_pause(
         &self,
         mut slot: Option<Slot>,
@@ -144,13 +130,13 @@ impl Download<'_> {
         }
     }
 
-    /// Fetches what is missing. Also returns whether anything was received, and whether over several connections.
-    async fn attempt(&self, queue: &EndpointQueue) -> (Result<(), Interruption>, (bool, bool)) {
-        let connections = RangeConnections::new(self, queue);
-        let ended = self
+    /// Fetches the missing bytes. Also returns which connections received bytes.
+    async fn attempt(&self, queue: &EndpointQueue) -> (Result<(), Interruption>, ReceivedBytes) {
+        let connections = RangeConnections::new(&self.target, queue, self.split.chunk);
+        let result = self
             .run_connections(&connections, self.can_split(queue))
             .await;
-        (ended, connections.received())
+        (result, connections.received())
     }
 
     async fn run_connections(
@@ -158,6 +144,7 @@ impl Download<'_> {
         connections: &RangeConnections<'_>,
         can_split: bool,
     ) -> Result<(), Interruption> {
+        let target = &self.target;
         let mut scaler = ConnectionScaler::new(self.split, can_split);
         let mut first = Box::pin(connections.run_first(false));
         let mut is_first_done = false;
@@ -168,22 +155,22 @@ impl Download<'_> {
         loop {
             tokio::select! {
                 biased;
-                ended = &mut first, if !is_first_done => {
-                    ended?;
+                result = &mut first, if !is_first_done => {
+                    result?;
                     is_first_done = true;
                 }
                 Some(end) = extra.next() => scaler.record_end(&end),
                 now = ticks.tick(), if !is_first_done && scaler.can_add() => {
-                    let held = self.writer.stored_bytes();
-                    let missing = self.descriptor.size.saturating_sub(held);
-                    if scaler.try_add(now, held, missing, self.job.has_slot_waiters()) {
+                    let stored = target.writer.stored_bytes();
+                    let missing = target.descriptor.size.saturating_sub(stored);
+                    if scaler.try_add(now, stored, missing, self.job.has_slot_waiters()) {
                         connections.share_rest();
                         extra.push(connections.run_extra());
                     }
                 }
             }
             if is_first_done && (extra.is_empty() || scaler.take_lost_range()) {
-                if self.writer.is_complete() {
+                if target.writer.is_complete() {
                     return Ok(());
                 }
                 // An extra connection left a gap.
@@ -193,25 +180,26 @@ impl Download<'_> {
         }
     }
 
-    /// Returns whether ranges may be requested: only from a registry, and without a rate limit.
+    /// Returns whether ranges may be requested: only from an endpoint of the registry, and without a rate limit.
     fn can_split(&self, queue: &EndpointQueue) -> bool {
-        queue.supports_ranges() && !self.limits.are_set()
+        queue.supports_ranges() && !self.target.limits.are_set()
     }
 }
 
 /// Decides what follows a failed attempt, and advances the queue if it is another endpoint.
 ///
-/// A mirror that sent nothing is abandoned at once. One whose response was cut off gets a request for the rest first.
-fn next(
+/// A mirror that sent nothing is abandoned at once. A mirror whose response was interrupted gets a request for the rest
+/// first.
+fn next_attempt(
     queue: &mut EndpointQueue,
     attempts: &mut Attempts,
     error: &Arc<RegistryError>,
-    progressed: bool,
+    made_progress: bool,
 ) -> NextAttempt {
-    if progressed {
-        attempts.progressed();
+    if made_progress {
+        attempts.reset();
     }
-    let stays = progressed || queue.current().is_registry() || !queue.has_next();
+    let stays = made_progress || queue.current().is_registry() || !queue.has_next();
     let pause = if stays {
         attempts.pause_after(error)
     } else {
@@ -220,7 +208,7 @@ fn next(
     match pause {
         Some(pause) => NextAttempt::After(pause),
         None if queue.advance(error) => {
-            attempts.start_over();
+            attempts.reset();
             NextAttempt::After(Duration::ZERO)
         }
         None => NextAttempt::GiveUp,

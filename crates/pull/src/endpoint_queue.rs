@@ -1,7 +1,7 @@
 //! The queue of endpoints to download one blob from.
 //!
-//! Bytes from one endpoint are kept when the next one is tried: the digest of the whole blob verifies them. If it does
-//! not match, the endpoints that sent them are not used for the blob again (T29: one bad blob a mirror).
+//! Received bytes are kept when the next endpoint is tried: the digest of the whole blob verifies them. If it does not
+//! match, the mirrors that sent them are not used for the blob again (T29: one wrong blob per mirror).
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -11,16 +11,17 @@ use std::time::Duration;
 use windlass_oci::Descriptor;
 use windlass_registry::{BlobStream, EndpointFault, ForeignUrl, Origin, RegistryError, Repository};
 
+use crate::endpoint_need::EndpointNeed;
 use crate::error::EndpointsError;
-use crate::sources::{EndpointNeed, Sources};
+use crate::sources::Sources;
 
-/// The endpoints of one blob: the current one and those to try after it.
+/// The endpoints of one blob: the current one, and those to try after it.
 #[derive(Debug)]
 pub(crate) struct EndpointQueue {
     sources: Sources,
     current: BlobEndpoint,
-    left: VecDeque<BlobEndpoint>,
-    /// The endpoints that sent bytes of the blob as it is now.
+    remaining: VecDeque<BlobEndpoint>,
+    /// The endpoints that sent bytes of the current partial blob.
     delivered: Vec<BlobEndpoint>,
     /// Whether the bytes come from several responses, including those of an earlier pull.
     is_combined: bool,
@@ -33,11 +34,11 @@ pub(crate) struct EndpointQueue {
 pub(crate) enum BlobEndpoint {
     /// An endpoint of the image's registry.
     Endpoint(Repository),
-    /// A URL in the manifest, which no credentials go to (S2-9).
+    /// A URL in the manifest. No credentials are sent to it (S2-9).
     Foreign(ForeignUrl),
 }
 
-/// Identity of an endpoint.
+/// The identity of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum EndpointKey {
     Origin(Origin),
@@ -48,7 +49,7 @@ enum EndpointKey {
 #[derive(Debug, Default)]
 pub(crate) struct ExcludedEndpoints {
     keys: Vec<EndpointKey>,
-    /// Whether the blob has been fetched anew in a single response.
+    /// Whether the blob was fetched again in a single response.
     pub(crate) tried_single_response: bool,
 }
 
@@ -67,14 +68,14 @@ impl EndpointQueue {
             .foreign_urls(descriptor)
             .into_iter()
             .map(BlobEndpoint::Foreign);
-        let mut left: VecDeque<_> = endpoints
+        let mut remaining: VecDeque<_> = endpoints
             .chain(foreign)
-            .filter(|deliverer| !excluded.keys.contains(&deliverer.key()))
+            .filter(|endpoint| !excluded.keys.contains(&endpoint.key()))
             .collect();
         Some(Self {
             sources: sources.clone(),
-            current: left.pop_front()?,
-            left,
+            current: remaining.pop_front()?,
+            remaining,
             delivered: Vec::new(),
             is_combined: false,
             failed: Vec::new(),
@@ -86,7 +87,7 @@ impl EndpointQueue {
         &self.current
     }
 
-    /// Returns how long the current endpoint must not be used yet.
+    /// Returns the rest of the pause that the current endpoint requested.
     pub(crate) fn remaining_pause(&self) -> Option<Duration> {
         self.sources.remaining_pause(&self.current.origin())
     }
@@ -106,7 +107,7 @@ impl EndpointQueue {
         }
     }
 
-    /// Returns whether the current endpoint may get range requests.
+    /// Returns whether range requests may be sent to the current endpoint.
     pub(crate) fn supports_ranges(&self) -> bool {
         matches!(self.current, BlobEndpoint::Endpoint(_))
     }
@@ -133,9 +134,9 @@ impl EndpointQueue {
         self.is_combined
     }
 
-    /// Records that the current endpoint sent bytes; `with_others` if they were combined with those of other responses.
-    pub(crate) fn record_delivery(&mut self, with_others: bool) {
-        self.is_combined |= with_others;
+    /// Records that the current endpoint sent bytes. With `is_combined`, the blob also has bytes of other responses.
+    pub(crate) fn record_delivery(&mut self, is_combined: bool) {
+        self.is_combined |= is_combined;
         let key = self.current.key();
         if self.delivered.iter().all(|before| before.key() != key) {
             self.delivered.push(self.current.clone());
@@ -144,7 +145,7 @@ impl EndpointQueue {
 
     /// Advances to the next endpoint that `error` permits; returns whether there is one.
     pub(crate) fn advance(&mut self, error: &Arc<RegistryError>) -> bool {
-        let leads_to = |to: &BlobEndpoint| match (&self.current, to) {
+        let is_permitted = |to: &BlobEndpoint| match (&self.current, to) {
             (BlobEndpoint::Endpoint(from), BlobEndpoint::Endpoint(to)) => {
                 error.falls_back(from.endpoint(), to.endpoint())
             }
@@ -153,19 +154,22 @@ impl EndpointQueue {
             }
             (BlobEndpoint::Foreign(_), _) => true,
         };
-        let Some(place) = self.left.iter().position(leads_to) else {
+        let Some(index) = self.remaining.iter().position(is_permitted) else {
             return false;
         };
         if let BlobEndpoint::Endpoint(repository) = &self.current {
             self.sources.demote(repository.endpoint());
         }
         self.failed.push(Arc::clone(error));
-        self.left.drain(..place);
-        self.current = self.left.pop_front().expect("its place was found just now");
+        self.remaining.drain(..index);
+        self.current = self
+            .remaining
+            .pop_front()
+            .expect("there is an endpoint at the index");
         true
     }
 
-    /// Returns the last error with those before it.
+    /// Returns `error` together with the errors of the endpoints before.
     pub(crate) fn take_error(&mut self, error: Arc<RegistryError>) -> EndpointsError {
         EndpointsError {
             error,
@@ -175,13 +179,14 @@ impl EndpointQueue {
 
     /// Returns whether another endpoint is left.
     pub(crate) fn has_next(&self) -> bool {
-        !self.left.is_empty()
+        !self.remaining.is_empty()
     }
 
     /// Records that the blob does not match its digest; returns whether to fetch it again.
     ///
-    /// An endpoint that alone sent the blob gets the fault recorded. Mirrors that sent any of it are excluded. The registry
-    /// is tried once more if the blob was combined from several responses (DL-9); its single response is final.
+    /// If a single endpoint sent the blob, its fault is recorded. Mirrors that sent any part of the blob are excluded. If the
+    /// blob was combined from several responses of the registry, it is fetched once more in a single response, which is
+    /// final (DL-9).
     pub(crate) fn record_wrong_bytes(self, excluded: &mut ExcludedEndpoints) -> bool {
         if let [BlobEndpoint::Endpoint(only)] = &self.delivered[..] {
             let origin = only.endpoint().origin();
@@ -192,7 +197,7 @@ impl EndpointQueue {
         let mirrors = self
             .delivered
             .iter()
-            .filter(|deliverer| !deliverer.is_registry());
+            .filter(|endpoint| !endpoint.is_registry());
         let before = excluded.keys.len();
         excluded.keys.extend(mirrors.map(BlobEndpoint::key));
         if excluded.keys.len() > before {

@@ -1,15 +1,12 @@
-//! What a pull reports while it runs, as data.
+//! The events that a pull reports while it runs.
 //!
-//! Milestones are sent once each and never lost. Byte counts are sampled: the latest wins, at most one
-//! event a layer and tick, so a slow reader of the channel costs a bounded rate and never a transfer.
+//! Each milestone is sent once and never lost. Byte counts are sampled: at most one event per layer and tick, with the
+//! latest counts. So a slow receiver delays no transfer, and the queue of its events grows slowly.
 
 use std::error::Error;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::de::Error as _;
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use windlass_oci::text::error_chain;
@@ -17,10 +14,14 @@ use windlass_oci::{Digest, Platform, Reference};
 use windlass_operation::{Event, EventSender};
 use windlass_registry::Origin;
 
-/// The sending end of a pull's events. A pull whose events nothing receives goes on.
+use crate::json_fields::{
+    as_millis, as_optional_millis, as_text, from_millis, from_optional_millis, from_text,
+};
+
+/// The sender of a pull's events. A pull continues if the receiver is dropped.
 pub type PullEvents = EventSender<PullEvent>;
 
-/// One thing that happened in a pull.
+/// An event of a pull.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PullEvent {
@@ -30,146 +31,147 @@ pub enum PullEvent {
         #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
         reference: Reference,
     },
-    /// An endpoint failed to deliver a document. The failure of a mirror is harmless; it is reported all the same.
+    /// A request for a document failed and is sent again, to the same endpoint or to another one.
     Setback(Setback),
-    /// The reference names this.
+    /// The reference is resolved, and the image for the platform is selected.
     Resolved {
-        /// The endpoint that failed.
+        /// The endpoint that resolved the reference.
         #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
         endpoint: Origin,
         /// The digest of the index or manifest that the reference names.
         digest: Digest,
-        /// The platform of the image that was chosen.
+        /// The platform of the selected image.
         #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
         platform: Platform,
     },
-    /// What is to be done is known: which layers there are and which are missing.
+    /// The layers are known, and which of them are missing.
     Planned {
-        /// All layers, base first. One that stands twice in the image stands twice here.
+        /// All layers, base first. A layer that the image repeats is repeated.
         layers: Vec<PlannedLayer>,
         /// Bytes to download.
         missing_bytes: u64,
-        /// Compressed bytes of layers that are here already.
+        /// Compressed bytes of stored layers.
         reused_bytes: u64,
-        /// Of the bytes to download, those that are here from an earlier pull that did not come to its end.
+        /// The part of `missing_bytes` that an unfinished earlier pull has downloaded.
         resumed_bytes: u64,
     },
-    /// Something changed for one layer.
+    /// The status of one layer changed.
     Layer {
         /// The digest of the layer's blob.
         digest: Digest,
-        /// Where it stands now.
+        /// The new status.
         #[serde(flatten)]
         status: LayerStatus,
     },
-    /// Every layer is verified and unpacked; the image is being made durable and visible.
+    /// All layers are verified and unpacked; the image is being made durable and visible.
     Committing,
 }
 
-/// A layer as the plan has it.
+/// A layer of the plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedLayer {
     /// The digest of the compressed blob.
     pub digest: Digest,
     /// The compressed size in bytes.
     pub size: u64,
-    /// Whether the store has it, so that nothing is fetched.
+    /// Whether the layer is stored, so that it is not fetched.
     pub exists: bool,
 }
 
-/// Where a layer's transfer stands.
+/// The status of a layer's transfer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum LayerStatus {
-    /// Waits for a download slot.
+    /// The transfer waits for a download slot.
     Queued,
-    /// Some of it is here from an earlier pull.
+    /// The transfer continues the partial blob of an earlier pull.
     Resumed {
-        /// How many of its compressed bytes.
+        /// Compressed bytes in the partial blob.
         bytes: u64,
     },
-    /// Waits because the endpoint is rate limiting, possibly because of another layer (T34).
+    /// The transfer waits because the endpoint requested a pause, possibly in the transfer of another layer (T34).
     Paused {
-        /// How long.
+        /// The length of the pause.
         #[serde(
             serialize_with = "as_millis",
             deserialize_with = "from_millis",
             rename = "after_ms"
         )]
         after: Duration,
-        /// The attempt that will follow, from 1.
+        /// The number of the attempt after the pause, from 1.
         attempt: u32,
     },
-    /// Requests the blob from an endpoint.
+    /// The blob is being requested from an endpoint.
     Connecting {
         /// The endpoint of the request.
         #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
         endpoint: Origin,
-        /// Which try this is, from 1.
+        /// The number of this attempt, from 1.
         attempt: u32,
     },
-    /// Bytes move. Both counts are of compressed bytes, out of the layer's size.
+    /// Bytes are transferred. Both counts are compressed bytes, out of the layer's size.
     Moving {
-        /// Bytes that have arrived.
+        /// Bytes that were received.
         downloaded: u64,
         /// Bytes that were verified, decompressed and written out.
         unpacked: u64,
     },
-    /// The last byte has arrived; unpacking may go on.
+    /// All bytes were received. Unpacking may continue.
     Downloaded,
-    /// Everything is unpacked; whether it was the right blob is being found out.
+    /// All bytes are unpacked, and the digests are being compared.
     Verifying,
-    /// An attempt failed in a way that is worth another.
+    /// An attempt failed, and another one follows.
     Retrying {
-        /// How long until then.
+        /// The pause before the next attempt.
         #[serde(
             serialize_with = "as_millis",
             deserialize_with = "from_millis",
             rename = "after_ms"
         )]
         after: Duration,
-        /// The attempt that will follow, from 2.
+        /// The number of the next attempt, from 2.
         attempt: u32,
-        /// Why the last one failed.
+        /// Why the last attempt failed.
         #[serde(flatten)]
         reason: Reason,
     },
-    /// Verified and unpacked.
+    /// The layer is verified and unpacked.
     Unpacked {
-        /// Bytes of file content that the layer holds.
+        /// Bytes of file content in the layer.
         size: u64,
-        /// Device nodes that an ordinary user cannot make.
+        /// Device nodes that were skipped because an unprivileged user cannot create them.
         skipped_devices: u64,
-        /// Extended attributes that could not be set here.
+        /// Extended attributes that were skipped because they cannot be set on this system.
         skipped_xattrs: u64,
     },
 }
 
-/// A request for a document that failed, and what comes next.
+/// A failed request for a document, after which the pull continues.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setback {
     /// The endpoint of the failed request.
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub endpoint: Origin,
-    /// How long until the same endpoint is tried again; `None` if another endpoint is tried.
+    /// The pause before the next request to the same endpoint; `None` if another endpoint is used next.
     #[serde(
         serialize_with = "as_optional_millis",
         deserialize_with = "from_optional_millis",
         rename = "after_ms"
     )]
     pub after: Option<Duration>,
-    /// Why it failed.
+    /// Why the request failed.
     #[serde(flatten)]
     pub reason: Reason,
 }
 
-/// Why something failed that is tried again.
+/// The error of a failed attempt.
 ///
-/// Equal to another if they read the same, and serialised as `error`, with its causes on one line.
+/// Two reasons are equal if their texts are. A reason is serialised as the field `error`: the error and its causes on one
+/// line.
 #[derive(Clone, Debug)]
 pub struct Reason(pub Arc<dyn Error + Send + Sync>);
 
-/// A [`Reason`] of which only the text is here: it happened in another process.
+/// The text of a [`Reason`] from another process.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct RemoteReason(String);
@@ -199,49 +201,5 @@ impl Serialize for Reason {
     }
 }
 
-/// Byte counts are sampled, so what waits for a slow receiver grows at a bounded rate and is not merged.
+/// Events are not merged for a slow receiver: byte counts are sampled, so their number is bounded by time.
 impl Event for PullEvent {}
-
-pub(crate) fn as_text<T: fmt::Display, S: Serializer>(
-    value: &T,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
-fn as_millis<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(millis(value))
-}
-
-pub(crate) fn from_text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: FromStr<Err: fmt::Display>,
-    D: Deserializer<'de>,
-{
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(D::Error::custom)
-}
-
-fn from_millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    u64::deserialize(deserializer).map(Duration::from_millis)
-}
-
-fn from_optional_millis<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    let millis: Option<u64> = Option::deserialize(deserializer)?;
-    Ok(millis.map(Duration::from_millis))
-}
-
-// serde hands over what it has: a reference to the field.
-#[expect(clippy::ref_option, reason = "the signature is serde's")]
-fn as_optional_millis<S: Serializer>(
-    value: &Option<Duration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    value.as_ref().map(millis).serialize(serializer)
-}
-
-fn millis(duration: &Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}

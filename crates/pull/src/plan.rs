@@ -1,15 +1,15 @@
-//! What an image is made of, decided before a layer byte moves.
+//! The layers of an image, planned before any layer is downloaded.
 //!
-//! Everything that manifest and config can contradict each other about fails here (S2-6, S2-7, T20): a
-//! [`Plan`] that exists can be carried out, shown, summed up.
+//! Contradictions between manifest and config are found here (S2-6, S2-7, T20): an [`ImagePlan`] exists only if they
+//! match.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 
-use windlass_oci::{ChainId, Descriptor, DiffId, ImageConfig, ImageManifest};
+use windlass_oci::{ChainId, Descriptor, DiffId, Digest, ImageConfig, ImageManifest};
 use windlass_store::{Layer, PartialBlob};
 
 use crate::events::{PlannedLayer, PullEvent};
-use crate::space::partial_bytes;
 
 /// The layers of an image, base first.
 #[derive(Clone, Debug)]
@@ -17,14 +17,14 @@ pub(crate) struct ImagePlan {
     layers: Vec<LayerPlan>,
 }
 
-/// One place in the stack.
+/// One layer of the stack.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerPlan {
-    /// The blob, as the manifest has it.
+    /// The blob, from the manifest.
     pub(crate) descriptor: Descriptor,
-    /// The tar that the blob must hold, as the config has it.
+    /// The tar that the blob must contain, from the config.
     pub(crate) diff_id: DiffId,
-    /// The stack up to this layer.
+    /// The stack up to and including this layer.
     pub(crate) chain_id: ChainId,
 }
 
@@ -33,26 +33,26 @@ pub(crate) struct LayerPlan {
 pub(crate) struct MissingLayer {
     /// The blob.
     pub(crate) descriptor: Descriptor,
-    /// The tar that it must hold, where that is known beforehand.
+    /// The tar that the blob must contain; `None` if it is not known before the download (schema 1).
     pub(crate) diff_id: Option<DiffId>,
 }
 
-/// A plan in numbers.
+/// The layers of a plan, and how many bytes are to be downloaded for them.
 #[derive(Clone, Debug)]
 pub(crate) struct PlanSummary {
     pub(crate) layers: Vec<PlannedLayer>,
     /// Bytes to download.
     pub(crate) missing_bytes: u64,
-    /// Compressed bytes of layers that are here.
+    /// Compressed bytes of stored layers.
     pub(crate) reused_bytes: u64,
-    /// Of the bytes to download, those that are here from an earlier pull.
+    /// The part of `missing_bytes` that an earlier pull has downloaded.
     pub(crate) resumed_bytes: u64,
 }
 
-/// How manifest and config contradict each other.
+/// A contradiction between manifest and config.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// They disagree about the number of layers.
+    /// Their numbers of layers differ.
     #[error("the manifest has {layers} layers, the config {diff_ids} diff IDs")]
     LayerCount {
         /// Layers in the manifest.
@@ -60,12 +60,12 @@ pub enum PlanError {
         /// Diff IDs in the config.
         diff_ids: usize,
     },
-    /// A layer's media type is not that of a layer tar.
+    /// The media type of a layer is not a layer type.
     #[error("layer {index} has media type {media_type}, which is not a layer")]
     NotALayer {
-        /// Which layer, from 0 at the base.
+        /// The index of the layer, from 0 at the base.
         index: usize,
-        /// The descriptor in the manifest.
+        /// The media type in the manifest.
         media_type: String,
     },
 }
@@ -82,8 +82,8 @@ pub fn match_layers(
 }
 
 impl PlanSummary {
-    /// Returns the entry for the `Planned` event.
-    pub(crate) fn planned(self) -> PullEvent {
+    /// Returns the event that reports the plan.
+    pub(crate) fn into_event(self) -> PullEvent {
         PullEvent::Planned {
             layers: self.layers,
             missing_bytes: self.missing_bytes,
@@ -122,12 +122,10 @@ impl ImagePlan {
 
     /// Returns the diff IDs, each once, base first.
     pub(crate) fn diff_ids(&self) -> Vec<DiffId> {
-        let mut seen = HashSet::new();
-        let diff_ids = self.layers.iter().map(|layer| layer.diff_id);
-        diff_ids.filter(|diff_id| seen.insert(*diff_id)).collect()
+        unique(self.layers.iter().map(|layer| layer.diff_id))
     }
 
-    /// Returns the layers that are neither in the store nor here otherwise, each once, bases first.
+    /// Returns the layers that are not in `present`, each once, base first.
     pub(crate) fn missing(&self, present: impl IntoIterator<Item = DiffId>) -> Vec<MissingLayer> {
         let mut present: HashSet<_> = present.into_iter().collect();
         let missing = self
@@ -142,8 +140,7 @@ impl ImagePlan {
             .collect()
     }
 
-    /// Sums up what is to be done where the store has `held`, and parts of blobs: `kept`. A layer that stands
-    /// twice counts once.
+    /// Summarizes the plan, with the stored layers and the partial blobs. Repeated layers are counted once.
     pub(crate) fn summary(&self, stored: &[Layer], partials: &[PartialBlob]) -> PlanSummary {
         let stored: HashSet<_> = stored.iter().map(|layer| *layer.diff_id()).collect();
         let mut counted = HashSet::new();
@@ -153,29 +150,22 @@ impl ImagePlan {
             reused_bytes: 0,
             resumed_bytes: 0,
         };
-        for LayerPlan {
-            descriptor,
-            diff_id,
-            ..
-        } in &self.layers
-        {
-            let (digest, size, exists) =
-                (descriptor.digest, descriptor.size, stored.contains(diff_id));
+        for layer in &self.layers {
+            let (digest, size) = (layer.descriptor.digest, layer.descriptor.size);
+            let exists = stored.contains(&layer.diff_id);
             summary.layers.push(PlannedLayer {
                 digest,
                 size,
                 exists,
             });
-            if counted.insert(diff_id) {
-                let sum = if exists {
-                    &mut summary.reused_bytes
-                } else {
-                    &mut summary.missing_bytes
-                };
-                *sum = sum.saturating_add(size);
-                if !exists {
-                    summary.resumed_bytes += partial_bytes(partials, &digest, size);
-                }
+            if !counted.insert(layer.diff_id) {
+                continue;
+            }
+            if exists {
+                summary.reused_bytes = summary.reused_bytes.saturating_add(size);
+            } else {
+                summary.missing_bytes = summary.missing_bytes.saturating_add(size);
+                summary.resumed_bytes += partial_bytes(partials, &digest, size);
             }
         }
         summary
@@ -185,6 +175,20 @@ impl ImagePlan {
     pub(crate) fn layers(&self) -> &[LayerPlan] {
         &self.layers
     }
+}
+
+/// Returns how many bytes of a blob of `size` bytes an earlier pull has left.
+pub(crate) fn partial_bytes(partials: &[PartialBlob], digest: &Digest, size: u64) -> u64 {
+    let mut of_blob = partials
+        .iter()
+        .filter(|it| it.digest == *digest && it.size == size);
+    of_blob.next().map_or(0, |blob| blob.stored.min(size))
+}
+
+/// Returns each item once, at the place of its first occurrence.
+pub(crate) fn unique<T: Hash + Eq + Copy>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    items.filter(|item| seen.insert(*item)).collect()
 }
 
 #[cfg(test)]
@@ -198,7 +202,7 @@ mod tests {
         let packed = image.pack();
         let manifest = Manifest::parse(&packed.manifest, None).unwrap();
         let Manifest::Image(manifest) = manifest else {
-            panic!("it is the manifest of an image");
+            panic!("not the manifest of an image");
         };
         ImagePlan::new(&manifest, &ImageConfig::parse(&packed.config).unwrap())
     }
@@ -210,16 +214,16 @@ mod tests {
 
     /// S2-8.
     #[test]
-    fn no_layers_are_a_plan() {
+    fn an_image_without_layers_has_an_empty_plan() {
         let plan = plan(&ImageBuilder::new()).unwrap();
         assert!(plan.layers().is_empty() && plan.diff_ids().is_empty());
         let summary = plan.summary(&[], &[]);
         assert_eq!((summary.missing_bytes, summary.reused_bytes), (0, 0));
     }
 
-    /// DM-4: what stands twice counts once, and is shown twice. Each place has a chain ID of its own.
+    /// DM-4: a repeated layer is counted once and listed twice. Each occurrence has its own chain ID.
     #[test]
-    fn layers_count_once() {
+    fn repeated_layers_are_counted_once() {
         let [a, b] = [layer("a", 10), layer("b", 5)];
         let plan = plan(&ImageBuilder::new().layer(&a).layer(&b).layer(&a)).unwrap();
         assert_eq!(plan.diff_ids(), [a.diff_id, b.diff_id]);
@@ -233,30 +237,30 @@ mod tests {
 
     /// S2-6, S2-7, T20.
     #[test]
-    fn contradictions_are_no_plan() {
+    fn contradictions_are_rejected() {
         let image = ImageBuilder::new()
             .layer(layer("a", 1))
             .layer(layer("b", 1));
-        let count = |diff_ids| PlanError::LayerCount {
+        let wrong_count = |diff_ids| PlanError::LayerCount {
             layers: 2,
             diff_ids,
         };
         let none = image.clone().config(|config| {
             config["rootfs"]["diff_ids"].as_array_mut().unwrap().clear();
         });
-        assert_eq!(plan(&none).unwrap_err(), count(0));
+        assert_eq!(plan(&none).unwrap_err(), wrong_count(0));
         let more = image.clone().config(|config| {
             let diff_ids = config["rootfs"]["diff_ids"].as_array_mut().unwrap();
             diff_ids.push(diff_ids[0].clone());
         });
-        assert_eq!(plan(&more).unwrap_err(), count(3));
-        let odd = image.manifest(|manifest| {
+        assert_eq!(plan(&more).unwrap_err(), wrong_count(3));
+        let not_a_layer = image.manifest(|manifest| {
             manifest["layers"][1]["mediaType"] = "application/vnd.cncf.helm.chart".into();
         });
         let expected = PlanError::NotALayer {
             index: 1,
             media_type: "application/vnd.cncf.helm.chart".to_owned(),
         };
-        assert_eq!(plan(&odd).unwrap_err(), expected);
+        assert_eq!(plan(&not_a_layer).unwrap_err(), expected);
     }
 }

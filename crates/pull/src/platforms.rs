@@ -1,30 +1,30 @@
-//! One name, several platforms: which pulls that comes to.
+//! The requests that pull an image for several platforms.
 
 use windlass_oci::{Descriptor, Digest, Index, Manifest, Platform, Reference};
 
-use crate::PullRequest;
 use crate::error::PullError;
 use crate::remote::Remote;
+use crate::request::PullRequest;
 
-/// For which platforms an image is wanted.
+/// The platforms to pull an image for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Platforms {
-    /// For this machine.
+    /// This machine's platform.
     #[default]
     Host,
-    /// For each of these.
+    /// Each of these platforms.
     These(Vec<Platform>),
-    /// For every one that there is.
+    /// Every platform of the index.
     All,
 }
 
 impl Remote {
-    /// Returns what to pull to have the image of `request` for `platforms`; its own platform does not count.
+    /// Returns the requests that pull the image of `request` for each of `platforms`. The platform of `request` is ignored.
     ///
-    /// For one platform, and for this machine, that is the request itself. Of several, the first is called by
-    /// the name: the one for this machine if it is among them, or else the first that is wanted. The others are
-    /// called by the digests of their manifests, since a name leads to one image. All are of one index, also if
-    /// a tag moves meanwhile.
+    /// A single platform results in one request with the reference of `request`. For several platforms, only the first
+    /// request has this reference, because a name refers to one image: the request for this machine's platform, or for the
+    /// first of `platforms`. The others have the digests of their manifests. All images are from the same index, even if
+    /// the tag moves in the meantime.
     pub async fn for_platforms(
         &self,
         request: &PullRequest,
@@ -38,26 +38,26 @@ impl Remote {
         };
         match platforms {
             Platforms::Host => return Ok(for_one(None)),
-            Platforms::These(wanted) if wanted.len() == 1 => {
-                return Ok(for_one(wanted.first().cloned()));
+            Platforms::These(platforms) if platforms.len() == 1 => {
+                return Ok(for_one(platforms.first().cloned()));
             }
             Platforms::These(_) | Platforms::All => {}
         }
         let reference = request.reference.clone().or_latest();
         let found = self.manifest(&reference, None, &request.caller).await?;
         let of_index = reference.with_digest(found.digest);
-        // A document of another form counts as one image; its pull reports what is wrong with it.
+        // A document that cannot be parsed is treated as one image; its pull reports the error.
         let index = match Manifest::parse(&found.bytes, None) {
             Ok(Manifest::Index(index)) => Some(index),
             Ok(Manifest::Image(_)) | Err(_) => None,
         };
-        let wanted = match (platforms, &index) {
+        let platforms = match (platforms, &index) {
             (Platforms::All, Some(index)) => index.platforms(),
-            (Platforms::These(wanted), _) => wanted.clone(),
+            (Platforms::These(platforms), _) => platforms.clone(),
             (Platforms::All | Platforms::Host, _) => return Ok(for_one(None)),
         };
         let mut requests = Vec::new();
-        for platform in named_first(wanted) {
+        for platform in host_first(platforms) {
             let reference = match &index {
                 Some(index) if !requests.is_empty() => {
                     let digest = self
@@ -77,7 +77,7 @@ impl Remote {
         Ok(requests)
     }
 
-    /// Finds the manifest for `platform`, by the index or by the configs of its manifests.
+    /// Returns the digest of the manifest for `platform`, from the index or from the configs of its manifests.
     async fn digest_for(
         &self,
         of_index: &Reference,
@@ -85,9 +85,9 @@ impl Remote {
         platform: &Platform,
         request: &PullRequest,
     ) -> Result<Digest, PullError> {
-        let is_certain =
+        let has_platform =
             |found: &&&Descriptor| found.platform.is_some() && found.media_type.is_manifest();
-        if let Some(found) = index.candidates(platform)?.first().filter(is_certain) {
+        if let Some(found) = index.candidates(platform)?.first().filter(has_platform) {
             return Ok(found.digest);
         }
         let found = self.manifest(of_index, Some(platform), &request.caller);
@@ -95,15 +95,15 @@ impl Remote {
     }
 }
 
-/// Puts the platform that the name stays with before the others; each once.
-fn named_first(mut wanted: Vec<Platform>) -> Vec<Platform> {
+/// Returns each platform once, this machine's platform first.
+fn host_first(mut platforms: Vec<Platform>) -> Vec<Platform> {
     let host = Platform::host();
-    let ranks = wanted.iter().map(|offered| host.rank(offered));
+    let ranks = platforms.iter().map(|offered| host.rank(offered));
     let best = ranks.enumerate().filter(|(_, rank)| rank.is_some());
-    if let Some((place, _)) = best.max_by_key(|(place, rank)| (*rank, std::cmp::Reverse(*place))) {
-        wanted[..=place].rotate_right(1);
+    if let Some((index, _)) = best.max_by_key(|(index, rank)| (*rank, std::cmp::Reverse(*index))) {
+        platforms[..=index].rotate_right(1);
     }
     let mut seen = std::collections::HashSet::new();
-    wanted.retain(|platform| seen.insert(platform.clone()));
-    wanted
+    platforms.retain(|platform| seen.insert(platform.clone()));
+    platforms
 }

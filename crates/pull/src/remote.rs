@@ -1,4 +1,4 @@
-//! Queries registries without pulling anything.
+//! Queries registries without pulling an image.
 
 use bytes::Bytes;
 use windlass_oci::{Digest, Manifest, Platform, Reference, RepositoryName, Tag};
@@ -7,40 +7,42 @@ use windlass_registry::{
     UrlDownload, WebUrl,
 };
 
+use crate::documents::{ManifestContent, NamedManifest, RawDocument};
+use crate::endpoint_need::EndpointNeed;
 use crate::error::PullError;
 use crate::events::PullEvents;
 use crate::remote_repository::RemoteRepository;
-use crate::resolve::{ManifestContent, NamedManifest, RawDocument, Resolver};
+use crate::resolve::Resolver;
 use crate::retry::RetryPolicy;
 use crate::schema1;
-use crate::sources::{EndpointNeed, Sources};
+use crate::sources::Sources;
 
-/// Registries and their mirrors, without a store. Cheap to clone.
+/// A client of registries and their mirrors, without a store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Remote {
     client: Client,
     retry: RetryPolicy,
 }
 
-/// What a reference names, as it came.
+/// The document that a reference names.
 #[derive(Clone, Debug)]
 pub struct FoundManifest {
-    /// Its digest.
+    /// The digest of the document.
     pub digest: Digest,
-    /// The exact bytes; of a manifest of schema 1, with its signatures.
+    /// The exact bytes of the document, including the signatures of a manifest of schema 1.
     pub bytes: Bytes,
     /// The endpoint that resolved the reference.
     pub endpoint: Endpoint,
 }
 
 impl Remote {
-    /// Makes a client of registries with this configuration. It connects on first use.
+    /// Creates a client with this configuration. It connects when it is first used.
     pub fn new(config: RegistryConfig, retry: RetryPolicy) -> Result<Self, ClientError> {
         let client = Client::new(config)?;
         Ok(Self { client, retry })
     }
 
-    /// Returns the client behind it.
+    /// Returns the HTTP client of registries.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -56,7 +58,7 @@ impl Remote {
         Ok(sources.try_each(EndpointNeed::Resolve, tags).await?.content)
     }
 
-    /// Returns the digest of what `reference` names: of the index where it is one (MF-10).
+    /// Returns the digest of the manifest or index that `reference` names (MF-10).
     pub async fn digest(
         &self,
         reference: &Reference,
@@ -76,7 +78,7 @@ impl Remote {
         }
     }
 
-    /// Returns what `reference` names; with `platform`, the manifest of the one image for it.
+    /// Returns the manifest or index that `reference` names. With `platform`, returns the manifest for this platform.
     pub async fn manifest(
         &self,
         reference: &Reference,
@@ -97,8 +99,9 @@ impl Remote {
             (ManifestContent::Manifest(document, _), None) => document,
             (ManifestContent::Manifest(document, manifest), Some(_)) => {
                 let is_index = matches!(*manifest, Manifest::Index(_));
-                let (_, document, manifest) =
-                    resolver.choose(document, *manifest, platform).await?;
+                let (_, document, manifest) = resolver
+                    .select_manifest(document, *manifest, platform)
+                    .await?;
                 if !is_index {
                     resolver
                         .check_manifest_platform(&manifest, platform)
@@ -114,7 +117,7 @@ impl Remote {
         })
     }
 
-    /// Opens a repository, to read what is in it. Nothing is sent yet.
+    /// Opens a repository to read its content. Nothing is sent yet.
     pub fn repository(
         &self,
         name: &RepositoryName,
@@ -126,7 +129,7 @@ impl Remote {
         ))
     }
 
-    /// Opens a repository to push to it, at its registry itself; blobs may be taken over from those of `from`.
+    /// Opens a repository to push to it, at the registry itself. Blobs may be mounted from the repositories `from`.
     pub fn to_push(
         &self,
         name: &RepositoryName,
@@ -145,7 +148,7 @@ impl Remote {
             .repository_to_push(registry, name.clone(), from, caller))
     }
 
-    /// Begins to fetch what is at a URL that a user named; see [`Client::download`].
+    /// Starts to download from a URL that the user entered; see [`Client::download`].
     pub async fn download(
         &self,
         url: &WebUrl,
@@ -154,7 +157,7 @@ impl Remote {
         self.client.download(url, limit).await
     }
 
-    /// Returns when requests are to be tried again.
+    /// Returns the retry policy.
     pub fn retry(&self) -> RetryPolicy {
         self.retry
     }

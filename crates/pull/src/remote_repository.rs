@@ -1,4 +1,4 @@
-//! Reads a repository in order to copy it elsewhere than into a store.
+//! Reads the content of a repository without a store, in order to copy it.
 
 use std::sync::Arc;
 
@@ -7,10 +7,11 @@ use tokio::time;
 use windlass_oci::{Descriptor, Digest, MAX_CONFIG_SIZE, RepositoryName, Tag};
 use windlass_registry::{BlobStream, RawManifest, RegistryError, TagOrDigest};
 
+use crate::endpoint_need::EndpointNeed;
 use crate::endpoint_queue::{EndpointQueue, ExcludedEndpoints};
 use crate::error::{EndpointsError, PullError};
 use crate::retry::{Attempts, RetryPolicy};
-use crate::sources::{EndpointNeed, Sources};
+use crate::sources::Sources;
 
 /// A repository at its registry and its mirrors. Cheap to clone; clones share their tokens.
 #[derive(Clone, Debug)]
@@ -35,7 +36,7 @@ impl RemoteRepository {
         Self { sources, retry }
     }
 
-    /// Returns what it is called.
+    /// Returns the name of the repository.
     pub fn name(&self) -> &RepositoryName {
         self.sources.name()
     }
@@ -52,7 +53,7 @@ impl RemoteRepository {
         Ok(response.await?.content)
     }
 
-    /// Fetches what a tag stands for; `None` if there is no such tag.
+    /// Fetches the manifest or index of a tag; `None` if there is no such tag.
     pub async fn tagged(&self, tag: &Tag) -> Result<Option<RawManifest>, PullError> {
         match self.document(&TagOrDigest::Tag(tag.clone())).await {
             Err(PullError::Registry(failed)) if is_missing(&failed.error) => Ok(None),
@@ -60,8 +61,7 @@ impl RemoteRepository {
         }
     }
 
-    /// Returns the artifacts that belong to the manifest `subject`, as the registry lists them. Nothing of that is
-    /// proved.
+    /// Returns the artifacts that refer to the manifest `subject`, as the registry lists them. Nothing is verified.
     pub async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, PullError> {
         let response = self
             .sources
@@ -71,7 +71,7 @@ impl RemoteRepository {
         Ok(response.await?.content)
     }
 
-    /// Fetches a config, proved by its digest.
+    /// Fetches a config, and verifies its digest.
     pub async fn small_blob(&self, descriptor: &Descriptor) -> Result<Bytes, PullError> {
         let limit = MAX_CONFIG_SIZE as u64;
         let response = self
@@ -107,15 +107,15 @@ fn is_missing(error: &RegistryError) -> bool {
 impl RemoteBlob {
     /// Returns the next bytes; `None` at the end.
     ///
-    /// Whatever breaks is taken up again where it broke, at the same endpoint or the next, as long as that is
-    /// worth it (DL-5, DM-10).
+    /// An interrupted response is continued at its last byte, from the same endpoint or the next one, within the retry
+    /// policy (DL-5, DM-10).
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, EndpointsError> {
         loop {
             match self.chunk().await {
                 Ok(Some(chunk)) => {
                     let new_bytes = self.skip_received(chunk);
                     if !new_bytes.is_empty() {
-                        self.attempts.progressed();
+                        self.attempts.reset();
                         self.position += new_bytes.len() as u64;
                         return Ok(Some(new_bytes));
                     }
@@ -131,15 +131,15 @@ impl RemoteBlob {
             let stream = self.queue.open(&self.descriptor, self.position).await?;
             self.stream = Some(stream);
         }
-        let stream = self.stream.as_mut().expect("it was stream");
+        let stream = self.stream.as_mut().expect("set above");
         stream.next_chunk().await
     }
 
     /// Skips bytes that were received before: a server without ranges sends the blob from its start.
     fn skip_received(&self, mut chunk: Bytes) -> Bytes {
         let end = self.stream.as_ref().map_or(0, BlobStream::position);
-        let begin = end.saturating_sub(chunk.len() as u64);
-        let received = self.position.saturating_sub(begin);
+        let start = end.saturating_sub(chunk.len() as u64);
+        let received = self.position.saturating_sub(start);
         let received = usize::try_from(received).unwrap_or(usize::MAX);
         chunk.split_off(received.min(chunk.len()))
     }

@@ -1,105 +1,54 @@
 //! Resolves a reference to the manifest and config of one image.
 //!
-//! A stored document that is requested by digest is not fetched. What the *reference* names is always requested: by HEAD
-//! if it named something before, so that an image which is up to date costs one small request.
+//! Stored documents are not fetched again by digest. The digest that the reference names is always requested: with HEAD if
+//! the reference is stored, so that a pull of an up-to-date image sends one small request.
 
 use bytes::Bytes;
 use windlass_oci::{
-    Descriptor, Digest, ImageConfig, ImageId, ImageManifest, ImageName, MAX_CONFIG_SIZE, Manifest,
+    Descriptor, Digest, ImageConfig, ImageManifest, ImageName, MAX_CONFIG_SIZE, Manifest,
     NoMatchingPlatform, Platform, Reference,
 };
 use windlass_registry::{Endpoint, ManifestResponse, TagOrDigest};
 use windlass_store::{FindError, ReadError, Store};
 
+use crate::documents::{ManifestContent, NamedManifest, RawDocument, ResolvedImage};
+use crate::endpoint_need::EndpointNeed;
 use crate::error::PullError;
-use crate::sources::{EndpointNeed, EndpointResponse, Sources};
+use crate::sources::{EndpointResponse, Sources};
 
-/// Indexes within indexes, at most (T21).
+/// The maximum depth of indexes within indexes (T21).
 const MAX_DEPTH: usize = 4;
 
-/// Documents that are looked into below an index, at most (T21).
+/// The maximum number of documents that are read below an index (T21).
 const MAX_DOCUMENTS: usize = 16;
 
-/// What a reference names, on one platform.
-#[derive(Debug)]
-pub(crate) struct ResolvedImage {
-    /// The digest of what the reference names: an index, or the manifest itself.
-    pub(crate) digest: Digest,
-    /// What led to the manifest, outermost first: indexes, or the manifest of schema 1 that it was made of.
-    pub(crate) indexes: Vec<RawDocument>,
-    pub(crate) manifest_bytes: RawDocument,
-    pub(crate) manifest: ImageManifest,
-    pub(crate) config_bytes: RawDocument,
-    pub(crate) config: ImageConfig,
-}
-
-/// What a reference names, before anything is made of it.
-#[derive(Debug)]
-pub(crate) struct NamedManifest {
-    /// The endpoint that resolved it.
-    pub(crate) endpoint: Endpoint,
-    pub(crate) content: ManifestContent,
-}
-
-/// The document that a reference names.
-#[derive(Debug)]
-pub(crate) enum ManifestContent {
-    /// A manifest or an index.
-    Manifest(RawDocument, Box<Manifest>),
-    /// A manifest of schema 1, its signature yet to be verified.
-    Schema1(Bytes),
-}
-
-/// Bytes, and the digest that they were seen to hash to.
-#[derive(Clone, Debug)]
-pub(crate) struct RawDocument {
-    pub(crate) digest: Digest,
-    pub(crate) bytes: Bytes,
-}
-
-impl ResolvedImage {
-    /// Returns the image: the digest of its config (IM-1).
-    pub(crate) fn image_id(&self) -> ImageId {
-        ImageId::new(self.config_bytes.digest)
-    }
-}
-
-impl RawDocument {
-    /// Takes bytes that were made here.
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self {
-            digest: Digest::sha256(&bytes),
-            bytes: bytes.into(),
-        }
-    }
-}
-
-/// Reads documents from the store, or else from the endpoints of a repository.
+/// Reads documents from the store, or from the endpoints of a repository if they are not stored.
 pub(crate) struct Resolver<'a> {
     pub(crate) sources: &'a Sources,
-    /// What is here already, if that is of any interest.
+    /// The store to read from; `None` to fetch every document.
     pub(crate) store: Option<&'a Store>,
 }
 
-/// A descriptor in an index that may lead to the image, and the indexes that led to it.
+/// A descriptor in an index, and the indexes around it.
 struct IndexEntry {
     descriptor: Descriptor,
     indexes: Vec<RawDocument>,
 }
 
 impl Resolver<'_> {
-    /// Resolves `target`.
+    /// Returns the document that `reference` names.
     ///
-    /// With `has_stored_name`, the target named something before. Then its digest is requested, and nothing else if that is
-    /// still the same (MF-3, ST-5).
-    pub(crate) async fn resolve_name(
+    /// If the reference is stored, its digest is requested first. If that has not changed, nothing else is requested
+    /// (MF-3, ST-5).
+    pub(crate) async fn resolve_reference(
         &self,
-        target: &TagOrDigest,
-        has_stored_name: bool,
+        reference: &Reference,
     ) -> Result<NamedManifest, PullError> {
-        let should_send_head = has_stored_name || self.sources.has_separate_resolver();
+        let target = &TagOrDigest::of(reference);
+        let should_send_head =
+            self.is_reference_stored(reference)? || self.sources.has_separate_resolver();
         if should_send_head && let Some((digest, endpoint)) = self.fetch_digest(target).await? {
-            let stored = match self.was_named_before(&digest)? {
+            let stored = match self.is_digest_of_repository(&digest)? {
                 true => self.stored_manifest(&digest)?,
                 false => None,
             };
@@ -107,7 +56,7 @@ impl Resolver<'_> {
                 Some((document, manifest)) => {
                     ManifestContent::Manifest(document, Box::new(manifest))
                 }
-                // By digest, it can come from wherever it is nearest.
+                // A document with a digest can be fetched from any endpoint.
                 None => self.fetch(&TagOrDigest::Digest(digest)).await?.content,
             };
             return Ok(NamedManifest { endpoint, content });
@@ -115,15 +64,16 @@ impl Resolver<'_> {
         self.fetch(target).await
     }
 
-    /// Finds the image that `named` leads to on `platform`, or on this machine's where that is `None`.
-    pub(crate) async fn resolve(
+    /// Selects the image for `platform`, or for this machine's platform, and reads its config.
+    pub(crate) async fn select_image(
         &self,
         document: RawDocument,
         manifest: Manifest,
         platform: Option<&Platform>,
     ) -> Result<ResolvedImage, PullError> {
         let digest = document.digest;
-        let (indexes, manifest_bytes, manifest) = self.choose(document, manifest, platform).await?;
+        let (indexes, manifest_bytes, manifest) =
+            self.select_manifest(document, manifest, platform).await?;
         let config_bytes = self.config(&manifest.config).await?;
         let config = ImageConfig::parse(&config_bytes.bytes)?;
         if let Some(wanted) = platform {
@@ -139,8 +89,8 @@ impl Resolver<'_> {
         })
     }
 
-    /// Goes from what a reference names to the manifest of one image, through indexes if there are any.
-    pub(crate) async fn choose(
+    /// Selects the manifest of one image. Returns the indexes around it, its bytes, and the parsed manifest.
+    pub(crate) async fn select_manifest(
         &self,
         document: RawDocument,
         manifest: Manifest,
@@ -150,14 +100,14 @@ impl Resolver<'_> {
             Manifest::Image(manifest) => Ok((Vec::new(), document, manifest)),
             Manifest::Index(index) => {
                 let host = Platform::host();
-                let wanted = platform.unwrap_or(&host);
-                let index_entries = index_entries(index.candidates(wanted)?, &[document]).collect();
-                self.search(index_entries, wanted).await
+                let platform = platform.unwrap_or(&host);
+                let entries = index_entries(index.candidates(platform)?, &[document]).collect();
+                self.search_indexes(entries, platform).await
             }
         }
     }
 
-    /// Checks that a manifest outside an index is for `platform`, if one is requested.
+    /// Checks that a manifest that is not in an index is for `platform`, if a platform is requested.
     pub(crate) async fn check_manifest_platform(
         &self,
         manifest: &ImageManifest,
@@ -170,7 +120,8 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    /// Fetches the digest of `target` by HEAD. `None` if no endpoint sends it: then the document has to be fetched.
+    /// Fetches the digest of `target` with HEAD. `None` if the response has no usable digest; then the document has to be
+    /// fetched.
     pub(crate) async fn fetch_digest(
         &self,
         target: &TagOrDigest,
@@ -182,14 +133,14 @@ impl Resolver<'_> {
             });
         let EndpointResponse { endpoint, content } = response.await?;
         let digest = content.map(|head| head.digest);
-        let fits = |digest: &Digest| match target {
-            TagOrDigest::Digest(wanted) => wanted == digest,
+        let is_expected = |digest: &Digest| match target {
+            TagOrDigest::Digest(expected) => expected == digest,
             TagOrDigest::Tag(_) => true,
         };
-        Ok(digest.filter(fits).map(|digest| (digest, endpoint)))
+        Ok(digest.filter(is_expected).map(|digest| (digest, endpoint)))
     }
 
-    /// Fetches what `target` names.
+    /// Fetches the document that `target` names.
     pub(crate) async fn fetch(&self, target: &TagOrDigest) -> Result<NamedManifest, PullError> {
         let response = self
             .sources
@@ -207,19 +158,27 @@ impl Resolver<'_> {
         Ok(NamedManifest { endpoint, content })
     }
 
-    /// Returns whether `digest` named something in this repository before.
+    /// Returns whether an image of this repository with this digest is stored.
     ///
-    /// Content from other repositories does not count: a digest alone does not prove access to it (C7, D13).
-    fn was_named_before(&self, digest: &Digest) -> Result<bool, PullError> {
+    /// Images of other repositories do not count: a digest alone does not prove access to them (C7, D13).
+    fn is_digest_of_repository(&self, digest: &Digest) -> Result<bool, PullError> {
+        let name = self.sources.name().clone();
+        self.is_reference_stored(&name.reference().with_digest(*digest))
+    }
+
+    /// Returns whether a stored image has the name `reference`.
+    fn is_reference_stored(&self, reference: &Reference) -> Result<bool, PullError> {
         let Some(store) = self.store else {
             return Ok(false);
         };
-        let name = self.sources.name().clone().reference().with_digest(*digest);
-        is_name_stored(store, &name)
+        match store.image(&ImageName::Reference(reference.clone())) {
+            Ok(_) => Ok(true),
+            Err(FindError::Unknown { .. } | FindError::Ambiguous { .. }) => Ok(false),
+            Err(FindError::Database(error)) => Err(PullError::StoredLayers(error.into())),
+        }
     }
 
-    /// Returns a manifest or index that the store has. One that it has in another form (of schema 1) counts
-    /// as absent.
+    /// Returns a stored manifest or index. A document of another form (schema 1) counts as absent.
     fn stored_manifest(
         &self,
         digest: &Digest,
@@ -232,11 +191,11 @@ impl Resolver<'_> {
         Ok(manifest.map(|manifest| (RawDocument { digest, bytes }, manifest)))
     }
 
-    /// Follows `leads`, the last one first, into nested indexes, to the first image.
-    async fn search(
+    /// Reads the `pending` entries, the last one first, and those of nested indexes, up to the first image.
+    async fn search_indexes(
         &self,
         mut pending: Vec<IndexEntry>,
-        wanted: &Platform,
+        platform: &Platform,
     ) -> Result<(Vec<RawDocument>, RawDocument, ImageManifest), PullError> {
         let mut no_match = None;
         for _ in 0..MAX_DOCUMENTS {
@@ -245,7 +204,7 @@ impl Resolver<'_> {
                 mut indexes,
             }) = pending.pop()
             else {
-                return Err(no_match.expect("index_entries end where an index had no match"));
+                return Err(no_match.expect("the last index had no match"));
             };
             let (document, manifest) = self.fetch_indexed(&descriptor).await?;
             match manifest {
@@ -255,7 +214,7 @@ impl Resolver<'_> {
                 }
                 Manifest::Index(index) => {
                     indexes.push(document);
-                    match index.candidates(wanted) {
+                    match index.candidates(platform) {
                         Ok(candidates) => pending.extend(index_entries(candidates, &indexes)),
                         Err(error) => no_match = Some(PullError::NoMatchingPlatform(error)),
                     }
@@ -267,7 +226,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// Gets the manifest or index that an index describes.
+    /// Reads the manifest or index of a descriptor in an index.
     async fn fetch_indexed(
         &self,
         descriptor: &Descriptor,
@@ -300,32 +259,23 @@ impl Resolver<'_> {
         Ok(RawDocument { digest, bytes })
     }
 
-    /// Returns a document that the store has.
+    /// Returns a stored document.
     ///
-    /// Small and rare: reading it here blocks for less than a request would take.
+    /// Documents are small, and reading one blocks for less time than a request takes. So it is read on this thread.
     fn stored(&self, digest: &Digest) -> Result<Option<Bytes>, PullError> {
         let Some(store) = self.store else {
             return Ok(None);
         };
         match store.read_blob(digest) {
             Ok(bytes) => Ok(Some(bytes.into())),
-            // What is damaged is fetched again, and the commit mends it.
+            // A damaged document is fetched again, and the commit replaces it.
             Err(ReadError::Unknown { .. } | ReadError::Damaged { .. }) => Ok(None),
             Err(error) => Err(PullError::Read(error)),
         }
     }
 }
 
-/// Returns whether `name` leads to a stored image.
-pub(crate) fn is_name_stored(store: &Store, name: &Reference) -> Result<bool, PullError> {
-    match store.image(&ImageName::Reference(name.clone())) {
-        Ok(_) => Ok(true),
-        Err(FindError::Unknown { .. } | FindError::Ambiguous { .. }) => Ok(false),
-        Err(FindError::Database(error)) => Err(PullError::Held(error.into())),
-    }
-}
-
-/// Only endpoints that may resolve tags are used for a tag; a digest means the same everywhere.
+/// Returns the need for endpoints: tags are resolved only by endpoints that may do so, digests by all.
 fn need(target: &TagOrDigest) -> EndpointNeed {
     match target {
         TagOrDigest::Tag(_) => EndpointNeed::Resolve,
@@ -333,7 +283,7 @@ fn need(target: &TagOrDigest) -> EndpointNeed {
     }
 }
 
-/// Makes leads of `candidates` (best first), in the order in which a stack is filled.
+/// Returns an entry for each of the `candidates` (best first), in the order to push them on a stack.
 fn index_entries(
     candidates: Vec<&Descriptor>,
     indexes: &[RawDocument],
@@ -344,7 +294,7 @@ fn index_entries(
     })
 }
 
-/// What was not fetched by its descriptor has yet to be held against it (T16).
+/// Checks the size of a document that was not fetched by its descriptor (T16).
 fn check_size(descriptor: &Descriptor, bytes: &Bytes) -> Result<(), PullError> {
     let (expected, actual) = (descriptor.size, bytes.len() as u64);
     if actual == expected {
@@ -357,7 +307,7 @@ fn check_size(descriptor: &Descriptor, bytes: &Bytes) -> Result<(), PullError> {
     })
 }
 
-/// Checks the platform of a manifest outside an index, which is in its config only.
+/// Checks the platform of an image that was not selected from an index.
 pub(crate) fn check_platform(
     wanted: &Platform,
     found: &Platform,

@@ -1,25 +1,25 @@
-//! When to try again, and for how long to wait before.
+//! The retry policy: how often a request is sent, and the pauses between the attempts.
 
 use std::time::Duration;
 
 use windlass_registry::{NextStep, RegistryError};
 
-/// How often a request is tried, and how long the pauses are.
+/// How often a request is sent, and how long the pauses are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts for one blob or manifest without any byte of progress between them (DM-10: 5).
+    /// The maximum number of consecutive attempts without progress for one blob or manifest (DM-10: 5).
     pub attempts: u32,
     /// The first pause; each further one is twice as long.
     pub first_pause: Duration,
-    /// No pause is longer, except where a server requested one.
+    /// The maximum length of a pause, unless the server requested a longer one.
     pub longest_pause: Duration,
-    /// The pull fails if a server requests a longer pause than this.
+    /// The maximum length of a pause that a server requests. The pull fails if it requests a longer one.
     pub longest_requested_pause: Duration,
-    /// How much longer a pause may be than it would be, in percent: by chance, so that not all come back at once.
+    /// The maximum random extension of a pause, in percent, so that not all transfers retry at the same time.
     pub jitter: u32,
 }
 
-/// Counts the attempts at one thing.
+/// Counts the attempts of one request.
 #[derive(Debug)]
 pub struct Attempts {
     policy: RetryPolicy,
@@ -39,7 +39,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Returns the policy for manifests, tags and configs, which a user waits for before any progress is visible.
+    /// Returns the policy for manifests, tags and configs. It gives up earlier, because no progress is visible yet.
     pub(crate) fn for_documents(self) -> Self {
         let attempts = self.attempts.min(3);
         Self {
@@ -51,27 +51,22 @@ impl RetryPolicy {
 }
 
 impl Attempts {
-    /// Begins to count.
+    /// Starts with the first attempt.
     pub fn new(policy: RetryPolicy) -> Self {
         Self { policy, failed: 0 }
     }
 
-    /// Returns which attempt is under way, from 1.
+    /// Returns the number of the current attempt, from 1.
     pub(crate) fn current(&self) -> u32 {
         self.failed + 1
     }
 
-    /// Forgets the failures: something was achieved since.
-    pub fn progressed(&mut self) {
+    /// Resets the number of failures, after progress or for another endpoint.
+    pub fn reset(&mut self) {
         self.failed = 0;
     }
 
-    /// Begins to count anew, for another endpoint.
-    pub(crate) fn start_over(&mut self) {
-        self.failed = 0;
-    }
-
-    /// Counts a failure; returns how long to pause before the next attempt, or `None` to give up.
+    /// Counts a failure. Returns the pause before the next attempt, or `None` to give up.
     pub fn pause_after(&mut self, error: &RegistryError) -> Option<Duration> {
         let requested = match error.next_step() {
             NextStep::Retry { after } => after,
@@ -91,14 +86,15 @@ impl Attempts {
             None => Some(self.jittered(doubled.min(self.policy.longest_pause))),
         }
     }
-}
 
-impl Attempts {
-    /// Returns `pause` or longer, never shorter.
+    /// Returns `pause` with a random extension.
     fn jittered(&self, pause: Duration) -> Duration {
         match self.policy.jitter {
             0 => pause,
-            most => pause.saturating_add(pause.saturating_mul(fastrand::u32(..=most)) / 100),
+            percent => {
+                let extension = pause.saturating_mul(fastrand::u32(..=percent)) / 100;
+                pause.saturating_add(extension)
+            }
         }
     }
 }
@@ -145,7 +141,7 @@ mod tests {
         assert_eq!(pauses(POLICY, &busy(None)), [1, 2, 4, 5]);
     }
 
-    /// Even where the pauses could not be counted any more.
+    /// The doubled pause is larger than a `Duration` can be.
     #[test]
     fn many_attempts_do_not_overflow() {
         let policy = RetryPolicy {
@@ -158,39 +154,39 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_taken_at_its_word_or_left() {
+    fn a_requested_pause_is_kept_or_ends_the_attempts() {
         assert_eq!(pauses(POLICY, &busy(Some(60))), [60; 4]);
         assert_eq!(pauses(POLICY, &busy(Some(0))), [0; 4]);
         assert_eq!(pauses(POLICY, &busy(Some(61))), [0; 0]);
     }
 
-    /// T34: up to a quarter longer, never shorter, and not always the same.
+    /// T34: a pause is extended by a random length of up to a quarter.
     #[test]
-    fn pauses_differ_a_little() {
+    fn pauses_are_extended_randomly() {
         let policy = RetryPolicy {
             jitter: 25,
             ..POLICY
         };
-        let second = |error: &RegistryError| Attempts::new(policy).pause_after(error).unwrap();
-        let pauses: Vec<_> = (0..200).map(|_| second(&busy(None))).collect();
+        let first_pause = |error: &RegistryError| Attempts::new(policy).pause_after(error).unwrap();
+        let pauses: Vec<_> = (0..200).map(|_| first_pause(&busy(None))).collect();
         let range = Duration::from_secs(1)..=Duration::from_millis(1250);
         assert!(
             pauses.iter().all(|pause| range.contains(pause)),
             "{pauses:?}"
         );
         assert!(pauses.iter().any(|pause| *pause != pauses[0]));
-        assert!(second(&busy(Some(10))) >= Duration::from_secs(10));
+        assert!(first_pause(&busy(Some(10))) >= Duration::from_secs(10));
     }
 
     #[test]
-    fn a_no_is_not_tried_again() {
+    fn a_final_error_is_not_retried() {
         let unknown = RegistryError::BlobUnknown { context: context() };
         assert_eq!(pauses(POLICY, &unknown), [0; 0]);
     }
 
-    /// One attempt is made in any case.
+    /// The first attempt is always made.
     #[test]
-    fn one_attempt_or_none_means_no_second() {
+    fn a_single_attempt_is_not_retried() {
         for attempts in [0, 1] {
             let policy = RetryPolicy { attempts, ..POLICY };
             assert_eq!(pauses(policy, &busy(None)), [0; 0]);
@@ -198,18 +194,18 @@ mod tests {
     }
 
     #[test]
-    fn progress_makes_failures_forgotten() {
+    fn failures_are_reset() {
         let mut attempts = Attempts::new(POLICY);
         for _ in 0..20 {
             assert_eq!(attempts.current(), 1);
             assert!(attempts.pause_after(&busy(None)).is_some());
             assert_eq!(attempts.current(), 2);
-            attempts.progressed();
+            attempts.reset();
         }
     }
 
     #[test]
-    fn documents_are_not_waited_for_as_long() {
+    fn documents_have_fewer_and_shorter_pauses() {
         assert_eq!(pauses(POLICY.for_documents(), &busy(None)), [0, 1]);
         let once = RetryPolicy {
             attempts: 1,

@@ -1,8 +1,8 @@
-//! Images whose manifest is of Docker's schema 1: there is no config before the layers are here.
+//! Images whose manifest is of Docker's schema 1, which has no config and no diff IDs.
 //!
-//! The manifest names blobs, and nothing of what is in them. So the layers are fetched first; what their tars
-//! hash to completes the config (S1-6), and a manifest of today is written for both. What is stored under the
-//! digest of the name is the signed document's payload, as if it were an index of one.
+//! The layers are fetched first. Their diff IDs complete the config (S1-6), and a manifest of schema 2 is written for
+//! config and layers. The payload of the signed document is stored under the digest that the reference names, like an
+//! index with one manifest.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use tokio::task;
 use windlass_oci::{
     Descriptor, DiffId, Digest, ImageConfig, LayerEncoding, Manifest, MediaType, Reference,
 };
-use windlass_registry::{Origin, TagOrDigest};
+use windlass_registry::{Repository, TagOrDigest};
 use windlass_schema1::{ExpectedManifest, ExpectedVersion, Schema1};
-use windlass_store::{Layer, PartialBlob};
+use windlass_store::{Layer, PartialBlob, Store};
 
+use crate::blocking::blocking_result;
+use crate::documents::{RawDocument, ResolvedImage};
+use crate::endpoint_need::EndpointNeed;
 use crate::error::PullError;
-use crate::events::{PlannedLayer, PullEvent};
-use crate::plan::{ImagePlan, MissingLayer, PlanSummary};
-use crate::puller::{CompleteImage, ImageLayers, PullContext, Puller, blocking_result, unique};
-use crate::resolve::{RawDocument, ResolvedImage, check_platform};
-use crate::sources::{EndpointNeed, Sources};
-use crate::space::partial_bytes;
+use crate::events::PlannedLayer;
+use crate::plan::{MissingLayer, PlanSummary, partial_bytes, unique};
+use crate::sources::Sources;
 
-/// What the layers of schema 1 are.
+/// The media type of all layers of schema 1.
 const LAYER: MediaType = MediaType::DockerLayer(LayerEncoding::Gzip);
 
-/// A blob of the manifest, as far as it is known before it is fetched.
+/// A blob of a manifest of schema 1.
 #[derive(Clone, Debug)]
-pub(crate) struct V1Blob {
+pub(crate) struct Schema1Blob {
     pub(crate) digest: Digest,
     pub(crate) size: u64,
-    /// The layer that it was seen to unpack to, if that is here.
+    /// The stored layer of the blob.
     pub(crate) layer: Option<Layer>,
 }
 
@@ -55,149 +55,108 @@ pub(crate) fn verify(
     Ok(Schema1::parse(bytes, &expected)?)
 }
 
-impl Puller {
-    /// Gets everything that a manifest of schema 1 leads to.
-    pub(crate) async fn fetch_schema1_image(
-        &self,
-        context: &PullContext<'_>,
-        origin: &Origin,
-        bytes: &[u8],
-    ) -> Result<CompleteImage, PullError> {
-        let schema1 = verify(bytes, context.reference, context.sources)?;
-        if let Some(wanted) = &context.request.platform {
-            check_platform(wanted, schema1.platform())?;
-        }
-        context.events.send(PullEvent::Resolved {
-            endpoint: origin.clone(),
-            digest: schema1.digest(),
-            platform: schema1.platform().clone(),
-        });
-
-        let blobs = self.v1_blobs(&schema1, context.sources).await?;
-        let partials = self.partial_blobs().await?;
-        let summary = summary(&schema1, &blobs, &partials);
-        let (downloaded_bytes, reused_bytes) = (summary.missing_bytes, summary.reused_bytes);
-        context.events.send(summary.planned());
-        let wanted = blobs.iter().filter(|blob| blob.layer.is_none()).map(wanted);
-        let stored = blobs.iter().filter_map(|blob| blob.layer.clone()).collect();
-        let layers = self
-            .fetch(context, wanted.collect(), &partials, stored)
-            .await?;
-
-        let resolved = converted(&schema1, &blobs, &layers)?;
-        let plan = ImagePlan::new(&resolved.manifest, &resolved.config)?;
-        Ok(CompleteImage {
-            resolved,
-            plan,
-            layers,
-            downloaded_bytes,
-            reused_bytes,
-        })
-    }
-
-    /// Finds out what is known of the blobs, each once: which are here, and of the others how large they are.
-    pub(crate) async fn v1_blobs(
-        &self,
-        schema1: &Schema1,
-        sources: &Sources,
-    ) -> Result<Vec<V1Blob>, PullError> {
-        let mut blobs = Vec::new();
-        for digest in unique(schema1.layers().iter().map(|layer| layer.blob)) {
-            blobs.push(match self.stored_v1_blob(digest).await? {
-                Some(stored) => stored,
-                None => V1Blob {
-                    digest,
-                    size: blob_size(sources, digest).await?,
-                    layer: None,
-                },
-            });
-        }
-        Ok(blobs)
-    }
-
-    /// The blob, if both it and the layer that it gives are here.
-    async fn stored_v1_blob(&self, digest: Digest) -> Result<Option<V1Blob>, PullError> {
-        let store = Arc::clone(&self.store);
-        blocking_result(task::spawn_blocking(move || {
-            let (layer, blob) = (store.layer_of_blob(&digest)?, store.blob(&digest)?);
-            Ok(layer.zip(blob).map(|(layer, blob)| V1Blob {
+/// Returns the blobs of a manifest, each once, with their stored layers. The sizes of the others are requested.
+pub(crate) async fn find_blobs(
+    schema1: &Schema1,
+    store: &Arc<Store>,
+    sources: &Sources,
+) -> Result<Vec<Schema1Blob>, PullError> {
+    let mut blobs = Vec::new();
+    for digest in unique(schema1.layers().iter().map(|layer| layer.blob)) {
+        blobs.push(match find_stored(Arc::clone(store), digest).await? {
+            Some(stored) => stored,
+            None => Schema1Blob {
                 digest,
-                size: blob.size(),
-                layer: Some(layer),
-            }))
-        }))
-        .await
+                size: fetch_size(sources, digest).await?,
+                layer: None,
+            },
+        });
     }
+    Ok(blobs)
 }
 
-async fn blob_size(sources: &Sources, digest: Digest) -> Result<u64, PullError> {
-    let size = |repository: windlass_registry::Repository| async move {
-        repository.blob_size(&digest).await
-    };
+/// Returns a stored blob with its stored layer, if both are stored.
+async fn find_stored(store: Arc<Store>, digest: Digest) -> Result<Option<Schema1Blob>, PullError> {
+    blocking_result(task::spawn_blocking(move || {
+        let (layer, blob) = (store.layer_of_blob(&digest)?, store.blob(&digest)?);
+        Ok(layer.zip(blob).map(|(layer, blob)| Schema1Blob {
+            digest,
+            size: blob.size(),
+            layer: Some(layer),
+        }))
+    }))
+    .await
+}
+
+async fn fetch_size(sources: &Sources, digest: Digest) -> Result<u64, PullError> {
+    let size = |repository: Repository| async move { repository.blob_size(&digest).await };
     Ok(sources.try_each(EndpointNeed::Pull, size).await?.content)
 }
 
-/// Sums up what is to be done: all layers, base first, one that stands twice twice.
+/// Summarizes the layers, base first. Repeated layers are listed again, but their bytes are counted once.
 pub(crate) fn summary(
     schema1: &Schema1,
-    blobs: &[V1Blob],
+    blobs: &[Schema1Blob],
     partials: &[PartialBlob],
 ) -> PlanSummary {
-    let sum = |is_present: bool| {
-        let blobs = blobs
-            .iter()
-            .filter(|blob| blob.layer.is_some() == is_present);
-        blobs.fold(0, |sum: u64, blob| sum.saturating_add(blob.size))
-    };
-    let known: HashMap<Digest, &V1Blob> = blobs.iter().map(|blob| (blob.digest, blob)).collect();
-    let layers = schema1.layers().iter().map(|layer| known[&layer.blob]);
-    let planned = |blob: &V1Blob| PlannedLayer {
-        digest: blob.digest,
-        size: blob.size,
-        exists: blob.layer.is_some(),
-    };
-    PlanSummary {
-        layers: layers.map(planned).collect(),
-        missing_bytes: sum(false),
-        reused_bytes: sum(true),
-        resumed_bytes: { blobs.iter() }
-            .filter(|blob| blob.layer.is_none())
-            .map(|blob| partial_bytes(partials, &blob.digest, blob.size))
-            .sum(),
-    }
-}
-
-fn wanted(blob: &V1Blob) -> MissingLayer {
-    MissingLayer {
-        descriptor: Descriptor {
-            media_type: LAYER,
+    let by_digest: HashMap<Digest, &Schema1Blob> =
+        blobs.iter().map(|blob| (blob.digest, blob)).collect();
+    let layers = schema1.layers().iter().map(|layer| {
+        let blob = by_digest[&layer.blob];
+        PlannedLayer {
             digest: blob.digest,
             size: blob.size,
-            urls: Vec::new(),
-            annotations: BTreeMap::new(),
-            platform: None,
-            artifact_type: None,
-        },
-        diff_id: None,
+            exists: blob.layer.is_some(),
+        }
+    });
+    let mut summary = PlanSummary {
+        layers: layers.collect(),
+        missing_bytes: 0,
+        reused_bytes: 0,
+        resumed_bytes: 0,
+    };
+    for blob in blobs {
+        if blob.layer.is_some() {
+            summary.reused_bytes = summary.reused_bytes.saturating_add(blob.size);
+        } else {
+            summary.missing_bytes = summary.missing_bytes.saturating_add(blob.size);
+            summary.resumed_bytes += partial_bytes(partials, &blob.digest, blob.size);
+        }
     }
+    summary
 }
 
-/// Writes config and manifest of an image whose layers are all here.
-fn converted(
+/// Returns the layers that are not stored.
+pub(crate) fn missing_layers(blobs: &[Schema1Blob]) -> Vec<MissingLayer> {
+    let missing = blobs.iter().filter(|blob| blob.layer.is_none());
+    missing
+        .map(|blob| MissingLayer {
+            descriptor: Descriptor {
+                media_type: LAYER,
+                digest: blob.digest,
+                size: blob.size,
+                urls: Vec::new(),
+                annotations: BTreeMap::new(),
+                platform: None,
+                artifact_type: None,
+            },
+            diff_id: None,
+        })
+        .collect()
+}
+
+/// Writes the config and the manifest of an image. `fetched` has the diff IDs of all blobs without a stored layer.
+pub(crate) fn convert(
     schema1: &Schema1,
-    blobs: &[V1Blob],
-    layers: &ImageLayers,
+    blobs: &[Schema1Blob],
+    fetched: HashMap<Digest, DiffId>,
 ) -> Result<ResolvedImage, PullError> {
-    let mut diff_ids: HashMap<Digest, DiffId> = HashMap::new();
+    let mut diff_ids = fetched;
     for blob in blobs {
         if let Some(layer) = &blob.layer {
             diff_ids.insert(blob.digest, *layer.diff_id());
         }
     }
-    for layer in &layers.fetched {
-        diff_ids.insert(*layer.blob.digest(), layer.diff_id);
-    }
-    diff_ids.extend(layers.stored_blobs.iter().copied());
     let diff_ids: Vec<DiffId> = (schema1.layers().iter())
         .map(|layer| diff_ids[&layer.blob])
         .collect();
@@ -207,7 +166,7 @@ fn converted(
     let Manifest::Image(parsed) =
         Manifest::parse(&manifest.bytes, None).map_err(PullError::Converted)?
     else {
-        unreachable!("what was written is the manifest of an image");
+        unreachable!("the media type is that of an image manifest");
     };
     Ok(ResolvedImage {
         digest: schema1.digest(),
@@ -222,7 +181,7 @@ fn converted(
     })
 }
 
-fn manifest(schema1: &Schema1, blobs: &[V1Blob], config: &RawDocument) -> Vec<u8> {
+fn manifest(schema1: &Schema1, blobs: &[Schema1Blob], config: &RawDocument) -> Vec<u8> {
     let sizes: HashMap<Digest, u64> = blobs.iter().map(|blob| (blob.digest, blob.size)).collect();
     let layers = schema1.layers().iter().map(|layer| {
         json!({

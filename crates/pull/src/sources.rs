@@ -1,11 +1,10 @@
 //! The endpoints of a repository, and the order in which they are tried.
 //!
 //! Mirrors come first, those with recent failures after the others; the registry itself comes last. A failure of a
-//! mirror leads to the next endpoint (FB-13), one of the registry only if [`RegistryError::falls_back`] allows it:
-//! nothing that was answered over TLS leads to plain http (FB-4).
+//! mirror leads to the next endpoint (FB-13), a failure of the registry only if [`RegistryError::falls_back`] allows it: a
+//! response over TLS never leads to plain HTTP (FB-4).
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,9 +14,9 @@ use windlass_registry::{
     Caller, Client, Endpoint, ForeignUrl, Origin, RegistryError, Repository, RequestKind,
 };
 
-use crate::error::{EndpointsError, PullError};
+use crate::endpoint_need::EndpointNeed;
+use crate::error::{EndpointsError, LayerError, PullError};
 use crate::events::{PullEvent, PullEvents, Reason, Setback};
-use crate::layer::LayerError;
 use crate::retry::{Attempts, RetryPolicy};
 
 /// One session with each endpoint of a repository, in the order of the configuration.
@@ -28,21 +27,10 @@ pub(crate) struct Sources {
     caller: Caller,
     repositories: Vec<Repository>,
     retry: RetryPolicy,
-    /// Receives the setbacks.
+    /// The receiver of the setbacks.
     events: Option<PullEvents>,
     /// Mirrors that are tried after the others, for this repository.
     demoted: Arc<Mutex<HashSet<Origin>>>,
-}
-
-/// What an endpoint is needed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndpointNeed {
-    /// A manifest by digest, or a blob.
-    Pull,
-    /// What a tag stands for, or which tags there are.
-    Resolve,
-    /// Pushing an image. Mirrors are not used for that.
-    Push,
 }
 
 /// A response, with the endpoint that sent it.
@@ -74,9 +62,9 @@ impl Sources {
         })
     }
 
-    /// Returns the endpoints that serve this need, the best first.
+    /// Returns the endpoints that can be used for `need`, the best first.
     pub(crate) fn usable_endpoints(&self, need: EndpointNeed) -> Vec<Repository> {
-        let able = self.repositories.iter().filter(|repository| {
+        let usable = self.repositories.iter().filter(|repository| {
             let capabilities = repository.endpoint().capabilities();
             match need {
                 EndpointNeed::Pull => capabilities.pull,
@@ -84,9 +72,9 @@ impl Sources {
                 EndpointNeed::Push => !repository.endpoint().is_mirror(),
             }
         });
-        let mut queue: Vec<Repository> = able.cloned().collect();
+        let mut queue: Vec<Repository> = usable.cloned().collect();
         let demoted = self.demoted.lock().unwrap_or_else(PoisonError::into_inner);
-        // Stable: those that may be expected to deliver in their order, then the others in theirs.
+        // The sort is stable: each of the two groups keeps the order of the configuration.
         queue.sort_by_key(|repository| {
             let endpoint = repository.endpoint();
             self.client.is_demoted(endpoint) || demoted.contains(endpoint.origin())
@@ -102,7 +90,7 @@ impl Sources {
         }
     }
 
-    /// Returns whether tags are resolved by another endpoint than content is fetched from.
+    /// Returns whether the best endpoint to resolve tags is not the best one to fetch content from.
     pub(crate) fn has_separate_resolver(&self) -> bool {
         let best = |need| {
             self.usable_endpoints(need)
@@ -121,12 +109,12 @@ impl Sources {
         }
     }
 
-    /// Returns the client behind all of them.
+    /// Returns the client that sends the requests.
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Returns the repository that they have.
+    /// Returns the name of the repository.
     pub(crate) fn name(&self) -> &RepositoryName {
         &self.name
     }
@@ -136,7 +124,7 @@ impl Sources {
         self.client.pause(origin)
     }
 
-    /// Sends a small request to one endpoint after the other, until one succeeds.
+    /// Sends a request for a document to one endpoint after the other, until one of them succeeds.
     pub(crate) async fn try_each<T, F>(
         &self,
         need: EndpointNeed,
@@ -147,9 +135,9 @@ impl Sources {
     {
         let queue = self.usable_endpoints(need);
         let mut failed = Vec::new();
-        for (place, repository) in queue.iter().enumerate() {
+        for (index, repository) in queue.iter().enumerate() {
             let endpoint = repository.endpoint();
-            let next = queue.get(place + 1).map(Repository::endpoint);
+            let next = queue.get(index + 1).map(Repository::endpoint);
             let error = match self
                 .try_endpoint(repository, next.is_some(), &request)
                 .await
@@ -160,9 +148,9 @@ impl Sources {
                 }
                 Err(error) => error,
             };
-            let goes_on = next.is_some_and(|next| error.falls_back(endpoint, next));
+            let falls_back = next.is_some_and(|next| error.falls_back(endpoint, next));
             failed.push((endpoint, error));
-            if !goes_on {
+            if !falls_back {
                 break;
             }
             let (_, error) = failed.last().expect("pushed just now");
@@ -193,7 +181,7 @@ impl Sources {
         loop {
             self.wait_for_pause(endpoint, policy).await;
             let error = match request(repository.clone()).await {
-                Ok(answer) => return Ok(answer),
+                Ok(response) => return Ok(response),
                 Err(error) => Arc::new(error),
             };
             let Some(pause) = attempts.pause_after(&error) else {
@@ -206,7 +194,7 @@ impl Sources {
 
     /// Proves access to the blob of `descriptor` by a request with the caller's credentials.
     ///
-    /// Access of another caller, or a stored blob, is no proof (DM-6, D13).
+    /// The access of another caller or a stored blob prove nothing (DM-6, D13).
     pub(crate) async fn check_access(&self, descriptor: &Descriptor) -> Result<(), LayerError> {
         let (digest, size) = (descriptor.digest, descriptor.size);
         for url in self.foreign_urls(descriptor) {
@@ -231,12 +219,12 @@ impl Sources {
         }
     }
 
-    /// Returns whether `other` has the same access.
+    /// Returns whether `other` is the same repository with the credentials of the same caller.
     pub(crate) fn has_same_access(&self, other: &Self) -> bool {
         self.name == other.name && self.caller.is_same(&other.caller)
     }
 
-    /// Waits for the pause that `endpoint` requested, unless it is too long: then the request is sent and reports it.
+    /// Waits for the pause that `endpoint` requested. If the pause is too long, the request is sent and fails.
     async fn wait_for_pause(&self, endpoint: &Endpoint, policy: RetryPolicy) {
         while let Some(pause) = self.remaining_pause(endpoint.origin()) {
             if pause > policy.longest_requested_pause {
@@ -261,22 +249,12 @@ impl Sources {
         }
     }
 
-    /// FB-8.
+    /// Returns the error for a repository without an endpoint for `need` (FB-8).
     pub(crate) fn no_endpoint(&self, need: EndpointNeed) -> PullError {
         PullError::NoEndpoint {
             registry: self.name.registry().to_owned(),
             need,
         }
-    }
-}
-
-impl fmt::Display for EndpointNeed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pull => "pull from",
-            Self::Resolve => "resolve tags",
-            Self::Push => "push to",
-        })
     }
 }
 

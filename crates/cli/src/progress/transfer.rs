@@ -110,12 +110,12 @@ impl TransferView {
             }
             CopyEvent::Received(bytes) => {
                 self.received += bytes;
-                self.throughput.note(now, self.received);
+                self.throughput.record(now, self.received);
             }
             CopyEvent::Moved { digest, bytes } => {
                 *self.moving.entry(digest).or_default() += bytes;
                 self.moved += bytes;
-                self.throughput.note(now, self.moved);
+                self.throughput.record(now, self.moved);
             }
             CopyEvent::Blob { digest, status } => match status {
                 BlobStatus::Preparing | BlobStatus::Waiting | BlobStatus::Transferring => {}

@@ -281,7 +281,7 @@ fn a_layer_with_another_diff_id() {
     insta::assert_snapshot!(refused(&registry, windlass, &image), @r"
     exit: 1
     --- stderr
-    error: pulling registry.test/app:1: layer <layer> holds a tar with diff ID <diff ID>, the config says <the config's diff ID>
+    error: pulling registry.test/app:1: the diff ID of layer <layer> is <diff ID>, but the config has <the config's diff ID>
     hint: the registry or a proxy delivers wrong bytes; nothing was stored
     ");
 }

@@ -62,7 +62,7 @@ impl BlobUpload<'_> {
             // Only an offset beyond all earlier ones counts as progress.
             if position > furthest {
                 furthest = position;
-                attempts.progressed();
+                attempts.reset();
             }
             let Some(pause) = attempts.pause_after(&error) else {
                 return Err(PushError::from(error).into());

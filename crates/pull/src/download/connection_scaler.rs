@@ -1,88 +1,56 @@
 //! Decides how many connections download one blob.
 //!
 //! Several connections help if a single one is slower than the network: over long distances, or if the server limits
-//! each. Otherwise they only cost. So connections are added one at a time, until one brings no clear gain.
+//! each of them. Otherwise they only cost resources. So connections are added one at a time, until one of them does not
+//! increase the throughput clearly.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::range_connections::ExtraConnectionEnd;
+use super::split_policy::SplitPolicy;
 
-/// When a large blob is fetched over several connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SplitPolicy {
-    /// Connections for one blob, at most; 1 for never more than one.
-    pub connections: usize,
-    /// What is missing of a blob must be at least so much for a second connection, in bytes.
-    pub from: u64,
-    /// Bytes that one of several connections requests at a time; at least 1.
-    pub chunk: u64,
-    /// For how long the rate is measured before another connection is tried. What would be here within twice
-    /// that time anyway is left to the connections that there are.
-    pub trial: Duration,
-}
-
-/// The connections of one blob, as a number.
+/// The number of connections of one blob, and the measurements that decide on it.
 #[derive(Debug)]
 pub(super) struct ConnectionScaler {
     split: SplitPolicy,
-    /// Connections beside the first.
+    /// The number of connections besides the first.
     extra: usize,
+    /// Whether an extra connection ended before its range was complete.
     has_lost_range: bool,
+    /// Whether no connection is added any more.
     is_at_limit: bool,
-    /// When the present number began to be measured, and what was stored then.
-    since: Option<(Instant, u64)>,
-    /// Bytes a second with one connection fewer.
-    before: u64,
-}
-
-impl Default for SplitPolicy {
-    fn default() -> Self {
-        Self {
-            connections: 4,
-            from: 32 << 20,
-            chunk: 8 << 20,
-            trial: Duration::from_secs(1),
-        }
-    }
-}
-
-impl SplitPolicy {
-    /// Returns it, or one connection only if `is_whole`: what has to come in one piece.
-    pub(crate) fn unless(self, is_whole: bool) -> Self {
-        let connections = if is_whole { 1 } else { self.connections };
-        Self {
-            connections,
-            ..self
-        }
-    }
+    /// When the measurement with the current number of connections started, and the stored bytes at that time.
+    measured_since: Option<(Instant, u64)>,
+    /// Bytes per second with one connection fewer.
+    previous_rate: u64,
 }
 
 impl ConnectionScaler {
-    /// Begins with one connection; `can_add` returns whether more are possible.
+    /// Starts with one connection. With `can_add`, more may be added.
     pub(super) fn new(split: SplitPolicy, can_add: bool) -> Self {
         Self {
             split,
             extra: 0,
             has_lost_range: false,
             is_at_limit: !can_add,
-            since: None,
-            before: 0,
+            measured_since: None,
+            previous_rate: 0,
         }
     }
 
-    /// Returns whether another connection may be worth a try, now or later.
+    /// Returns whether another connection may be added, now or later.
     pub(super) fn can_add(&self) -> bool {
         !self.is_at_limit && self.extra + 1 < self.split.connections
     }
 
     /// Returns whether extra connections have been used.
     pub(super) fn is_shared(&self) -> bool {
-        self.before > 0
+        self.previous_rate > 0
     }
 
-    /// Notes that a helper ended.
+    /// Records the end of an extra connection.
     pub(super) fn record_end(&mut self, end: &ExtraConnectionEnd) {
         self.extra -= 1;
         match end {
@@ -94,12 +62,12 @@ impl ConnectionScaler {
         }
     }
 
-    /// Returns whether an extra connection has left a gap, and resets that.
+    /// Returns whether an extra connection has left a gap since the last call.
     pub(super) fn take_lost_range(&mut self) -> bool {
         std::mem::take(&mut self.has_lost_range)
     }
 
-    /// Decides whether another connection is tried, and counts it.
+    /// Decides whether another connection is added, and counts it.
     ///
     /// `stored` and `missing` are bytes. No connection is added while other transfers wait for a slot (`is_waiting`).
     pub(super) fn try_add(
@@ -109,24 +77,24 @@ impl ConnectionScaler {
         missing: u64,
         is_waiting: bool,
     ) -> bool {
-        let (since, base) = *self.since.get_or_insert((now, stored));
+        let (since, base) = *self.measured_since.get_or_insert((now, stored));
         let time = now - since;
         if time < self.split.trial || !self.can_add() {
             return false;
         }
         let rate = per_second(stored.saturating_sub(base), time);
-        // One that makes no difference of a fifth was one too many.
-        if rate < self.before.saturating_add(self.before / 5) {
+        // The last connection has to increase the rate by a fifth.
+        if rate < self.previous_rate.saturating_add(self.previous_rate / 5) {
             self.is_at_limit = true;
             return false;
         }
-        self.since = None;
+        self.measured_since = None;
         let soon = u128::from(rate) * 2 * self.split.trial.as_millis() / 1000;
         let soon = u64::try_from(soon).unwrap_or(u64::MAX);
         if is_waiting || missing < self.split.from.max(soon) || rate == 0 {
             return false;
         }
-        self.before = rate;
+        self.previous_rate = rate;
         self.extra += 1;
         true
     }
@@ -143,8 +111,7 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// Lets the blob come at a rate that depends on the number of connections; returns how many there were in
-    /// the end.
+    /// Simulates the download of a blob at a rate that depends on the number of connections; returns the final number.
     fn connections(size: u64, is_waiting: bool, rate: impl Fn(u64) -> u64) -> u64 {
         let mut scaler = ConnectionScaler::new(SplitPolicy::default(), true);
         let (mut now, mut stored, mut connections) = (Instant::now(), 0, 1);
@@ -159,30 +126,30 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_connection_gets_help_up_to_the_limit() {
+    fn slow_connections_are_added_up_to_the_limit() {
         assert_eq!(connections(1000 * MIB, false, |n| n * 5 * MIB), 4);
     }
 
-    /// The second one is tried, does not help, and stays alone.
+    /// The second connection is tried. It does not increase the rate, so there is no third one.
     #[test]
-    fn a_full_line_is_not_filled_more() {
+    fn no_connection_is_added_without_a_gain() {
         assert_eq!(connections(1000 * MIB, false, |_| 20 * MIB), 2);
         assert_eq!(connections(1000 * MIB, false, |n| n.min(2) * 20 * MIB), 3);
     }
 
     #[test]
-    fn what_comes_soon_is_left_alone() {
+    fn small_or_fast_blobs_use_one_connection() {
         assert_eq!(connections(1000 * MIB, false, |_| 600 * MIB), 1);
         assert_eq!(connections(31 * MIB, false, |_| MIB), 1);
     }
 
     #[test]
-    fn others_that_wait_go_first() {
+    fn no_connection_is_added_while_transfers_wait() {
         assert_eq!(connections(1000 * MIB, true, |n| n * 5 * MIB), 1);
     }
 
     #[test]
-    fn one_that_fails_is_the_last() {
+    fn no_connection_is_added_after_a_failure() {
         let mut scaler = ConnectionScaler::new(SplitPolicy::default(), true);
         let now = Instant::now();
         assert!(!scaler.try_add(now, 0, 1000 * MIB, false));
@@ -194,7 +161,7 @@ mod tests {
             [scaler.take_lost_range(), scaler.take_lost_range()],
             [true, false]
         );
-        let never = ConnectionScaler::new(SplitPolicy::default(), false);
-        assert!(!never.can_add());
+        let single = ConnectionScaler::new(SplitPolicy::default(), false);
+        assert!(!single.can_add());
     }
 }

@@ -110,7 +110,7 @@ async fn a_config_of_another_size_is_refused_here_or_not() {
     held.registry.push(&honest, "app:honest");
     held.pull("app:honest").await.unwrap();
     let expected = format!(
-        "{} has {} bytes, its descriptor says 10",
+        "the size of {} is {} bytes, but its descriptor has 10",
         honest.config_digest,
         honest.config.len()
     );
@@ -128,7 +128,7 @@ async fn a_manifest_of_another_size_is_refused() {
     let index = windlass_testing::IndexBuilder::new().descriptor(entry);
     world.registry.push_index(index, "app:1");
     let (digest, size) = (image.digest, image.manifest.len());
-    let expected = format!("{digest} has {size} bytes, its descriptor says 10");
+    let expected = format!("the size of {digest} is {size} bytes, but its descriptor has 10");
     assert_eq!(world.refusal("app:1").await, expected);
     world.assert_nothing_here();
 }

@@ -110,7 +110,11 @@ async fn a_lie_about_a_diff_id_is_the_liars_alone() {
     gate.open();
 
     let error = world.shown(&liar.outcome().await.unwrap_err());
-    assert!(error.contains("the config says"), "{error}");
+    let (digest, actual, expected) = (&honest.digest, &honest.diff_id, &lying.diff_id);
+    assert_eq!(
+        error,
+        format!("the diff ID of layer {digest} is {actual}, but the config has {expected}")
+    );
     other.outcome().await.unwrap();
     assert_eq!(world.registry.requested_ranges(&honest.digest), ["whole"]);
     assert_eq!(world.images().len(), 1);

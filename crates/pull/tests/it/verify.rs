@@ -209,7 +209,7 @@ async fn a_layer_of_another_diff_id_fails() {
     let (digest, expected) = (layer.digest, layer.diff_id);
     assert_eq!(
         world.refusal("app:1").await,
-        format!("layer {digest} holds a tar with diff ID {actual}, the config says {expected}")
+        format!("the diff ID of layer {digest} is {actual}, but the config has {expected}")
     );
     world.assert_nothing_here();
 }

@@ -245,7 +245,7 @@ fn blobs_with_conflicting_diff_ids() {
     let tar = add(tar, &blob_path(&liar.digest), &liar.manifest);
     let tar = add(tar, &blob_path(&liar.config_digest), &liar.config);
     let line = refused_tar(&windlass, tar);
-    insta::assert_snapshot!(line, @"layer sha256:[digest]: its tar has diff ID sha256:[digest], but the config says sha256:[digest]");
+    insta::assert_snapshot!(line, @"layer sha256:[digest]: its diff ID is sha256:[digest], but the config has sha256:[digest]");
 }
 
 /// C11, T24: lists and documents without end.

@@ -1,4 +1,4 @@
-//! A layer whose blob is here already: in an archive, or on its way through a pipe.
+//! Unpacks and stores a layer whose blob is read from this machine: from an archive or a pipe.
 
 use std::io::{self, Read};
 
@@ -8,79 +8,79 @@ use windlass_store::{
     BlobDraft, BlobWriter, FileError, FinishedLayer, LayerError, PutError, Store,
 };
 
-use crate::layer::layer_metadata;
+use crate::layer_metadata::layer_metadata;
 
-/// A layer that is verified and unpacked, and not visible yet.
+/// A layer that is verified and unpacked, but not visible yet.
 #[derive(Clone, Debug)]
 pub struct LocalLayer {
-    /// Its blob.
+    /// The blob.
     pub blob: BlobDraft,
-    /// What it unpacked to.
+    /// The unpacked files.
     pub layer: FinishedLayer,
-    /// What its tar hashed to.
+    /// The digest of the tar.
     pub diff_id: DiffId,
-    /// How its blob is compressed.
+    /// The compression of the blob.
     pub compression: archive::Compression,
 }
 
-/// What a layer has to be.
+/// The digests that a layer must have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExpectedLayer {
-    /// The digest of its blob; whatever it is, where it is `None`.
+    /// The digest of the blob; `None` accepts any.
     pub blob: Option<Digest>,
-    /// The digest of its tar.
+    /// The digest of the tar; `None` accepts any.
     pub diff_id: Option<DiffId>,
 }
 
-/// Why a layer could not be taken. Nothing is left of it.
+/// Why a layer could not be unpacked and stored. Nothing of the layer is left.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalLayerError {
-    /// It could not be read.
+    /// The blob could not be read.
     #[error("cannot read it")]
     Read(#[source] io::Error),
-    /// Its blob could not be kept.
+    /// The blob could not be stored.
     #[error(transparent)]
     Put(#[from] PutError),
-    /// Its blob could not be written.
+    /// The blob could not be written.
     #[error(transparent)]
     Write(#[from] FileError),
-    /// It is no layer that can be applied.
+    /// The layer cannot be unpacked.
     #[error("it cannot be unpacked")]
     Unpack(#[source] UnpackError),
-    /// The store could not take it.
+    /// The layer could not be stored.
     #[error(transparent)]
     Store(#[from] LayerError),
-    /// Its tar is not the one that the image's config names.
-    #[error("its tar has diff ID {actual}, but the config says {expected}")]
+    /// The diff ID of the tar is not the one in the image's config.
+    #[error("its diff ID is {actual}, but the config has {expected}")]
     DiffId {
         /// The diff ID in the config.
         expected: DiffId,
-        /// What it is.
+        /// The diff ID of the tar.
         actual: DiffId,
     },
 }
 
-/// Reads, and keeps what was read.
+/// Reads from a reader, and appends the bytes to a blob.
 struct TeeReader<'a, R> {
-    from: R,
+    source: R,
     blob: &'a mut BlobWriter,
-    failed: &'a mut Option<TeeFailure>,
+    failure: &'a mut Option<TeeFailure>,
 }
 
-/// The part that failed.
+/// The operation of a [`TeeReader`] that failed.
 enum TeeFailure {
     Read(io::Error),
     Write(FileError),
 }
 
-/// Unpacks the layer whose blob `from` yields to its end, and keeps both. Blocks.
+/// Reads the blob of a layer from `source` to its end, unpacks it, and stores blob and files. Blocks.
 pub fn unpack_local_layer(
     store: &Store,
-    from: impl Read + Send,
-    wanted: ExpectedLayer,
+    source: impl Read + Send,
+    expected: ExpectedLayer,
     ownership: Ownership,
 ) -> Result<LocalLayer, LocalLayerError> {
-    let algorithm = wanted
+    let algorithm = expected
         .blob
         .map_or(Algorithm::Sha256, |blob| blob.algorithm());
     let mut blob = store.draft_blob(algorithm)?;
@@ -89,22 +89,22 @@ pub fn unpack_local_layer(
         ownership,
         ..UnpackOptions::default()
     };
-    let mut failed = None;
-    let mut keeping = TeeReader {
-        from,
+    let mut failure = None;
+    let mut tee = TeeReader {
+        source,
         blob: &mut blob,
-        failed: &mut failed,
+        failure: &mut failure,
     };
     let progress = archive::UnpackProgress::default();
-    let unpacked = archive::unpack(&mut keeping, draft.dir(), &options, &progress);
-    let unpacked = match (unpacked, failed) {
+    let unpacked = archive::unpack(&mut tee, draft.dir(), &options, &progress);
+    let unpacked = match (unpacked, failure) {
         (_, Some(TeeFailure::Read(error))) => return Err(LocalLayerError::Read(error)),
         (_, Some(TeeFailure::Write(error))) => return Err(error.into()),
         (Err(error), None) => return Err(LocalLayerError::Unpack(error)),
         (Ok(unpacked), None) => unpacked,
     };
-    let blob = match &wanted.blob {
-        Some(expected) => blob.finish_as(expected)?,
+    let blob = match &expected.blob {
+        Some(digest) => blob.finish_as(digest)?,
         None => blob.finish(),
     };
     let UnpackedLayer {
@@ -112,7 +112,7 @@ pub fn unpack_local_layer(
         compression,
         ..
     } = unpacked;
-    if let Some(expected) = wanted.diff_id
+    if let Some(expected) = expected.diff_id
         && expected != diff_id
     {
         let actual = diff_id;
@@ -129,18 +129,18 @@ pub fn unpack_local_layer(
 
 impl<R: Read> Read for TeeReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = match self.from.read(buffer) {
+        let read = match self.source.read(buffer) {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
             Err(error) => {
                 let kind = error.kind();
-                *self.failed = Some(TeeFailure::Read(error));
+                *self.failure = Some(TeeFailure::Read(error));
                 return Err(kind.into());
             }
         };
         if let Err(error) = self.blob.append(&buffer[..read]) {
-            *self.failed = Some(TeeFailure::Write(error));
-            return Err(io::Error::other("the blob cannot be kept"));
+            *self.failure = Some(TeeFailure::Write(error));
+            return Err(io::Error::other("the blob cannot be written"));
         }
         Ok(read)
     }

@@ -1,4 +1,4 @@
-//! Reports the events of one layer's transfer, and waits for its outcome.
+//! Reports the progress of one layer's transfer as events of a pull, and waits for the layer.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,17 +7,16 @@ use std::time::Duration;
 use tokio::time;
 use windlass_transfer::{Abandoned, Update, Watcher};
 
-use crate::error::PullError;
+use crate::error::{LayerError, PullError};
 use crate::events::{LayerStatus, PullEvent, PullEvents};
-use crate::fetched_layers::AvailableLayer;
-use crate::layer::{LayerError, LayerOutcome};
+use crate::fetched_layers::{AvailableLayer, LayerOutcome};
+use crate::layer_progress::LayerProgress;
 use crate::plan::MissingLayer;
-use crate::progress::LayerProgress;
 
-/// Interval of byte counts (PG-2).
-const TICK: Duration = Duration::from_millis(100);
+/// The interval between two reports of byte counts (PG-2).
+const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The state that was reported last.
+/// The last reported state.
 #[derive(Debug, Default)]
 struct ReportedState {
     milestones: u64,
@@ -27,71 +26,70 @@ struct ReportedState {
     is_verifying: bool,
 }
 
-/// Waits for the expected layer, and checks that the arrived layer matches the config.
-pub(crate) async fn layer(
+/// Waits for a layer, and checks that its diff ID is the one in the config.
+pub(crate) async fn wait_for_layer(
     mut watcher: Watcher<LayerProgress, LayerOutcome>,
-    wanted: &MissingLayer,
+    expected: &MissingLayer,
     events: &PullEvents,
 ) -> Result<AvailableLayer, PullError> {
-    let digest = wanted.descriptor.digest;
+    let digest = expected.descriptor.digest;
     let failed = |source| PullError::Layer { digest, source };
     let report = |status| events.send(PullEvent::Layer { digest, status });
 
     report(LayerStatus::Queued);
-    let outcome = follow(&mut watcher, report).await;
-    let arrived = match outcome {
+    let outcome = report_until_outcome(&mut watcher, report).await;
+    let layer = match outcome {
         Ok(outcome) => outcome.map_err(failed)?,
         Err(Abandoned) => return Err(failed(Arc::new(LayerError::Cancelled))),
     };
-    if let Some(expected) = wanted
-        .diff_id
-        .filter(|expected| *expected != arrived.diff_id())
+    let actual = layer.diff_id();
+    if let Some(expected) = expected.diff_id
+        && expected != actual
     {
-        let actual = arrived.diff_id();
-        // Either the manifest or the config is wrong: the bytes cannot be used.
-        arrived.discard_blob();
+        // Either the manifest or the config is wrong, so the blob is useless.
+        layer.discard_blob();
         return Err(PullError::DiffId {
             digest,
             expected,
             actual,
         });
     }
-    report(match &arrived {
+    report(match &layer {
         AvailableLayer::Fetched(layer) => LayerStatus::Unpacked {
             size: layer.size,
             skipped_devices: layer.skipped.devices,
             skipped_xattrs: layer.skipped.xattrs,
         },
-        // The pull that fetched the layer has reported skipped items.
+        // The pull that fetched the layer has reported its skipped items.
         AvailableLayer::Stored(layer) => LayerStatus::Unpacked {
             size: layer.size(),
             skipped_devices: 0,
             skipped_xattrs: 0,
         },
     });
-    Ok(arrived)
+    Ok(layer)
 }
 
-/// Reports each milestone at once and byte counts at every tick, until the outcome arrives.
-async fn follow(
+/// Reports each milestone at once and byte counts at every tick, until the outcome is received.
+async fn report_until_outcome(
     watcher: &mut Watcher<LayerProgress, LayerOutcome>,
     report: impl Fn(LayerStatus),
 ) -> Result<LayerOutcome, Abandoned> {
-    let mut ticks = time::interval(TICK);
+    let mut ticks = time::interval(REPORT_INTERVAL);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Skip);
-    // A late watcher gets the current state at once, without earlier milestones.
+    // A late watcher reports the current state at once, without earlier milestones.
     let mut reported = ReportedState {
-        milestones: watcher.progress().number.saturating_sub(1),
+        milestones: watcher.progress().milestone_count.saturating_sub(1),
         ..ReportedState::default()
     };
-    reported.catch_up(&watcher.progress(), &report);
+    reported.report_changes(&watcher.progress(), &report);
     loop {
         let update = tokio::select! {
             biased;
             update = watcher.next() => Some(update?),
             _ = ticks.tick() => None,
         };
-        reported.catch_up(&watcher.progress(), &report);
+        reported.report_changes(&watcher.progress(), &report);
         if let Some(Update::Outcome(outcome)) = update {
             return Ok(outcome);
         }
@@ -99,19 +97,19 @@ async fn follow(
 }
 
 impl ReportedState {
-    /// Reports what has changed since.
-    fn catch_up(&mut self, progress: &LayerProgress, report: impl Fn(LayerStatus)) {
+    /// Reports the changes since the last report.
+    fn report_changes(&mut self, progress: &LayerProgress, report: impl Fn(LayerStatus)) {
         let downloaded = progress.counters.downloaded.load(Ordering::Relaxed);
         let unpacked = progress.counters.unpacked.load(Ordering::Relaxed);
-        let moved = (downloaded, unpacked) != (self.downloaded, self.unpacked);
-        let moving = moved.then_some(LayerStatus::Moving {
+        let has_moved = (downloaded, unpacked) != (self.downloaded, self.unpacked);
+        let moving = has_moved.then_some(LayerStatus::Moving {
             downloaded,
             unpacked,
         });
         let is_verifying = progress.counters.is_verifying.load(Ordering::Relaxed);
-        let mut news = progress.since(self.milestones);
-        let is_downloaded = self.is_downloaded || news.any(|it| *it == LayerStatus::Downloaded);
-        // Verification is reported after the download, whichever was recorded first.
+        let mut new = progress.since(self.milestones);
+        let is_downloaded = self.is_downloaded || new.any(|it| *it == LayerStatus::Downloaded);
+        // Verification is reported after the download, even if it was recorded before.
         let is_verifying = is_downloaded && is_verifying;
         let milestones: Vec<_> = progress.since(self.milestones).cloned().collect();
         // Byte counts are reported after `Resumed` and `Connecting`, and before all other milestones.
@@ -122,7 +120,7 @@ impl ReportedState {
             false => milestones
                 .iter()
                 .rposition(is_resumed)
-                .map_or(0, |place| place + 1),
+                .map_or(0, |index| index + 1),
         };
         let (before, after) = milestones.split_at(before);
         let reported = before.iter().cloned().chain(moving);
@@ -131,7 +129,7 @@ impl ReportedState {
             report(LayerStatus::Verifying);
         }
         *self = Self {
-            milestones: progress.number,
+            milestones: progress.milestone_count,
             downloaded,
             unpacked,
             is_downloaded,
