@@ -41,6 +41,7 @@ mod insecure;
 mod login;
 mod manifest;
 mod origin;
+mod page_links;
 mod realm;
 mod redirect;
 mod referrers;

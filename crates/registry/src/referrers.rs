@@ -7,8 +7,8 @@ use windlass_oci::{Descriptor, Digest, MAX_INDEX_ENTRIES, ManifestLinks, MediaTy
 
 use crate::error::{RegistryError, RequestContext, RequestKind};
 use crate::manifest::{TagOrDigest, content_type};
+use crate::page_links::Pages;
 use crate::repository::Repository;
-use crate::tags::next_page;
 
 /// The maximum number of pages.
 const MAX_PAGES: usize = 100;
@@ -84,20 +84,21 @@ impl Repository {
     ) -> Result<Option<Vec<Descriptor>>, RegistryError> {
         let context = self.context(RequestKind::Referrers(*subject));
         let path = format!("{}/referrers/{subject}", self.path());
-        let mut url = self.endpoint().api(&path);
+        let mut pages = Pages::new(self.endpoint().api(&path), MAX_PAGES);
         let (mut found, mut left) = (Vec::new(), MAX_LIST_SIZE);
-        for page in 0..MAX_PAGES {
-            let mut spec = self.request_spec(&context, url.clone());
+        let mut is_first = true;
+        loop {
+            let mut spec = self.request_spec(&context, pages.current().clone());
             spec.accept = Some(&ACCEPT);
             let response = self.send_authorized(&spec).await?;
-            let is_first = page == 0;
             match response.http.status().as_u16() {
                 200 if !is_first || is_index(response.http.headers()) => {}
                 // Older registries respond to unknown requests in various ways.
                 200 | 400 | 404 | 405 | 406 | 501 if is_first => return Ok(None),
                 _ => return Err(self.response_error(&context, response).await),
             }
-            let next = next_page(&url, response.http.headers());
+            is_first = false;
+            let headers = response.http.headers().clone();
             let body = self.client().body(response.http).read_to_end(left).await;
             let body = body.map_err(|error| context.body_failed(error))?;
             left -= body.len() as u64;
@@ -108,16 +109,11 @@ impl Repository {
             if found.len() > MAX_INDEX_ENTRIES {
                 return Err(malformed(&context, "it lists more than 4096 artifacts"));
             }
-            let Some(next) = next else {
+            let advanced = pages.advance(&headers, !is_empty);
+            if !advanced.map_err(|error| malformed(&context, &error.reason(MAX_PAGES)))? {
                 return Ok(Some(found));
-            };
-            let next = next.map_err(|reason| malformed(&context, reason))?;
-            if next == url || is_empty {
-                return Err(malformed(&context, "its pages form a loop"));
             }
-            url = next;
         }
-        Err(malformed(&context, "it has more than 100 pages"))
     }
 
     async fn list_from_tag(&self, subject: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
