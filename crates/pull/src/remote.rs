@@ -129,13 +129,8 @@ impl Remote {
         ))
     }
 
-    /// Opens a repository to push to it, at the registry itself. Blobs may be mounted from the repositories `from`.
-    pub fn to_push(
-        &self,
-        name: &RepositoryName,
-        from: &[RepositoryName],
-        caller: &Caller,
-    ) -> Result<Repository, PullError> {
+    /// Opens a repository to push to it, at the registry itself.
+    pub fn to_push(&self, name: &RepositoryName, caller: &Caller) -> Result<Repository, PullError> {
         let endpoints = Endpoint::of(name, self.client.config())?;
         let registry = endpoints.into_iter().find(|endpoint| !endpoint.is_mirror());
         let no_endpoint = || PullError::NoEndpoint {
@@ -145,7 +140,7 @@ impl Remote {
         let registry = registry.ok_or_else(no_endpoint)?;
         Ok(self
             .client
-            .repository_to_push(registry, name.clone(), from, caller))
+            .repository_to_push(registry, name.clone(), caller))
     }
 
     /// Starts to download from a URL that the user entered; see [`Client::download`].

@@ -7,7 +7,8 @@ use http::HeaderValue;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::authenticator::{AccessScope, Authenticator};
+use crate::access_scope::AccessScope;
+use crate::authenticator::Authenticator;
 use crate::challenge::Challenge;
 use crate::client::Client;
 use crate::credential_provider::{CredentialError, CredentialProvider, CredentialScope};

@@ -11,6 +11,7 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 use windlass_oci::text;
 
+use crate::access_scope::AccessScope;
 use crate::auth::AuthError;
 use crate::challenge::{BearerChallenge, Challenge};
 use crate::client::Client;
@@ -39,16 +40,6 @@ pub(crate) struct Authenticator<'a> {
     pub(crate) credentials: &'a Credentials,
     /// Whether to request a refresh token, for a login.
     pub(crate) offline: bool,
-}
-
-/// The access that a session needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum AccessScope {
-    /// Read.
-    #[default]
-    Pull,
-    /// Write access, and read access to the repositories with these paths, from which blobs are mounted.
-    Push(Vec<String>),
 }
 
 /// An authorization header and its lifetime.
@@ -216,7 +207,7 @@ impl Authenticator<'_> {
         if let Some(service) = &challenge.service {
             query.append_pair("service", service);
         }
-        for scope in self.scopes() {
+        for scope in self.scopes(challenge) {
             query.append_pair("scope", &scope);
         }
         if self.offline {
@@ -236,7 +227,7 @@ impl Authenticator<'_> {
         fields.extend_pairs(grant);
         fields.append_pair("client_id", CLIENT_ID);
         fields.append_pair("service", challenge.service.as_deref().unwrap_or_default());
-        let scopes = self.scopes();
+        let scopes = self.scopes(challenge);
         if !scopes.is_empty() {
             // RFC 6749, section 3.3: a form has one field, with spaces as separators.
             fields.append_pair("scope", &scopes.join(" "));
@@ -247,17 +238,8 @@ impl Authenticator<'_> {
         fields.finish()
     }
 
-    fn scopes(&self) -> Vec<String> {
-        let path = self.repository;
-        match self.scope {
-            _ if path.is_empty() => Vec::new(),
-            AccessScope::Pull => vec![format!("repository:{path}:pull")],
-            AccessScope::Push(from) => {
-                let from = from.iter().map(|path| format!("repository:{path}:pull"));
-                let own = format!("repository:{path}:pull,push");
-                std::iter::once(own).chain(from).collect()
-            }
-        }
+    fn scopes(&self, challenge: &BearerChallenge) -> Vec<String> {
+        (self.scope).for_token(self.repository, self.endpoint, challenge)
     }
 
     async fn response_error(

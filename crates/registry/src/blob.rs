@@ -81,7 +81,7 @@ impl Repository {
         let mut start = if offset < size { offset } else { 0 };
         loop {
             let range = RangeSpec::From(start);
-            let response = self.get(&context, &path, None, range).await?;
+            let response = self.get(&context, &path, &[], range).await?;
             match BlobRange::of(&response, range, size) {
                 Ok(part) => return Ok(stream(context).with_response(response, part)),
                 Err(RangeMismatch::Size(found)) => return Err(size_error(&context, size, found)),
@@ -114,7 +114,7 @@ impl Repository {
         let size = descriptor.size;
         let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
         let range = RangeSpec::Between(part.start, part.end);
-        let response = self.get(&context, &path, None, range).await?;
+        let response = self.get(&context, &path, &[], range).await?;
         Ok(match BlobRange::of(&response, range, size) {
             Ok(found) if found.start == part.start && found.end == part.end => {
                 let stream =

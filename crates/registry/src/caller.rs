@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::access_scope::AccessScope;
 use crate::auth::AuthSession;
-use crate::authenticator::AccessScope;
 use crate::credential_provider::{CredentialProvider, StaticCredentials};
 use crate::endpoint::Endpoint;
 

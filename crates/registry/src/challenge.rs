@@ -12,11 +12,13 @@ pub(crate) enum Challenge {
     Basic,
 }
 
-/// A Bearer challenge: the token server and the service that the token is for.
+/// A Bearer challenge: the token server, and the service and the access that the token is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BearerChallenge {
     pub(crate) realm: String,
     pub(crate) service: Option<String>,
+    /// The access that the rejected request needs.
+    pub(crate) scope: Option<String>,
     pub(crate) error: Option<String>,
 }
 
@@ -40,15 +42,24 @@ impl Challenge {
         }
         basic
     }
+
+    /// Removes the scope, which is that of one repository.
+    pub(crate) fn without_scope(mut self) -> Self {
+        if let Self::Bearer(bearer) = &mut self {
+            bearer.scope = None;
+        }
+        self
+    }
 }
 
 impl BearerChallenge {
     fn new(parameters: Vec<(String, String)>) -> Option<Self> {
-        let (mut realm, mut service, mut error) = (None, None, None);
+        let (mut realm, mut service, mut scope, mut error) = (None, None, None, None);
         for (name, value) in parameters {
             match name.as_str() {
                 "realm" => realm = Some(value),
                 "service" => service = Some(value),
+                "scope" => scope = Some(value),
                 "error" => error = Some(value),
                 _ => {}
             }
@@ -56,6 +67,7 @@ impl BearerChallenge {
         Some(Self {
             realm: realm.filter(|realm| !realm.is_empty())?,
             service: service.filter(|service| !service.is_empty()),
+            scope,
             error,
         })
     }
@@ -155,6 +167,7 @@ mod tests {
         Challenge::Bearer(BearerChallenge {
             realm: realm.to_owned(),
             service: service.map(str::to_owned),
+            scope: None,
             error: error.map(str::to_owned),
         })
     }
@@ -166,11 +179,12 @@ mod tests {
             choose(&[
                 r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/alpine:pull",error="invalid_token""#
             ]),
-            Some(bearer(
-                "https://auth.docker.io/token",
-                Some("registry.docker.io"),
-                Some("invalid_token")
-            ))
+            Some(Challenge::Bearer(BearerChallenge {
+                realm: "https://auth.docker.io/token".to_owned(),
+                service: Some("registry.docker.io".to_owned()),
+                scope: Some("repository:library/alpine:pull".to_owned()),
+                error: Some("invalid_token".to_owned()),
+            }))
         );
         assert_eq!(
             choose(&[r#"Basic realm="Registry Realm""#]),

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use windlass_http::{SetupError, Transport};
 use windlass_oci::RepositoryName;
 
-use crate::authenticator::AccessScope;
+use crate::access_scope::AccessScope;
 use crate::caller::Caller;
 use crate::challenge::Challenge;
 use crate::config::RegistryConfig;
@@ -63,22 +63,17 @@ impl Client {
         name: RepositoryName,
         caller: &Caller,
     ) -> Repository {
-        let session = caller.session(&endpoint, name.path(), AccessScope::Pull);
-        Repository::new(self.clone(), endpoint, name, session)
+        Repository::new(self.clone(), endpoint, name, caller, AccessScope::Pull)
     }
 
-    /// Opens a session that may write to the repository, and mount blobs from the repositories `from` of the
-    /// same registry. Sends nothing yet.
+    /// Opens a session that may write to the repository. Sends nothing yet.
     pub fn repository_to_push(
         &self,
         endpoint: Endpoint,
         name: RepositoryName,
-        from: &[RepositoryName],
         caller: &Caller,
     ) -> Repository {
-        let from = from.iter().map(|from| from.path().to_owned());
-        let session = caller.session(&endpoint, name.path(), AccessScope::Push(from.collect()));
-        Repository::new(self.clone(), endpoint, name, session)
+        Repository::new(self.clone(), endpoint, name, caller, AccessScope::Push)
     }
 
     /// Returns `endpoints` in the order to try them: mirrors that failed recently, or requested a pause, come
@@ -134,12 +129,13 @@ impl Client {
 
     /// Remembers the challenge of `endpoint`.
     pub(crate) fn remember_challenge(&self, endpoint: &Endpoint, challenge: &Challenge) {
+        let challenge = challenge.clone().without_scope();
         let challenges = self.0.challenges.lock();
         let mut challenges = challenges.unwrap_or_else(PoisonError::into_inner);
         if challenges.len() >= MAX_CHALLENGES {
             challenges.clear();
         }
-        challenges.insert(endpoint.clone(), challenge.clone());
+        challenges.insert(endpoint.clone(), challenge);
     }
 
     /// Returns the last challenge of `endpoint`.

@@ -213,9 +213,14 @@ impl Endpoint {
         url
     }
 
+    /// Returns the path of the API: `/v2/`, or another one that ends with a slash.
+    pub(crate) fn api_path(&self) -> &str {
+        self.settings().base.path()
+    }
+
     /// Returns whether the API has its default path.
     pub(crate) fn is_at_root(&self) -> bool {
-        self.settings().base.path() == "/v2/"
+        self.api_path() == "/v2/"
     }
 
     /// Returns whether credentials may be sent to it: only with TLS, unless the host is configured as

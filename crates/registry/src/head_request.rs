@@ -23,8 +23,9 @@ impl Repository {
     /// Fetches the digest of `target` with one HEAD request.
     ///
     /// Returns `None` if the response has no digest: the registry may not support HEAD, or the request may
-    /// fail for a reason that only the response to GET contains. Fails only if a GET would fail as well: the
-    /// registry is unreachable or busy.
+    /// fail for a reason that only the response to GET contains. Some registries respond to HEAD with status 500
+    /// or 503, and to GET with the manifest. Fails only if a GET should not follow: the registry is unreachable, or
+    /// limits the rate of requests.
     pub async fn head(&self, target: &TagOrDigest) -> Result<Option<ManifestHead>, RegistryError> {
         self.record_outcome(self.manifest_head(target).await)
     }
@@ -35,12 +36,10 @@ impl Repository {
     ) -> Result<Option<ManifestHead>, RegistryError> {
         let context = self.context(RequestKind::Manifest(target.clone()));
         let path = self.manifest_path(target);
-        let response = self
-            .send_head(&context, &path, Some(&ACCEPT_MANIFESTS))
-            .await?;
+        let response = self.send_head(&context, &path, &ACCEPT_MANIFESTS).await?;
         match response.http.status().as_u16() {
             200 => {}
-            429 | 500 | 502..=599 => return Err(self.response_error(&context, response).await),
+            429 => return Err(self.response_error(&context, response).await),
             _ => return Ok(None),
         }
         let headers = response.http.headers();
@@ -65,13 +64,13 @@ impl Repository {
     async fn request_blob_size(&self, digest: &Digest) -> Result<u64, RegistryError> {
         let context = self.context(RequestKind::Blob(*digest));
         let path = format!("{}/blobs/{digest}", self.path());
-        let response = self.send_head(&context, &path, None).await?;
+        let response = self.send_head(&context, &path, &[]).await?;
         if response.http.status().as_u16() == 200
             && let Some(size) = length(&response)
         {
             return Ok(size);
         }
-        let response = self.get(&context, &path, None, RangeSpec::From(0)).await?;
+        let response = self.get(&context, &path, &[], RangeSpec::From(0)).await?;
         length(&response).ok_or_else(|| RegistryError::Malformed {
             context: context.boxed(),
             reason: "its length is missing".to_owned(),

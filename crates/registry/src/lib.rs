@@ -19,6 +19,7 @@
 //! - No secret (password, token, query of a presigned URL) appears in an error or a log line.
 //! - Nothing here accesses files or the environment.
 
+mod access_scope;
 mod auth;
 mod authenticator;
 mod blob;

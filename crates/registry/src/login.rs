@@ -2,8 +2,9 @@
 
 use http::{HeaderValue, StatusCode};
 
+use crate::access_scope::AccessScope;
 use crate::auth::AuthError;
-use crate::authenticator::{AccessScope, Authenticator};
+use crate::authenticator::Authenticator;
 use crate::challenge::Challenge;
 use crate::client::Client;
 use crate::credentials::{Credentials, Secret};

@@ -162,7 +162,7 @@ impl Repository {
     ) -> Result<(Bytes, HeaderMap), RegistryError> {
         let path = self.manifest_path(target);
         let response = self
-            .get(context, &path, Some(&ACCEPT_MANIFESTS), RangeSpec::From(0))
+            .get(context, &path, &ACCEPT_MANIFESTS, RangeSpec::From(0))
             .await?;
         let headers = response.http.headers().clone();
         if content_type(&headers).is_some_and(is_html) {
@@ -188,12 +188,13 @@ impl Repository {
 
 /// Every supported manifest type (HT-16). Schema 1 is always included: without it, a registry that has only
 /// such a manifest would report that it does not exist.
-pub(crate) static ACCEPT_MANIFESTS: LazyLock<HeaderValue> = LazyLock::new(|| {
+pub(crate) static ACCEPT_MANIFESTS: LazyLock<Vec<HeaderValue>> = LazyLock::new(|| {
     let schema1 = [MediaType::DockerSignedSchema1, MediaType::DockerSchema1];
     let schema1 = schema1.iter().map(ToString::to_string);
     let types = MANIFEST_TYPES.map(str::to_owned).into_iter().chain(schema1);
-    let types = types.collect::<Vec<_>>().join(", ");
-    HeaderValue::from_str(&types).expect("media types are valid in a header")
+    let header = |media_type: String| HeaderValue::from_str(&media_type);
+    let headers: Result<Vec<_>, _> = types.map(header).collect();
+    headers.expect("media types are valid in a header")
 });
 
 /// Returns the digest of `bytes` after comparing it with the requested and the announced one.

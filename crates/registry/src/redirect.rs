@@ -45,10 +45,11 @@ pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, RedirectErr
     let location = location.to_str().map_err(|_| RedirectError::Location)?;
     let mut to = from.join(location).map_err(|_| RedirectError::Location)?;
     to.set_fragment(None);
-    let host = to.host().ok_or(RedirectError::Location)?;
     if !matches!(to.scheme(), "http" | "https") {
         return Err(RedirectError::Location);
     }
+    keep_tls(from, &mut to);
+    let host = to.host().ok_or(RedirectError::Location)?;
     if from.scheme() == "https" && to.scheme() != "https" {
         return Err(RedirectError::Downgrade(to.scheme().to_owned()));
     }
@@ -68,6 +69,18 @@ pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, RedirectErr
         return Err(RedirectError::LocalAddress);
     }
     Ok(to)
+}
+
+/// Changes an `http` URL of the same host to the origin of `from`, if that is `https`: a registry behind a proxy that
+/// ends TLS often writes its own scheme and port into URLs.
+fn keep_tls(from: &Url, to: &mut Url) {
+    if from.scheme() == "https" && to.scheme() == "http" && to.host() == from.host() {
+        let (path, query) = (to.path().to_owned(), to.query().map(str::to_owned));
+        *to = from.clone();
+        to.set_path(&path);
+        to.set_query(query.as_deref());
+        to.set_fragment(None);
+    }
 }
 
 #[cfg(test)]

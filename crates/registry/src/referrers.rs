@@ -17,7 +17,9 @@ const MAX_LIST_SIZE: u64 = 16 << 20;
 /// The maximum length of the parts of a fallback tag.
 const MAX_TAG_PART: usize = 64;
 
-static ACCEPT: HeaderValue = HeaderValue::from_static("application/vnd.oci.image.index.v1+json");
+static ACCEPT: [HeaderValue; 1] = [HeaderValue::from_static(
+    "application/vnd.oci.image.index.v1+json",
+)];
 
 /// Returns the fallback tag that lists the referrers of `subject` in registries without the referrers API.
 pub fn referrers_tag(subject: &Digest) -> Tag {
@@ -89,7 +91,7 @@ impl Repository {
         let mut is_first = true;
         loop {
             let mut spec = self.request_spec(&context, pages.current().clone());
-            spec.accept = Some(&ACCEPT);
+            spec.accept = &ACCEPT;
             let response = self.send_authorized(&spec).await?;
             match response.http.status().as_u16() {
                 200 if !is_first || is_index(response.http.headers()) => {}

@@ -6,7 +6,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 use windlass_oci::RepositoryName;
 
+use crate::access_scope::AccessScope;
 use crate::auth::AuthSession;
+use crate::caller::Caller;
 use crate::challenge::Challenge;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
@@ -25,6 +27,7 @@ struct RepositoryInner {
     client: Client,
     endpoint: Endpoint,
     name: RepositoryName,
+    caller: Caller,
     session: Arc<AuthSession>,
 }
 
@@ -33,14 +36,31 @@ impl Repository {
         client: Client,
         endpoint: Endpoint,
         name: RepositoryName,
-        session: Arc<AuthSession>,
+        caller: &Caller,
+        scope: AccessScope,
     ) -> Self {
+        let session = caller.session(&endpoint, name.path(), scope);
+        let caller = caller.clone();
         Self(Arc::new(RepositoryInner {
             client,
             endpoint,
             name,
+            caller,
             session,
         }))
+    }
+
+    /// Returns the same repository with a session that may also read the repository `from`.
+    pub(crate) fn mounting_from(&self, from: &RepositoryName) -> Self {
+        let scope = AccessScope::Mount(from.path().to_owned());
+        let inner = &self.0;
+        Self::new(
+            inner.client.clone(),
+            inner.endpoint.clone(),
+            inner.name.clone(),
+            &inner.caller,
+            scope,
+        )
     }
 
     /// Returns the endpoint of this repository.
@@ -77,7 +97,7 @@ impl Repository {
         &self,
         context: &RequestContext,
         path: &str,
-        accept: Option<&HeaderValue>,
+        accept: &[HeaderValue],
         range: RangeSpec,
     ) -> Result<EndpointResponse, RegistryError> {
         self.get_url(context, self.0.endpoint.api(path), accept, range)
@@ -89,7 +109,7 @@ impl Repository {
         &self,
         context: &RequestContext,
         url: Url,
-        accept: Option<&HeaderValue>,
+        accept: &[HeaderValue],
         range: RangeSpec,
     ) -> Result<EndpointResponse, RegistryError> {
         let mut spec = self.request_spec(context, url);
@@ -110,7 +130,7 @@ impl Repository {
         &self,
         context: &RequestContext,
         path: &str,
-        accept: Option<&HeaderValue>,
+        accept: &[HeaderValue],
     ) -> Result<EndpointResponse, RegistryError> {
         let mut spec = self.request_spec(context, self.0.endpoint.api(path));
         spec.method = Method::HEAD;

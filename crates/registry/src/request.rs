@@ -28,7 +28,8 @@ pub(crate) struct RequestSpec<'a> {
     pub(crate) peer: RequestPeer<'a>,
     pub(crate) method: Method,
     pub(crate) url: Url,
-    pub(crate) accept: Option<&'a HeaderValue>,
+    /// The accepted media types, each in a header of its own: some registries read no lists of types.
+    pub(crate) accept: &'a [HeaderValue],
     /// The range of bytes to request.
     pub(crate) range: RangeSpec,
     /// The body of a POST. It contains a secret.
@@ -98,7 +99,7 @@ impl<'a> RequestSpec<'a> {
             peer,
             method: Method::GET,
             url,
-            accept: None,
+            accept: &[],
             range: RangeSpec::From(0),
             form: None,
             document: None,
@@ -132,8 +133,11 @@ impl<'a> RequestSpec<'a> {
             headers.extend(endpoint.settings().headers.iter().cloned());
         }
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(accept) = self.accept {
-            headers.insert(ACCEPT, accept.clone());
+        if !self.accept.is_empty() {
+            headers.remove(ACCEPT);
+        }
+        for media_type in self.accept {
+            headers.append(ACCEPT, media_type.clone());
         }
         if let Some(range) = self.range.range() {
             headers.insert(RANGE, range);
@@ -248,7 +252,8 @@ impl Client {
     ///
     /// `authorization` is sent to the scheme, host and port of the request and to no other (R8, T26); the
     /// configuration of an endpoint (headers, certificates) applies to the endpoint only. After a redirect to
-    /// another origin neither is sent again, even if a later redirect leads back.
+    /// another origin neither is sent again, even if a later redirect leads back. Requests that write are
+    /// redirected within the origin only, and only with a status that keeps the method.
     pub(crate) async fn send(
         &self,
         spec: &RequestSpec<'_>,
@@ -284,16 +289,19 @@ impl Client {
             if spec.form.is_some() {
                 return Err(refuse(RedirectError::SecretBody));
             }
-            if !matches!(spec.method, Method::GET | Method::HEAD) {
-                return Err(refuse(RedirectError::Write));
-            }
             url = target(&url, response.headers()).map_err(refuse)?;
             same_origin &= url.origin() == spec.url.origin();
+            let is_read = matches!(spec.method, Method::GET | Method::HEAD);
+            let keeps_method = matches!(response.status().as_u16(), 307 | 308);
+            if !is_read && !(keeps_method && same_origin) {
+                return Err(refuse(RedirectError::Write));
+            }
         }
         Err(refuse(RedirectError::TooMany(limit)))
     }
 
-    /// Sends the request with a streamed body. Redirects are an error.
+    /// Sends the request with a streamed body, which can be sent once only: a redirect that keeps the method is
+    /// returned as the response, every other one is an error.
     pub(crate) async fn send_stream(
         &self,
         spec: &RequestSpec<'_>,
@@ -319,7 +327,7 @@ impl Client {
             .send_stream(request.map(|()| upload.body), spec.response_timeout)
             .await;
         let response = sent.map_err(|error| spec.error_from(error, &hop))?;
-        if matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        if matches!(response.status().as_u16(), 301..=303) {
             return Err(RegistryError::Redirect {
                 context: spec.context.boxed(),
                 source: RedirectError::Write,

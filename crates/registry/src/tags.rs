@@ -64,7 +64,7 @@ impl Repository {
         let mut left = MAX_LIST_SIZE;
         loop {
             let response = self
-                .get_url(&context, pages.current().clone(), None, RangeSpec::From(0))
+                .get_url(&context, pages.current().clone(), &[], RangeSpec::From(0))
                 .await?;
             let headers = response.http.headers().clone();
             let body = self.client().body(response.http).read_to_end(left).await;

@@ -41,7 +41,8 @@ pub struct Upload {
 pub enum SendOutcome {
     /// The registry has received the body.
     Accepted,
-    /// The token was rejected and a new one is available: the same body has to be sent again.
+    /// The same body has to be sent again: the token was rejected and a new one is available, or the registry
+    /// redirected the request.
     Resend,
 }
 
@@ -49,16 +50,15 @@ pub enum SendOutcome {
 const HASHING_FACTOR: u32 = 10;
 
 impl Repository {
-    /// Returns whether the repository has the blob, by HEAD only: without a clear response the blob is sent.
+    /// Returns whether the repository has the blob, by HEAD only: without a clear response the blob is sent. A token
+    /// may permit to write and not to read, and some registries respond to HEAD with status 500.
     pub async fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, RegistryError> {
         let context = self.context(RequestKind::Blob(descriptor.digest));
         let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
-        let response = self.send_head(&context, &path, None).await?;
+        let response = self.send_head(&context, &path, &[]).await?;
         match response.http.status().as_u16() {
             200 => Ok(length(&response).is_none_or(|size| size == descriptor.size)),
-            401 | 403 | 408 | 425 | 429 | 500..=599 => {
-                Err(self.response_error(&context, response).await)
-            }
+            401 | 429 => Err(self.response_error(&context, response).await),
             _ => Ok(false),
         }
     }
@@ -70,20 +70,10 @@ impl Repository {
         from: Option<&RepositoryName>,
     ) -> Result<UploadStart, RegistryError> {
         let context = self.context(RequestKind::Upload(*digest));
-        if let Some(from) = from {
-            let response = self.post(&context, Some((digest, from))).await?;
-            match response.http.status().as_u16() {
-                201 => {
-                    check_digest(&context, digest, response.http.headers())?;
-                    return Ok(UploadStart::Mounted);
-                }
-                202 => return self.started(&context, digest, &response),
-                408 | 425 | 429 | 500..=599 => {
-                    return Err(self.response_error(&context, response).await);
-                }
-                // Registries without mounting respond in various ways; a plain upload follows.
-                _ => tracing::debug!(%context, "the blob was not mounted"),
-            }
+        if let Some(from) = from
+            && let Some(start) = self.mount(&context, digest, from).await?
+        {
+            return Ok(start);
         }
         let response = self.post(&context, None).await?;
         match response.http.status() {
@@ -126,6 +116,39 @@ impl Repository {
         Ok(subject.and_then(|subject| subject.parse().ok()))
     }
 
+    /// Requests the mount of the blob from the repository `from`. Returns `None` if the blob has to be sent.
+    ///
+    /// Mounting only saves time, so whatever goes wrong with it does not fail the upload: registries without mounting
+    /// respond in various ways, and a token server may refuse access to `from`. An exception is a limit on the rate of
+    /// requests, which a plain upload would exceed as well.
+    async fn mount(
+        &self,
+        context: &RequestContext,
+        digest: &Digest,
+        from: &RepositoryName,
+    ) -> Result<Option<UploadStart>, RegistryError> {
+        let mounting = self.mounting_from(from);
+        let response = match mounting.post(context, Some((digest, from))).await {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::debug!(%context, %error, "the blob cannot be mounted");
+                return Ok(None);
+            }
+        };
+        match response.http.status().as_u16() {
+            201 => {
+                check_digest(context, digest, response.http.headers())?;
+                Ok(Some(UploadStart::Mounted))
+            }
+            202 => Ok(Some(self.started(context, digest, &response)?)),
+            429 => Err(self.response_error(context, response).await),
+            status => {
+                tracing::debug!(%context, status, "the blob was not mounted");
+                Ok(None)
+            }
+        }
+    }
+
     async fn post(
         &self,
         context: &RequestContext,
@@ -152,7 +175,8 @@ impl Repository {
         Ok(UploadStart::Upload(Upload {
             repository: self.clone(),
             digest: *digest,
-            location: location(context, &response.url, response.http.headers())?,
+            location: location(context, &response.url, response.http.headers())?
+                .ok_or_else(|| malformed(context, "it has no Location"))?,
             offset: 0,
             min_chunk: min_chunk(response.http.headers()),
         }))
@@ -199,11 +223,15 @@ impl Upload {
         else {
             return Ok(SendOutcome::Resend);
         };
+        if is_redirect(&response) {
+            self.follow(&context, &response)?;
+            return Ok(SendOutcome::Resend);
+        }
         if !response.http.status().is_success() {
             return Err(self.repository.response_error(&context, response).await);
         }
         let headers = response.http.headers();
-        self.location = location(&context, &response.url, headers)?;
+        self.follow(&context, &response)?;
         // Some registries do not return the received length: it is assumed to be complete.
         self.offset = received_length(headers).unwrap_or(end);
         if self.offset != end {
@@ -239,6 +267,10 @@ impl Upload {
         else {
             return Ok(SendOutcome::Resend);
         };
+        if is_redirect(&response) {
+            self.follow(&context, &response)?;
+            return Ok(SendOutcome::Resend);
+        }
         self.check_completed(&context, response).await?;
         Ok(SendOutcome::Accepted)
     }
@@ -271,8 +303,17 @@ impl Upload {
         let received_length = received_length(headers);
         self.offset =
             received_length.ok_or_else(|| malformed(&context, "it has no usable Range"))?;
-        if headers.contains_key(LOCATION) {
-            self.location = location(&context, &response.url, headers)?;
+        self.follow(&context, &response)
+    }
+
+    /// Sends the next request to the location in `response`. Without one, the location stays the same.
+    fn follow(
+        &mut self,
+        context: &RequestContext,
+        response: &EndpointResponse,
+    ) -> Result<(), RegistryError> {
+        if let Some(location) = location(context, &response.url, response.http.headers())? {
+            self.location = location;
         }
         Ok(())
     }
@@ -296,8 +337,11 @@ impl Upload {
     /// Returns the URL that completes the upload; it contains the digest.
     fn completion_url(&self) -> Url {
         let mut location = self.location.clone();
-        let digest = self.digest.to_string();
-        location.query_pairs_mut().append_pair("digest", &digest);
+        // A redirect of the request that completes the upload has the digest already.
+        if location.query_pairs().all(|(name, _)| name != "digest") {
+            let digest = self.digest.to_string();
+            location.query_pairs_mut().append_pair("digest", &digest);
+        }
         location
     }
 
@@ -311,6 +355,11 @@ impl Upload {
             false => Err(self.repository.response_error(context, response).await),
         }
     }
+}
+
+/// Returns whether the response redirects a request whose body was streamed.
+fn is_redirect(response: &EndpointResponse) -> bool {
+    matches!(response.http.status().as_u16(), 307 | 308)
 }
 
 /// Compares the announced digest with the expected one.
@@ -337,13 +386,19 @@ fn min_chunk(headers: &HeaderMap) -> u64 {
     min.unwrap_or(0)
 }
 
-/// Returns the next URL of an upload. It must have the same scheme, host and port, because credentials are
-/// sent to it.
+/// Returns the next URL of an upload, if the response has one. It must have the same scheme, host and port, because
+/// credentials are sent to it.
+///
+/// A registry behind a proxy that ends TLS may call itself `http`. With the same host, its location is used with the
+/// scheme and port of the request.
 fn location(
     context: &RequestContext,
     from: &Url,
     headers: &HeaderMap,
-) -> Result<Url, RegistryError> {
+) -> Result<Option<Url>, RegistryError> {
+    if headers.get(LOCATION).is_none_or(HeaderValue::is_empty) {
+        return Ok(None);
+    }
     let refuse = |source| RegistryError::Redirect {
         context: context.boxed(),
         source,
@@ -353,7 +408,7 @@ fn location(
         let elsewhere = Origin::of(&to).to_string();
         return Err(refuse(RedirectError::OtherOrigin(elsewhere)));
     }
-    Ok(to)
+    Ok(Some(to))
 }
 
 /// Parses `Range: 0-N`: N + 1 bytes were received, or none if N is 0 and nothing was sent.
@@ -404,18 +459,27 @@ mod tests {
             kind: RequestKind::Ping,
         };
         let from = Url::parse("https://reg.test/v2/app/blobs/uploads/").unwrap();
-        let next_location =
-            |to: &str| location(&context, &from, &headers("location", to)).map(String::from);
-        let there = "https://reg.test/v2/app/blobs/uploads/1?_state=x";
+        let next_location = |to: &str| {
+            let next = location(&context, &from, &headers("location", to))?;
+            Ok::<_, RegistryError>(next.map(String::from))
+        };
+        let there = "https://reg.test/v2/app/blobs/uploads/1?_state=x".to_owned();
         assert_eq!(
             next_location("/v2/app/blobs/uploads/1?_state=x").unwrap(),
-            there
+            Some(there.clone())
         );
-        assert_eq!(next_location(there).unwrap(), there);
+        // A registry behind a proxy that ends TLS.
+        for same_host in [
+            &there,
+            &there.replace("https", "http"),
+            &there.replace("https://reg.test", "http://reg.test:5000"),
+        ] {
+            assert_eq!(next_location(same_host).unwrap(), Some(there.clone()));
+        }
+        assert_eq!(next_location("").unwrap(), None);
         for elsewhere in [
             "https://evil.test/x?_state=secret",
             "https://reg.test:444/x?_state=secret",
-            "http://reg.test/x?_state=secret",
             "//evil.test/x?_state=secret",
         ] {
             let error = windlass_oci::text::error_chain(&next_location(elsewhere).unwrap_err());

@@ -20,7 +20,7 @@ const SMALL: u64 = 1 << 20;
 /// How often the same bytes are sent because the registry first required another token.
 const MOST_TOKENS: usize = 2;
 /// Timeout of the request that cancels an upload.
-const FORGET: Duration = Duration::from_millis(500);
+const CANCEL_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// One blob on its way.
 pub(super) struct BlobUpload<'a> {
@@ -34,15 +34,9 @@ impl BlobUpload<'_> {
     /// Uploads the blob, with retries.
     pub(super) fn run(&self) -> Result<(), CopyError> {
         let mut upload = None;
-        let carried = self.persist(&mut upload);
-        if let Some(left) = upload {
-            // A failed upload is cancelled, with a short timeout.
-            let forget = async { time::timeout(FORGET, left.cancel()).await };
-            if self.context.runtime().block_on(forget).is_err() {
-                tracing::debug!(digest = %self.blob.digest, "an upload is left behind");
-            }
-        }
-        status(self.context, self.blob.digest, carried?);
+        let outcome = self.persist(&mut upload);
+        self.cancel(upload);
+        status(self.context, self.blob.digest, outcome?);
         Ok(())
     }
 
@@ -50,6 +44,7 @@ impl BlobUpload<'_> {
         let mut attempts = Attempts::new(self.to.retry);
         let mut furthest = 0;
         loop {
+            let began_at = upload.as_ref().map_or(0, Upload::offset);
             let error = match self.attempt(upload) {
                 Ok(how) => return Ok(how),
                 Err(Failure::Last(error)) => return Err(error),
@@ -58,7 +53,10 @@ impl BlobUpload<'_> {
             if !matches!(error.next_step(), NextStep::Retry { .. }) {
                 return Err(PushError::from(error).into());
             }
-            let position = self.resume(upload)?;
+            if !is_resumable(&error) {
+                self.cancel(upload.take());
+            }
+            let position = self.resume(upload, began_at)?;
             // Only an offset beyond all earlier ones counts as progress.
             if position > furthest {
                 furthest = position;
@@ -72,16 +70,30 @@ impl BlobUpload<'_> {
         }
     }
 
-    /// Queries how far the interrupted upload got. An upload that cannot be resumed starts anew.
-    fn resume(&self, upload: &mut Option<Upload>) -> Result<u64, CopyError> {
+    /// Queries how far the interrupted upload got. An upload that cannot be resumed starts anew, and so does one that
+    /// was resumed at `began_at` and did not get further.
+    fn resume(&self, upload: &mut Option<Upload>, began_at: u64) -> Result<u64, CopyError> {
         let Some(broken) = upload else { return Ok(0) };
         match PushTarget::wait(broken.resume(), self.context) {
-            Err(Failure::Last(error)) => Err(error),
-            Ok(()) if broken.offset() <= self.blob.size => Ok(broken.offset()),
-            Ok(()) | Err(Failure::Registry(_)) => {
-                *upload = None;
-                Ok(0)
+            Err(Failure::Last(error)) => return Err(error),
+            Ok(()) if broken.offset() <= self.blob.size => {
+                let offset = broken.offset();
+                if began_at == 0 || offset > began_at {
+                    return Ok(offset);
+                }
             }
+            Ok(()) | Err(Failure::Registry(_)) => {}
+        }
+        self.cancel(upload.take());
+        Ok(0)
+    }
+
+    /// Cancels a failed upload, with a short timeout: the registry expires it later anyway.
+    fn cancel(&self, upload: Option<Upload>) {
+        let Some(upload) = upload else { return };
+        let cancel = async { time::timeout(CANCEL_TIMEOUT, upload.cancel()).await };
+        if self.context.runtime().block_on(cancel).is_err() {
+            tracing::debug!(digest = %self.blob.digest, "an upload was not cancelled in time");
         }
     }
 
@@ -181,4 +193,9 @@ impl BlobUpload<'_> {
         let again = BlobStatus::Retrying { position, error };
         status(self.context, self.blob.digest, again);
     }
+}
+
+/// Returns whether an upload can go on after `error`. It cannot if the registry refused the range of a chunk.
+fn is_resumable(error: &RegistryError) -> bool {
+    !matches!(error, RegistryError::Unexpected { status: 416, .. })
 }

@@ -36,15 +36,15 @@ async fn schema1_requires_a_setting() {
     }
     for request in registry.requests() {
         assert_eq!(
-            request.header("accept"),
-            Some(
-                "application/vnd.oci.image.index.v1+json, \
-                 application/vnd.docker.distribution.manifest.list.v2+json, \
-                 application/vnd.oci.image.manifest.v1+json, \
-                 application/vnd.docker.distribution.manifest.v2+json, \
-                 application/vnd.docker.distribution.manifest.v1+prettyjws, \
-                 application/vnd.docker.distribution.manifest.v1+json"
-            )
+            request.header_values("accept"),
+            [
+                "application/vnd.oci.image.index.v1+json",
+                "application/vnd.docker.distribution.manifest.list.v2+json",
+                "application/vnd.oci.image.manifest.v1+json",
+                "application/vnd.docker.distribution.manifest.v2+json",
+                "application/vnd.docker.distribution.manifest.v1+prettyjws",
+                "application/vnd.docker.distribution.manifest.v1+json",
+            ]
         );
     }
 }

@@ -300,7 +300,8 @@ async fn a_token_server_with_a_bad_certificate_gets_no_password() {
 #[tokio::test]
 async fn a_redirect_out_of_tls_is_not_followed() {
     let ca = Ca::new();
-    let (registry, plain) = (started(Registry::builder().tls(&ca)), Registry::start());
+    let registry = started(Registry::builder().tls(&ca));
+    let plain = Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start();
     registry
         .manifest("1")
         .redirect_to(&format!("{}/v2/app/manifests/1", plain.url()))
@@ -311,6 +312,20 @@ async fn a_redirect_out_of_tls_is_not_followed() {
         panic!("{error:?}")
     };
     assert_eq!(source, RedirectError::Downgrade("http".to_owned()));
+    assert_eq!(plain.log().len(), 0);
+}
+
+/// A registry behind a proxy that ends TLS redirects to `http` at its own host: the scheme and the port are kept.
+#[tokio::test]
+async fn a_redirect_to_plain_http_at_the_same_host_keeps_tls() {
+    let ca = Ca::new();
+    let (registry, plain) = (started(Registry::builder().tls(&ca)), Registry::start());
+    registry
+        .manifest("1")
+        .redirect_to(&format!("{}/v2/app/manifests/1", plain.url()))
+        .then_ok();
+    let repository = session(&client(trusting(&ca)), &registry, Credentials::Anonymous);
+    fetch(&repository).await.unwrap();
     assert_eq!(plain.log().len(), 0);
 }
 

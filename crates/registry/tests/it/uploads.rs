@@ -19,13 +19,12 @@ fn writable() -> Registry {
     Registry::builder().writable().start()
 }
 
-/// Opens a session that may write to the repository `app`, and mount blobs from `other`.
+/// Opens a session that may write to the repository `app`.
 fn to_push(registry: &Registry, credentials: Credentials) -> Repository {
     let endpoint = Endpoint::parse(registry.url()).expect("the test has a good URL");
     let caller = caller(&endpoint, credentials);
-    let from = [repository(registry, "other")];
     let name = repository(registry, "app");
-    client(RegistryConfig::default()).repository_to_push(endpoint, name, &from, &caller)
+    client(RegistryConfig::default()).repository_to_push(endpoint, name, &caller)
 }
 
 fn repository(registry: &Registry, name: &str) -> RepositoryName {
@@ -193,8 +192,9 @@ async fn an_upload_stays_on_its_registry() {
     let error = upload.put(body(&bytes)).await.unwrap_err();
     let message = report(&error, &registry);
     let expected = format!(
-        "upload of {} to app at REGISTRY: redirect refused: a redirect of a request that writes",
-        Digest::sha256(&bytes)
+        "upload of {} to app at REGISTRY: redirect refused: an upload to another host: {}",
+        Digest::sha256(&bytes),
+        evil.url()
     );
     assert_eq!(message, expected);
     assert!(evil.requests().is_empty());
@@ -219,13 +219,15 @@ async fn blobs_are_mounted_or_sent() {
     assert!(matches!(started, UploadStart::Upload(_)));
     assert_eq!(registry.requests().len(), 2);
 
-    // A registry without mounting may respond with an error; a plain upload follows.
-    registry.uploads().for_post().status(400).then_ok();
-    let started = repository
-        .begin_upload(&unknown, Some(&from))
-        .await
-        .unwrap();
-    assert!(matches!(started, UploadStart::Upload(_)));
+    // Mounting only saves time: after an error, a plain upload follows.
+    for status in [400, 401, 403, 404, 405, 408, 500, 503] {
+        registry.uploads().for_post().status(status).then_ok();
+        let started = repository
+            .begin_upload(&unknown, Some(&from))
+            .await
+            .unwrap();
+        assert!(matches!(started, UploadStart::Upload(_)), "{status}");
+    }
     // A request for a pause is an error.
     registry
         .uploads()
@@ -239,6 +241,66 @@ async fn blobs_are_mounted_or_sent() {
         .unwrap_err();
     let after = Some(std::time::Duration::from_secs(7));
     assert_eq!(error.next_step(), NextStep::Retry { after });
+}
+
+/// The token server may refuse the request because of the repository to mount from.
+#[tokio::test]
+async fn a_token_that_is_refused_for_the_mount_does_not_fail_the_upload() {
+    let registry = Registry::builder()
+        .writable()
+        .bearer()
+        .account("me", "right")
+        .start();
+    let repository = to_push(&registry, basic("me", "right"));
+    let from = crate::uploads::repository(&registry, "other");
+    let digest = Digest::sha256(b"new");
+    let blob = layer(registry.push_layer(LayerBuilder::of_size(100), "app"), 100);
+    assert!(repository.has_blob(&blob).await.is_ok());
+    for status in [401, 403, 404, 500] {
+        registry.token().status(status).then_ok();
+        let started = repository.begin_upload(&digest, Some(&from)).await;
+        assert!(matches!(started, Ok(UploadStart::Upload(_))), "{status}");
+    }
+}
+
+/// Some registries omit the location after a chunk, and some redirect requests within themselves.
+#[tokio::test]
+async fn the_location_of_an_upload_may_stay_or_move() {
+    let registry = writable();
+    let repository = to_push(&registry, Credentials::Anonymous);
+    let bytes = noise(100);
+    let digest = Digest::sha256(&bytes);
+    let mut upload = begin(&repository, &digest).await.unwrap();
+    registry.uploads().for_patch().status(202).then_ok();
+    upload.send(body(&bytes), 100).await.unwrap();
+    registry.uploads().for_put().status(201).then_ok();
+    upload.finish().await.unwrap();
+    let [.., patch, put] = &registry.requests()[..] else {
+        panic!("expected several requests")
+    };
+    assert_eq!(
+        (patch.method.as_str(), put.method.as_str()),
+        ("PATCH", "PUT")
+    );
+    assert_eq!(patch.path, put.path);
+
+    registry
+        .uploads()
+        .for_post()
+        .status(307)
+        .header("location", "/v2/app/blobs/uploads/?moved=1")
+        .then_ok();
+    let mut upload = begin(&repository, &digest).await.unwrap();
+    registry
+        .uploads()
+        .for_put()
+        .status(308)
+        .header("location", "?digest=x&moved=1")
+        .then_ok();
+    let outcome = upload.put(body(&bytes)).await.unwrap();
+    assert_eq!(outcome, SendOutcome::Resend);
+    let last = registry.requests().pop().unwrap();
+    assert_eq!(last.method, "PUT");
 }
 
 /// A registry that announces another digest than the sent one is an error.
@@ -299,7 +361,7 @@ async fn a_token_that_expires_during_an_upload_is_renewed() {
     for scope in scopes {
         assert_eq!(
             scope,
-            "service=registry.test&scope=repository%3Aapp%3Apull%2Cpush&scope=repository%3Aother%3Apull"
+            "service=registry.test&scope=repository%3Aapp%3Apull%2Cpush"
         );
     }
 }

@@ -47,6 +47,12 @@ impl RecordedRequest {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Returns all headers with this name, in their order.
+    pub fn header_values(&self, name: &str) -> Vec<&str> {
+        let values = self.headers.get_all(name).iter();
+        values.filter_map(|value| value.to_str().ok()).collect()
+    }
+
     /// Returns the `Authorization` header.
     pub fn authorization(&self) -> Option<&str> {
         self.header(AUTHORIZATION.as_str())
