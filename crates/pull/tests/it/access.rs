@@ -1,4 +1,4 @@
-//! What stands between a pull and its bytes: configs that come first, storage elsewhere, TLS, tokens.
+//! Access to content: the config before the layers, redirects to storage, TLS, tokens and rate limits.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ fn world(
     registry: Registry,
     configure: impl FnOnce(&mut RegistryHosts, &mut PullerConfig),
 ) -> World {
-    World::mirrored(&[], registry, configure)
+    World::with_mirrors(&[], registry, configure)
 }
 
-/// Credentials with the password of the scripted registries.
-fn known(registry: &Registry) -> Caller {
+/// A caller with the password of the scripted registries.
+fn authorized_caller(registry: &Registry) -> Caller {
     Caller::new(std::sync::Arc::new(StaticCredentials {
         host: registry.host(),
         credentials: Credentials::Basic {
@@ -44,7 +44,7 @@ async fn pull_as(
     let outcome = world.puller.pull(&request, &events).await;
     drop(events);
     while let Some(event) = receiver.next().await {
-        let reported = serde_json::to_string(&event).expect("events can be written down");
+        let reported = serde_json::to_string(&event).expect("events are JSON");
         assert!(!reported.contains("heave-ho"), "I7: {reported}");
     }
     outcome
@@ -52,7 +52,7 @@ async fn pull_as(
 
 /// S2-2: the config comes before any layer.
 #[tokio::test]
-async fn the_config_comes_first() {
+async fn the_config_is_fetched_first() {
     let world = World::new();
     let image = world.registry.push(image(), "app:1");
     world.pull("app:1").await.unwrap();
@@ -62,7 +62,7 @@ async fn the_config_comes_first() {
 
 /// S2-3, T15: a config that cannot be fetched fails the pull, and no layer is requested.
 #[tokio::test]
-async fn without_the_config_there_is_no_layer() {
+async fn no_layer_is_requested_without_the_config() {
     let world = World::new();
     let image = world.registry.push(image(), "app:1");
     world
@@ -70,20 +70,17 @@ async fn without_the_config_there_is_no_layer() {
         .blob(&image.config_digest)
         .corrupt(3)
         .forever();
-    let refusal = world.refusal("app:1").await;
-    assert!(
-        refusal.contains(&image.config_digest.to_string()),
-        "{refusal}"
-    );
+    let error = world.pull_error("app:1").await;
+    assert!(error.contains(&image.config_digest.to_string()), "{error}");
     assert_eq!(
         world.blob_request_count(),
         world.registry.requested_ranges(&image.config_digest).len()
     );
     assert!(world.blob_request_count() <= 2);
-    world.assert_nothing_here();
+    world.assert_store_empty();
 }
 
-fn behind_storage(uses: u64) -> (World, Storage, PackedImage) {
+fn redirected_to_storage(uses: u64) -> (World, Storage, PackedImage) {
     let storage = Storage::start();
     let registry = Registry::builder()
         .basic("bosun", "heave-ho")
@@ -94,21 +91,23 @@ fn behind_storage(uses: u64) -> (World, Storage, PackedImage) {
     (world, storage, image)
 }
 
-/// T26, D5: storage that a registry redirects to is shown no credentials.
+/// T26, D5: no credentials are sent to storage that a registry redirects to.
 #[tokio::test]
-async fn storage_is_shown_no_credentials() {
-    let (world, storage, _) = behind_storage(1);
-    pull_as(&world, known(&world.registry)).await.unwrap();
+async fn storage_gets_no_credentials() {
+    let (world, storage, _) = redirected_to_storage(1);
+    pull_as(&world, authorized_caller(&world.registry))
+        .await
+        .unwrap();
     assert_eq!(storage.log().len(), 3);
     assert!(!storage.received_authorization() && !storage.received_cookie());
     assert!(!storage.received("heave-ho"));
 }
 
-/// T26, T31: a presigned URL that expires in the middle of a layer is requested anew, and the rest comes
-/// from there.
+/// T26, T31: if a presigned URL expires in the middle of a layer, a new one is requested, and the rest is fetched from
+/// there.
 #[tokio::test]
-async fn an_expired_url_is_requested_anew() {
-    let (world, storage, image) = behind_storage(1);
+async fn an_expired_url_is_requested_again() {
+    let (world, storage, image) = redirected_to_storage(1);
     let layer = image.layers[0].digest;
     storage
         .blob(&layer)
@@ -117,15 +116,17 @@ async fn an_expired_url_is_requested_anew() {
         .status(403)
         .then_ok();
 
-    pull_as(&world, known(&world.registry)).await.unwrap();
+    pull_as(&world, authorized_caller(&world.registry))
+        .await
+        .unwrap();
 
     let requested = world.registry.requested_ranges(&layer);
     assert_eq!(requested, ["whole", "bytes=100000-", "bytes=100000-"]);
     assert!(!storage.received_authorization());
-    world.assert_nothing_unfinished();
+    world.assert_no_leftovers();
 }
 
-/// T28: a server that does not prove its identity gets no request at all, and nothing in plain text.
+/// T28: a server without a trusted certificate gets no request, not even in plain text.
 #[tokio::test]
 async fn a_registry_without_a_trusted_certificate_gets_no_request() {
     let ca = Ca::new();
@@ -137,14 +138,14 @@ async fn a_registry_without_a_trusted_certificate_gets_no_request() {
         hosts.server = Some(server);
         config.registry.extra_roots = vec![other.pem().as_bytes().to_vec()];
     });
-    world.refusal("app:1").await;
+    world.pull_error("app:1").await;
     assert_eq!(world.registry.log(), [""; 0]);
-    world.assert_nothing_here();
+    world.assert_store_empty();
 }
 
-/// EP-10, T26: a client certificate is for its host; storage elsewhere gets none.
+/// EP-10, T26: a client certificate is used only for its host, and not for storage.
 #[tokio::test]
-async fn a_client_certificate_stays_at_home() {
+async fn a_client_certificate_is_used_for_its_host_only() {
     let ca = Ca::new();
     let storage = Storage::with(Registry::builder().tls(&ca).request_client_certificate(&ca));
     let registry = Registry::builder()
@@ -170,7 +171,7 @@ async fn a_client_certificate_stays_at_home() {
 
     world.pull("app:1").await.unwrap();
 
-    let shown = |registry: &Registry| {
+    let certified = |registry: &Registry| {
         let requests = registry.requests();
         assert!(!requests.is_empty());
         requests
@@ -178,14 +179,14 @@ async fn a_client_certificate_stays_at_home() {
             .filter(|request| request.has_client_certificate())
             .count()
     };
-    assert_eq!(shown(&world.registry), world.registry.requests().len());
-    assert_eq!(shown(storage.server()), 0);
+    assert_eq!(certified(&world.registry), world.registry.requests().len());
+    assert_eq!(certified(storage.server()), 0);
 }
 
-/// T35, HT-12: tokens that expire during the transfer of layers are renewed, one for all layers; a permanent
-/// refusal ends the pull.
+/// T35, HT-12: a token that expires during the transfer of layers is renewed once for all layers; a permanent rejection
+/// ends the pull.
 #[tokio::test]
-async fn tokens_that_end_are_renewed_once_for_all() {
+async fn expired_tokens_are_renewed_once_for_all() {
     let registry = Registry::builder().bearer().start();
     let mut many = ImageBuilder::new();
     for number in 0..10 {
@@ -193,7 +194,7 @@ async fn tokens_that_end_are_renewed_once_for_all() {
     }
     let image = registry.push(many, "app:1");
     let world = world(registry, |_, _| {});
-    registry_expires(&world.registry, &image);
+    expire_tokens_at_middle_layer(&world.registry, &image);
     world.pull("app:1").await.unwrap();
     let tokens = |log: Vec<String>| log.iter().filter(|line| line.contains("/token")).count();
     let requested = tokens(world.registry.log());
@@ -211,13 +212,13 @@ async fn tokens_that_end_are_renewed_once_for_all() {
         .blob(&layer)
         .unauthorized(r#"Bearer realm="http://127.0.0.1:1/""#)
         .forever();
-    world.refusal("app:1").await;
+    world.pull_error("app:1").await;
     assert!(world.registry.blob_requests(&layer).len() <= 3);
-    world.assert_nothing_here();
+    world.assert_store_empty();
 }
 
-/// Ends all tokens right before a layer in the middle is served.
-fn registry_expires(registry: &Registry, image: &PackedImage) {
+/// Lets all tokens expire before a layer in the middle is served.
+fn expire_tokens_at_middle_layer(registry: &Registry, image: &PackedImage) {
     registry
         .blob(&image.layers[4].digest)
         .expire_token()
@@ -226,7 +227,7 @@ fn registry_expires(registry: &Registry, image: &PackedImage) {
 
 /// T34: a pause that is too long ends the pull at once, and the error contains its length.
 #[tokio::test]
-async fn a_day_is_not_waited_for() {
+async fn a_pause_of_a_day_fails_the_pull() {
     let world = World::new();
     world.registry.push(image(), "app:1");
     world
@@ -235,23 +236,23 @@ async fn a_day_is_not_waited_for() {
         .status(429)
         .retry_after(86_400)
         .forever();
-    let refusal = tokio::time::timeout(Duration::from_secs(20), world.refusal("app:1")).await;
-    let refusal = refusal.expect("it is not waited for");
-    assert!(refusal.contains("86400 s"), "{refusal}");
+    let error = tokio::time::timeout(Duration::from_secs(20), world.pull_error("app:1")).await;
+    let error = error.expect("the pull fails at once");
+    assert!(error.contains("86400 s"), "{error}");
     assert_eq!(world.registry.log().len(), 1);
 }
 
-/// T34: nonsense in `Retry-After` is as none.
+/// T34: an invalid `Retry-After` is ignored.
 #[tokio::test]
-async fn nonsense_is_not_waited_for() {
-    for nonsense in ["-5", "x", ""] {
+async fn an_invalid_pause_is_ignored() {
+    for invalid in ["-5", "x", ""] {
         let world = World::new();
         world.registry.push(image(), "app:1");
         world
             .registry
             .manifest("1")
             .status(503)
-            .retry_after(nonsense)
+            .retry_after(invalid)
             .then_ok();
         world.pull("app:1").await.unwrap();
         assert_eq!(config().retry.attempts, 3);
@@ -261,7 +262,7 @@ async fn nonsense_is_not_waited_for() {
 /// T16, T17: of a HEAD response only the digest is trusted, and only until the document itself is
 /// available.
 #[tokio::test]
-async fn lies_in_a_head_are_harmless() {
+async fn wrong_head_responses_are_harmless() {
     let world = World::new();
     let old = world.registry.push(ImageBuilder::new(), "app:1");
     world.pull("app:1").await.unwrap();
@@ -270,10 +271,10 @@ async fn lies_in_a_head_are_harmless() {
 
     head().size(10 << 30).then_ok();
     assert_eq!(world.pull("app:1").await.unwrap().digest, new.digest);
-    // A config, and a layer: here, and no manifests.
+    // The digests of a config and of a layer, which are not manifests.
     for digest in [new.config_digest, new.layers[0].digest] {
         head().digest(digest).then_ok();
-        world.refusal("app:1").await;
+        world.pull_error("app:1").await;
         assert_eq!(world.image("app:1").manifest, new.digest);
     }
     head().digest("sha256:../../x").then_ok();

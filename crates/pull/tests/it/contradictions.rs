@@ -1,4 +1,4 @@
-//! Manifests and configs that are malformed or contradict each other are refused before a layer is requested.
+//! Manifests and configs that are malformed or contradict each other are rejected before a layer is requested.
 
 use windlass_testing::{ImageBuilder, LayerBuilder, PackedLayer, descriptor};
 
@@ -10,9 +10,9 @@ fn layers() -> ImageBuilder {
         .layer(LayerBuilder::new().file("b", b"2"))
 }
 
-/// T20, S2-5, S2-6, S2-7: before a layer byte moves.
+/// T20, S2-5, S2-6, S2-7.
 #[tokio::test]
-async fn a_config_that_does_not_fit_its_manifest_is_refused() {
+async fn a_config_that_contradicts_its_manifest_is_rejected() {
     let short = layers().config(|config| {
         config["rootfs"]["diff_ids"].as_array_mut().unwrap().pop();
     });
@@ -29,21 +29,21 @@ async fn a_config_that_does_not_fit_its_manifest_is_refused() {
     for (image, expected) in [(short, count(1)), (long, count(3))] {
         let world = World::new();
         world.registry.push(image, "app:1");
-        assert_eq!(world.refusal("app:1").await, expected);
+        assert_eq!(world.pull_error("app:1").await, expected);
         assert_eq!(world.blob_request_count(), 1, "only the config");
-        world.assert_nothing_here();
+        world.assert_store_empty();
     }
 }
 
-/// T20: what is not the config of an image.
+/// T20.
 #[tokio::test]
-async fn what_is_no_config_is_refused() {
+async fn a_malformed_config_is_rejected() {
     let edited = |edit: &str| match edit {
         "null rootfs" => layers().config(|config| config["rootfs"] = ().into()),
         "no rootfs" => layers().config(|config| {
             config.as_object_mut().unwrap().remove("rootfs");
         }),
-        "wild diff ID" => {
+        "invalid diff ID" => {
             layers().config(|config| config["rootfs"]["diff_ids"][0] = "../../x".into())
         }
         bytes => layers().config_bytes(bytes.to_owned()),
@@ -52,7 +52,7 @@ async fn what_is_no_config_is_refused() {
     for config in [
         "null rootfs",
         "no rootfs",
-        "wild diff ID",
+        "invalid diff ID",
         "[]",
         "7",
         "\"\"",
@@ -63,64 +63,58 @@ async fn what_is_no_config_is_refused() {
     ] {
         let world = World::new();
         world.registry.push(edited(config), "app:1");
-        let refusal = world.refusal("app:1").await;
+        let error = world.pull_error("app:1").await;
         let shown = &config[..config.len().min(20)];
-        assert!(
-            refusal.starts_with("the image config: "),
-            "{shown}: {refusal}"
-        );
+        assert!(error.starts_with("the image config: "), "{shown}: {error}");
         assert!(world.blob_request_count() <= 1, "{shown}");
-        world.assert_nothing_here();
+        world.assert_store_empty();
     }
 }
 
-/// A layer of another media type is none: an encrypted one, an artifact's blob.
+/// A layer with another media type is rejected, such as an encrypted layer or the blob of an artifact.
 #[tokio::test]
-async fn a_layer_must_be_a_layer() {
+async fn a_layer_must_have_the_media_type_of_a_layer() {
     let world = World::new();
     let image = layers().manifest(|manifest| {
         manifest["layers"][1]["mediaType"] = "application/vnd.cncf.helm.chart".into();
     });
     world.registry.push(image, "app:1");
-    let refusal = world.refusal("app:1").await;
+    let error = world.pull_error("app:1").await;
     assert_eq!(
-        refusal,
+        error,
         "manifest and config do not belong together: layer 1 has media type \
          application/vnd.cncf.helm.chart, which is not a layer"
     );
-    world.assert_nothing_here();
+    world.assert_store_empty();
 }
 
-/// T16: the size in a descriptor is the size, also of what is here and need not be fetched.
+/// T16: the size of a config is checked, whether it is fetched or stored already.
 #[tokio::test]
-async fn a_config_of_another_size_is_refused_here_or_not() {
-    let lying = layers().manifest(|manifest| manifest["config"]["size"] = 10.into());
-    let honest = layers().pack();
+async fn a_config_of_another_size_is_rejected() {
+    let wrong = layers().manifest(|manifest| manifest["config"]["size"] = 10.into());
+    let correct = layers().pack();
     let fetched = World::new();
-    fetched.registry.push(&lying, "app:lying");
-    let refusal = fetched.refusal("app:lying").await;
-    assert!(
-        refusal.contains("more than the expected 10 bytes"),
-        "{refusal}"
-    );
-    fetched.assert_nothing_here();
+    fetched.registry.push(&wrong, "app:wrong");
+    let error = fetched.pull_error("app:wrong").await;
+    assert!(error.contains("more than the expected 10 bytes"), "{error}");
+    fetched.assert_store_empty();
 
-    let held = World::new();
-    held.registry.push(&lying, "app:lying");
-    held.registry.push(&honest, "app:honest");
-    held.pull("app:honest").await.unwrap();
+    let stored = World::new();
+    stored.registry.push(&wrong, "app:wrong");
+    stored.registry.push(&correct, "app:correct");
+    stored.pull("app:correct").await.unwrap();
     let expected = format!(
         "the size of {} is {} bytes, but its descriptor has 10",
-        honest.config_digest,
-        honest.config.len()
+        correct.config_digest,
+        correct.config.len()
     );
-    assert_eq!(held.refusal("app:lying").await, expected);
-    assert_eq!(held.images().len(), 1);
+    assert_eq!(stored.pull_error("app:wrong").await, expected);
+    assert_eq!(stored.images().len(), 1);
 }
 
-/// T16: an index lies about the size of a manifest.
+/// T16: the size of a manifest differs from its descriptor in the index.
 #[tokio::test]
-async fn a_manifest_of_another_size_is_refused() {
+async fn a_manifest_of_another_size_is_rejected() {
     let world = World::new();
     let image = world.registry.push(layers(), "app");
     let mut entry = descriptor(&image.media_type, image.digest, 10);
@@ -129,8 +123,8 @@ async fn a_manifest_of_another_size_is_refused() {
     world.registry.push_index(index, "app:1");
     let (digest, size) = (image.digest, image.manifest.len());
     let expected = format!("the size of {digest} is {size} bytes, but its descriptor has 10");
-    assert_eq!(world.refusal("app:1").await, expected);
-    world.assert_nothing_here();
+    assert_eq!(world.pull_error("app:1").await, expected);
+    world.assert_store_empty();
 }
 
 /// T22, S2-9: a foreign layer is requested from the registry like any other, and its `urls` are ignored.
@@ -167,7 +161,7 @@ async fn urls_of_layers_are_never_requested() {
     let missing = World::new();
     missing.registry.push(&image, "app:1");
     missing.registry.remove_blob(&foreign.digest);
-    let refusal = missing.refusal("app:1").await;
-    assert!(refusal.ends_with("no such blob"), "{refusal}");
-    missing.assert_nothing_here();
+    let error = missing.pull_error("app:1").await;
+    assert!(error.ends_with("no such blob"), "{error}");
+    missing.assert_store_empty();
 }

@@ -1,4 +1,4 @@
-//! The events of a pull: every milestone once and in order, counts that only grow.
+//! The events of a pull: each milestone once and in order, and byte counts that only grow.
 
 use windlass_oci::Digest;
 use windlass_pull::{LayerStatus, PlannedLayer, PullEvent};
@@ -24,7 +24,7 @@ fn without_counts(events: Vec<PullEvent>) -> Vec<PullEvent> {
     events.into_iter().filter(|event| !counts(event)).collect()
 }
 
-/// PG-1, DM-7: all events of a small pull, and of the next one, which has nothing to do.
+/// PG-1, DM-7: all events of a small pull, and of the next one, which is up to date.
 #[tokio::test]
 async fn events_of_a_small_pull() {
     let world = World::new();
@@ -140,14 +140,14 @@ fn assert_counts(events: &[PullEvent], layer: &Digest, size: u64) {
         .windows(2)
         .all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1);
     assert!(grow, "{counts:?}");
-    let sane = counts
+    let in_bounds = counts
         .iter()
         .all(|(downloaded, unpacked)| unpacked <= downloaded && *downloaded <= size);
-    assert!(sane, "{counts:?}");
+    assert!(in_bounds, "{counts:?}");
     assert_eq!(counts.last(), Some(&(size, size)));
 }
 
-/// PG-2: whatever happens on the way, also when bytes come twice.
+/// PG-2: with retries, and with bytes that are received twice.
 #[tokio::test]
 async fn counts_only_grow_and_end_at_the_size() {
     let world = World::new();
@@ -170,7 +170,6 @@ async fn counts_only_grow_and_end_at_the_size() {
     }
 }
 
-/// A pull works without a reader of its events.
 #[tokio::test]
 async fn a_pull_continues_without_a_receiver_of_events() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! Layers that are somewhere else than the image (S2-9, T22).
+//! Foreign layers, which are fetched from URLs in the manifest (S2-9, T22).
 
 use serde_json::Value;
 use windlass_oci::Digest;
@@ -8,10 +8,10 @@ use crate::support::World;
 
 const FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
 
-/// An image whose one layer is at `urls`, and not at the registry.
-fn pushed(registry: &Registry, layer: &PackedLayer, media_type: &str, urls: &[String]) {
+/// Pushes an image whose only layer is at `urls`, and not at the registry.
+fn push(registry: &Registry, layer: &PackedLayer, media_type: &str, urls: &[String]) {
     let mut image = ImageBuilder::new().layer(layer).pack();
-    let mut manifest: Value = serde_json::from_slice(&image.manifest).expect("it is JSON");
+    let mut manifest: Value = serde_json::from_slice(&image.manifest).expect("a manifest is JSON");
     manifest["layers"][0]["mediaType"] = media_type.into();
     manifest["layers"][0]["urls"] = urls.to_vec().into();
     image.manifest = manifest.to_string().into();
@@ -25,7 +25,7 @@ fn world(allowed: &[&Storage]) -> World {
         .iter()
         .map(|storage| storage.url().to_owned())
         .collect();
-    World::mirrored(&[], Registry::start(), |hosts, _| {
+    World::with_mirrors(&[], Registry::start(), |hosts, _| {
         hosts.foreign_hosts = allowed;
     })
 }
@@ -34,13 +34,13 @@ fn layer() -> PackedLayer {
     LayerBuilder::of_size(10_000).pack()
 }
 
-/// S2-9, D3: where the host is allowed, after the registry, without any credential.
+/// S2-9, D3: from an allowed host, after the registry, without credentials.
 #[tokio::test]
-async fn a_foreign_layer_comes_from_where_it_is_allowed_to() {
+async fn a_foreign_layer_is_fetched_from_an_allowed_host() {
     let (storage, layer) = (Storage::start(), layer());
     let world = world(&[&storage]);
     let url = storage.put("/layers/one", layer.bytes.clone());
-    pushed(&world.registry, &layer, FOREIGN, &[url]);
+    push(&world.registry, &layer, FOREIGN, &[url]);
 
     world.pull("app:1").await.unwrap();
 
@@ -49,31 +49,31 @@ async fn a_foreign_layer_comes_from_where_it_is_allowed_to() {
     assert!(!storage.received_authorization() && !storage.received_cookie());
 }
 
-/// T22: by default from nowhere, and the registry's own answer is the error.
+/// T22: by default no host is allowed, and the response of the registry is the error.
 #[tokio::test]
-async fn a_foreign_layer_comes_from_nowhere_by_default() {
+async fn a_foreign_layer_is_not_fetched_by_default() {
     let (storage, layer) = (Storage::start(), layer());
     let world = World::new();
     let url = storage.put("/layers/one", layer.bytes.clone());
-    pushed(&world.registry, &layer, FOREIGN, &[url]);
-    let refusal = world.refusal("app:1").await;
-    assert!(refusal.ends_with("no such blob"), "{refusal}");
+    push(&world.registry, &layer, FOREIGN, &[url]);
+    let error = world.pull_error("app:1").await;
+    assert!(error.ends_with("no such blob"), "{error}");
     assert_eq!(storage.log(), [""; 0]);
 }
 
-/// T22: a layer that is not foreign has no other source, whatever URLs the manifest lists.
+/// T22: the URLs of a layer that is not foreign are ignored.
 #[tokio::test]
-async fn an_ordinary_layer_has_no_other_place() {
+async fn urls_of_an_ordinary_layer_are_ignored() {
     let (storage, layer) = (Storage::start(), layer());
     let world = world(&[&storage]);
     let url = storage.put("/layers/one", layer.bytes.clone());
     let ordinary = "application/vnd.oci.image.layer.v1.tar+gzip";
-    pushed(&world.registry, &layer, ordinary, &[url]);
-    world.refusal("app:1").await;
+    push(&world.registry, &layer, ordinary, &[url]);
+    world.pull_error("app:1").await;
     assert_eq!(storage.log(), [""; 0]);
 }
 
-/// T22: nonsense and forbidden places among the URLs are passed over; wrong bytes are refused.
+/// T22: invalid and forbidden URLs are skipped; wrong bytes are rejected.
 #[tokio::test]
 async fn foreign_urls_are_tried_in_turn() {
     let (storage, layer) = (Storage::start(), layer());
@@ -92,7 +92,7 @@ async fn foreign_urls_are_tried_in_turn() {
         .file("/not-there")
         .unauthorized(r#"Bearer realm="http://127.0.0.1:1/""#)
         .forever();
-    pushed(&world.registry, &layer, FOREIGN, &urls);
+    push(&world.registry, &layer, FOREIGN, &urls);
     let outcome = world.pull("app:1").await;
     assert!(!storage.received_authorization());
     assert_ne!(Digest::sha256(&wrong), layer.digest);

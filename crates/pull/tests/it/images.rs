@@ -1,4 +1,4 @@
-//! Images as they should be, of every kind.
+//! Valid images of every kind.
 
 use windlass_oci::{DiffId, Digest, ImageId};
 use windlass_pull::PullOutcome;
@@ -6,7 +6,7 @@ use windlass_testing::{BlobCompression, ImageBuilder, LayerBuilder, PackedLayer}
 
 use crate::support::World;
 
-/// DM-9: everything is requested once: the manifest, then the config, then the layers; and all of it is stored.
+/// DM-9: each document is requested once: the manifest, then the config, then the layers. All are stored.
 #[tokio::test]
 async fn an_image_is_pulled() {
     let world = World::new();
@@ -40,21 +40,21 @@ async fn an_image_is_pulled() {
     let manifest = "GET /v2/app/manifests/1 200".to_owned();
     assert_eq!(log, [manifest, config, first, second]);
 
-    let held = world.image("app:1");
-    assert_eq!(held.id, pulled.image_id);
-    assert_eq!((held.manifest, held.index), (image.digest, None));
-    assert_eq!(held.layers.len(), 2);
+    let stored = world.image("app:1");
+    assert_eq!(stored.id, pulled.image_id);
+    assert_eq!((stored.manifest, stored.index), (image.digest, None));
+    assert_eq!(stored.layers.len(), 2);
     assert_eq!(world.tree(&base.diff_id).paths(), [".", "etc", "etc/motd"]);
     assert_eq!(world.tree(&top.diff_id).paths(), [".", "bin"]);
     for digest in [base.digest, top.digest, image.digest, image.config_digest] {
         assert!(world.store.blob(&digest).unwrap().is_some(), "{digest}");
     }
-    world.assert_nothing_unfinished();
+    world.assert_no_leftovers();
 }
 
-/// REF-7: without tag and digest it is `latest`.
+/// REF-7: without tag and digest, the tag is `latest`.
 #[tokio::test]
-async fn a_bare_name_is_latest() {
+async fn the_default_tag_is_latest() {
     let world = World::new();
     world.registry.push(ImageBuilder::new(), "app:latest");
     let pulled = world.pull("app").await.unwrap();
@@ -65,7 +65,7 @@ async fn a_bare_name_is_latest() {
     assert_eq!(world.image("app:latest").id, pulled.image_id);
 }
 
-/// MF-12: Docker's manifest schema 2, where all others here are OCI's.
+/// MF-12: Docker's manifest schema 2. The images of the other tests have OCI manifests.
 #[tokio::test]
 async fn a_docker_image_is_pulled() {
     let world = World::new();
@@ -87,17 +87,19 @@ async fn a_docker_image_is_pulled() {
 #[tokio::test]
 async fn layers_of_every_compression_are_unpacked() {
     let world = World::new();
-    let forms = [
+    let compressions = [
         BlobCompression::Plain,
         BlobCompression::Gzip,
         BlobCompression::GzipMembers(3),
         BlobCompression::Zstd,
         BlobCompression::ZstdFrames(4),
     ];
-    let layers = forms
+    let layers = compressions
         .into_iter()
         .zip(1..)
-        .map(|(form, seed)| LayerBuilder::of_size_seeded(600_000, seed).compressed(form));
+        .map(|(compression, seed)| {
+            LayerBuilder::of_size_seeded(600_000, seed).compressed(compression)
+        });
     let mut image = layers.fold(ImageBuilder::new(), ImageBuilder::layer);
     let mut mislabelled = LayerBuilder::new()
         .file("x", b"")
@@ -116,7 +118,7 @@ async fn layers_of_every_compression_are_unpacked() {
     }
 }
 
-/// S2-8: an image may have no layers at all.
+/// S2-8: an image without layers is valid.
 #[tokio::test]
 async fn an_image_without_layers_is_pulled() {
     let world = World::new();
@@ -128,9 +130,9 @@ async fn an_image_without_layers_is_pulled() {
     assert_eq!(world.blob_request_count(), 1, "only the config");
 }
 
-/// DM-4: a layer that stands twice in an image is fetched once, and counted once.
+/// DM-4: a layer that an image repeats is fetched once, and counted once.
 #[tokio::test]
-async fn a_layer_that_stands_twice_is_fetched_once() {
+async fn a_repeated_layer_is_fetched_once() {
     let world = World::new();
     let twice = LayerBuilder::new().file("twice", b"2").pack();
     let between = LayerBuilder::new().file("between", b"1").pack();
@@ -149,9 +151,9 @@ async fn a_layer_that_stands_twice_is_fetched_once() {
     assert_eq!(diff_ids, [twice.diff_id, between.diff_id, twice.diff_id]);
 }
 
-/// Two blobs that hold the same tar are one layer: the first of them is fetched.
+/// Two blobs of the same tar are one layer: only the first blob is fetched.
 #[tokio::test]
-async fn a_tar_in_two_forms_is_fetched_once() {
+async fn a_tar_in_two_blobs_is_fetched_once() {
     let world = World::new();
     let layer = LayerBuilder::new().file("f", b"1");
     let gzip = layer.clone().compressed(BlobCompression::Gzip).pack();

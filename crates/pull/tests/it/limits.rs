@@ -1,4 +1,4 @@
-//! How many layers move at a time (TM-7), and that no limit stands in another's way.
+//! Limits: how many layers are downloaded and unpacked at a time (TM-7), and rate limits.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ async fn downloads_are_limited() {
         }
         let pull = world.start("app:1");
         gate.reached(at_once).await;
-        // A whole other pull goes by: any further request would have arrived by now.
+        // After another complete pull, any further request would have arrived.
         world.registry.push(ImageBuilder::new(), "other:1");
         world.pull("other:1").await.unwrap();
         assert_eq!(gate.arrivals(), at_once, "{limit}");
@@ -47,9 +47,9 @@ async fn downloads_are_limited() {
     }
 }
 
-/// TM-7: the limit is one for all pulls.
+/// TM-7: all pulls share one limit.
 #[tokio::test]
-async fn the_limit_is_for_all_pulls_together() {
+async fn the_limit_applies_to_all_pulls_together() {
     let world = world(2, 4);
     let image = push(&world);
     let extra = ImageBuilder::new().layer(LayerBuilder::new().file("extra", b""));
@@ -61,7 +61,7 @@ async fn the_limit_is_for_all_pulls_together() {
     let first = world.start("app:1");
     gate.reached(2).await;
     let mut second = world.start("extra:1");
-    second.until_waiting_for(&extra.layers[0].digest).await;
+    second.until_queued(&extra.layers[0].digest).await;
     world.registry.push(ImageBuilder::new(), "other:1");
     world.pull("other:1").await.unwrap();
     assert_eq!(gate.arrivals(), 2);
@@ -70,10 +70,10 @@ async fn the_limit_is_for_all_pulls_together() {
     second.outcome().await.unwrap();
 }
 
-/// TM-8: however few may unpack, and however few download, it all comes to its end. The one that unpacks first is
-/// cut again and again, and has to wait for a download slot while it has that for unpacking.
+/// TM-8: a pull completes with any limits on downloads and unpacking. The layer that is unpacked first is interrupted
+/// repeatedly, and waits for a download slot while it occupies the slot for unpacking.
 #[tokio::test]
-async fn limits_do_not_lock_each_other_up() {
+async fn limits_cause_no_deadlock() {
     for (downloads, unpacks) in [(1, 1), (2, 1), (0, 1), (1, 0), (0, 0)] {
         let world = world(downloads, unpacks);
         let image = push(&world);
@@ -85,7 +85,7 @@ async fn limits_do_not_lock_each_other_up() {
     }
 }
 
-/// Better than TM-9: more slots are used at once, fewer are kept to as they come back.
+/// Better than TM-9: additional slots are used at once; surplus slots are not used again.
 #[tokio::test]
 async fn the_limit_can_be_changed_while_pulls_run() {
     let world = world(1, 4);
@@ -100,7 +100,7 @@ async fn the_limit_can_be_changed_while_pulls_run() {
     world.puller.set_downloads(1);
     gates[0].open();
     gates[1].open();
-    // A whole other pull goes by: any further request would have arrived by now.
+    // After another complete pull, any further request would have arrived.
     world.registry.push(ImageBuilder::new(), "other:1");
     world.pull("other:1").await.unwrap();
     assert_eq!(gates[3].arrivals(), 0);
@@ -110,9 +110,9 @@ async fn the_limit_can_be_changed_while_pulls_run() {
     pull.outcome().await.unwrap();
 }
 
-/// DM-2, DM-3: what stands above a layer neither waits for its bytes nor for its files.
+/// DM-2, DM-3: an upper layer does not wait until the layers below are downloaded or unpacked.
 #[tokio::test]
-async fn layers_come_and_unpack_side_by_side() {
+async fn layers_are_downloaded_and_unpacked_in_parallel() {
     let world = world(3, 3);
     let image = push(&world);
     let base = world
@@ -138,7 +138,7 @@ async fn slots_are_shared_out_fairly() {
     let large = world.start("app:1");
     gate.reached(1).await;
     let mut other = world.start("small:1");
-    other.until_waiting_for(&small.layers[0].digest).await;
+    other.until_queued(&small.layers[0].digest).await;
     gate.open();
     large.outcome().await.unwrap();
     other.outcome().await.unwrap();
@@ -159,9 +159,9 @@ async fn slots_are_shared_out_fairly() {
     );
 }
 
-/// Every form of the rate limit holds, and it can be removed during a pull.
+/// Each of the rate limits is applied, and it can be removed during a pull.
 #[tokio::test]
-async fn bytes_are_limited() {
+async fn throughput_is_limited() {
     type Limit = fn(&World, &mut PullRequest, RateLimit);
     let limits: [Limit; 3] = [
         |world, _, rate| world.puller.set_rate(rate),

@@ -1,4 +1,4 @@
-//! Pulls from a scripted registry into a real store, seen from outside.
+//! Tests of the public API: pulls from a scripted registry into a store.
 
 mod access;
 mod cancel;

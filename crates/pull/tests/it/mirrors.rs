@@ -1,4 +1,4 @@
-//! Mirrors: used first, never trusted, and left when they fail.
+//! Mirrors: used first, never trusted, and replaced by the next endpoint when they fail.
 
 use windlass_pull::{PullEvent, PullEvents, PullOutcome, PullRequest, Setback};
 use windlass_registry::HostCapabilities;
@@ -12,16 +12,16 @@ fn image() -> ImageBuilder {
         .layer(LayerBuilder::new().file("top", b"1"))
 }
 
-/// A registry with an image, and a mirror that has it, too.
-fn pair() -> (Registry, Registry, PackedImage) {
+/// A registry with an image, and a mirror of it.
+fn registry_and_mirror() -> (Registry, Registry, PackedImage) {
     let registry = Registry::start();
     let image = registry.push(image(), "app:1");
     let mirror = Registry::builder().mirror_of(&registry).start();
     (registry, mirror, image)
 }
 
-fn mirrored(mirror: &Registry, registry: Registry) -> World {
-    World::mirrored(&[mirror], registry, |_, _| {})
+fn with_mirror(mirror: &Registry, registry: Registry) -> World {
+    World::with_mirrors(&[mirror], registry, |_, _| {})
 }
 
 /// The setbacks in `events`: the endpoint, and whether another endpoint was tried next.
@@ -38,8 +38,8 @@ fn setbacks(events: &[PullEvent]) -> Vec<(String, bool)> {
 /// EP-2, FB-1: a mirror of any registry is used first, is sent the registry's name, and is enough.
 #[tokio::test]
 async fn a_mirror_is_used_first_and_is_enough() {
-    let (registry, mirror, image) = pair();
-    let world = mirrored(&mirror, registry);
+    let (registry, mirror, image) = registry_and_mirror();
+    let world = with_mirror(&mirror, registry);
 
     let pulled = world.pull("app:1").await.unwrap();
 
@@ -57,48 +57,52 @@ async fn a_mirror_is_used_first_and_is_enough() {
     );
 }
 
-/// FB-9, FB-13, T29: after any failure of a mirror the registry decides, and the setback is reported.
+/// FB-9, FB-13, T29: after any failure of a mirror the registry is used, and the setback is reported.
 #[tokio::test]
 async fn any_failure_of_a_mirror_falls_back_to_the_registry() {
     type Break = fn(&Registry);
-    let ways: [(&str, Break); 9] = [
+    let failures: [(&str, Break); 9] = [
         ("404", |mirror| mirror.every().status(404).forever()),
         ("403", |mirror| mirror.every().status(403).forever()),
         ("401", |mirror| mirror.every().status(401).forever()),
         ("429", |mirror| mirror.every().status(429).forever()),
         ("500", |mirror| mirror.every().status(500).forever()),
         ("a web page", |mirror| mirror.every().html().forever()),
-        ("resets", Registry::reset_connections),
-        ("refusals", Registry::stop_listening),
-        ("nonsense", |mirror| {
+        ("reset connections", Registry::reset_connections),
+        ("refused connections", Registry::stop_listening),
+        ("not HTTP", |mirror| {
             mirror.every().raw("SSH-2.0-x\r\n").forever();
         }),
     ];
-    for (way, break_it) in ways {
-        let (registry, mirror, _) = pair();
+    for (failure, break_it) in failures {
+        let (registry, mirror, _) = registry_and_mirror();
         break_it(&mirror);
-        let world = mirrored(&mirror, registry);
+        let world = with_mirror(&mirror, registry);
 
         let (pulled, events) = world.pull_with_events("app:1").await;
 
-        let pulled = pulled.unwrap_or_else(|error| panic!("{way}: {error}"));
-        assert_eq!(pulled.endpoint.to_string(), world.registry.url(), "{way}");
+        let pulled = pulled.unwrap_or_else(|error| panic!("{failure}: {error}"));
+        assert_eq!(
+            pulled.endpoint.to_string(),
+            world.registry.url(),
+            "{failure}"
+        );
         let expected = [(mirror.url().to_owned(), true)];
         assert_eq!(
             setbacks(&events),
             expected,
-            "{way}: once a pull, not once a blob"
+            "{failure}: once per pull, not once per blob"
         );
-        assert_eq!(mirror.log().len().min(2), mirror.log().len(), "{way}");
+        assert_eq!(mirror.log().len().min(2), mirror.log().len(), "{failure}");
     }
 }
 
-/// FB-13: a mirror that has the manifest and neither the config nor the layers.
+/// FB-13: a mirror that has the manifest, but neither the config nor the layers.
 #[tokio::test]
-async fn what_a_mirror_lacks_comes_from_the_registry() {
-    let (registry, mirror, image) = pair();
+async fn missing_blobs_of_a_mirror_are_fetched_from_the_registry() {
+    let (registry, mirror, image) = registry_and_mirror();
     mirror.every_blob().status(404).forever();
-    let world = mirrored(&mirror, registry);
+    let world = with_mirror(&mirror, registry);
     world.pull("app:1").await.unwrap();
     assert!(
         world
@@ -117,17 +121,17 @@ async fn what_a_mirror_lacks_comes_from_the_registry() {
 /// T29: after one wrong blob the mirror is not used for any other, in this pull and the next.
 #[tokio::test]
 async fn a_mirror_with_wrong_bytes_is_used_once() {
-    let (registry, mirror, image) = pair();
+    let (registry, mirror, image) = registry_and_mirror();
     let layer = image.layers[0].digest;
     mirror.blob(&layer).corrupt(50_000).forever();
-    let world = mirrored(&mirror, registry);
+    let world = with_mirror(&mirror, registry);
 
     let pulled = world.pull("app:1").await.unwrap();
 
     assert_eq!(pulled.outcome, PullOutcome::Downloaded);
     assert_eq!(mirror.requested_ranges(&layer), ["whole"]);
     assert_eq!(world.registry.requested_ranges(&layer), ["whole"]);
-    world.assert_nothing_unfinished();
+    world.assert_no_leftovers();
 
     let before = mirror.log().len();
     world.registry.push(
@@ -138,25 +142,25 @@ async fn a_mirror_with_wrong_bytes_is_used_once() {
     assert_eq!(mirror.log().len(), before);
 }
 
-/// T29, MF-2: a pinned digest is right wherever it comes from.
+/// T29, MF-2: content with another digest than the requested one is rejected.
 #[tokio::test]
-async fn a_mirror_cannot_change_what_a_digest_means() {
-    let (registry, mirror, image) = pair();
+async fn a_mirror_cannot_replace_pinned_content() {
+    let (registry, mirror, image) = registry_and_mirror();
     mirror
         .manifest(image.digest)
         .body(r#"{"schemaVersion":2}"#)
         .without_digest()
         .forever();
-    let world = mirrored(&mirror, registry);
+    let world = with_mirror(&mirror, registry);
     let pulled = world.pull(&format!("app@{}", image.digest)).await.unwrap();
     assert_eq!(pulled.digest, image.digest);
     assert_eq!(pulled.endpoint.to_string(), world.registry.url());
 }
 
-/// T31, T29: what a mirror has delivered is kept when the registry goes on.
+/// T31, T29: the bytes of a mirror are kept, and the rest is fetched from the registry.
 #[tokio::test]
-async fn the_registry_goes_on_where_a_mirror_stopped() {
-    let (registry, mirror, image) = pair();
+async fn the_registry_continues_the_download_of_a_mirror() {
+    let (registry, mirror, image) = registry_and_mirror();
     let layer = image.layers[0].digest;
     mirror
         .blob(&layer)
@@ -164,7 +168,7 @@ async fn the_registry_goes_on_where_a_mirror_stopped() {
         .then()
         .status(404)
         .forever();
-    let world = mirrored(&mirror, registry);
+    let world = with_mirror(&mirror, registry);
 
     let (pulled, events) = world.pull_with_events("app:1").await;
 
@@ -176,11 +180,11 @@ async fn the_registry_goes_on_where_a_mirror_stopped() {
     assert_eq!(requested.count(), 3);
 }
 
-/// A mirror without `resolve` never resolves a tag, and still delivers all that has a digest.
+/// A mirror without `resolve` resolves no tags, but delivers content by digest.
 #[tokio::test]
 async fn a_mirror_without_resolve_gets_no_tag_requests() {
-    let (registry, mirror, image) = pair();
-    let world = World::mirrored(&[&mirror], registry, |hosts, _| {
+    let (registry, mirror, image) = registry_and_mirror();
+    let world = World::with_mirrors(&[&mirror], registry, |hosts, _| {
         hosts.mirrors[0].capabilities.resolve = false;
     });
 
@@ -195,8 +199,8 @@ async fn a_mirror_without_resolve_gets_no_tag_requests() {
 /// A mirror without `pull` only resolves tags.
 #[tokio::test]
 async fn a_mirror_without_pull_gets_no_content_requests() {
-    let (registry, mirror, _) = pair();
-    let world = World::mirrored(&[&mirror], registry, |hosts, _| {
+    let (registry, mirror, _) = registry_and_mirror();
+    let world = World::with_mirrors(&[&mirror], registry, |hosts, _| {
         hosts.mirrors[0].capabilities.pull = false;
     });
     let pulled = world.pull("app:1").await.unwrap();
@@ -209,67 +213,67 @@ async fn a_mirror_without_pull_gets_no_content_requests() {
 /// FB-8: a pull without any usable endpoint fails with an error that names the registry.
 #[tokio::test]
 async fn no_endpoint_is_an_error() {
-    let (registry, mirror, _) = pair();
+    let (registry, mirror, _) = registry_and_mirror();
     let name = registry.host();
-    let world = World::mirrored(&[&mirror], registry, |hosts, _| {
-        let blind = HostCapabilities {
+    let world = World::with_mirrors(&[&mirror], registry, |hosts, _| {
+        let cannot_resolve = HostCapabilities {
             resolve: false,
             pull: true,
         };
-        hosts.mirrors[0].capabilities = blind;
+        hosts.mirrors[0].capabilities = cannot_resolve;
         let mut server = host(&mirror);
-        server.capabilities = blind;
+        server.capabilities = cannot_resolve;
         hosts.server = Some(server);
     });
-    let refusal = world.refusal("app:1").await;
+    let error = world.pull_error("app:1").await;
     assert_eq!(
-        refusal,
+        error,
         format!("no endpoint of {name} is configured to resolve tags")
     );
 }
 
-/// FB-6: the error that counts is the registry's, and the mirrors' are not lost.
+/// FB-6: the error of the registry is reported, with the errors of the mirrors.
 #[tokio::test]
-async fn the_registrys_error_counts_and_the_mirrors_are_kept() {
-    let (registry, mirror, _) = pair();
+async fn the_registrys_error_is_reported_with_those_of_the_mirrors() {
+    let (registry, mirror, _) = registry_and_mirror();
     mirror.every().status(500).forever();
-    let world = mirrored(&mirror, registry);
-    let error = world.pull("app:nope").await.unwrap_err();
+    let world = with_mirror(&mirror, registry);
+    let error = world.pull("app:missing").await.unwrap_err();
     assert_eq!(
-        world.shown(&error),
-        "app:nope at REGISTRY: no such manifest"
+        world.error_text(&error),
+        "app:missing at REGISTRY: no such manifest"
     );
     let windlass_pull::PullError::Registry(error) = error else {
         panic!("{error:?}");
     };
     let others: Vec<String> = error.others.iter().map(ToString::to_string).collect();
-    let expected = format!("app:nope at {}: unavailable: status 500", mirror.url());
+    let expected = format!("app:missing at {}: unavailable: status 500", mirror.url());
     assert_eq!(others, [expected]);
 }
 
 /// FB-5: a pull that is cancelled while a mirror does not respond tries no other endpoint.
 #[tokio::test]
 async fn a_cancelled_pull_tries_no_other_endpoint() {
-    let (registry, mirror, _) = pair();
+    let (registry, mirror, _) = registry_and_mirror();
     let gate = mirror.manifest("1").hold();
-    let world = std::sync::Arc::new(mirrored(&mirror, registry));
+    let world = std::sync::Arc::new(with_mirror(&mirror, registry));
     let running = world.start("app:1");
     let arrived = tokio::task::spawn_blocking(move || {
         gate.wait_for(1);
         gate
     });
     let gate = arrived.await.unwrap();
-    running.leave().await;
+    running.cancel().await;
     gate.open();
     world.puller.idle().await;
     assert_eq!(world.registry.log(), [""; 0]);
 }
 
-/// EP-8, EP-9: the way to registries is changed as a whole, or not at all, and running pulls keep theirs.
+/// EP-8, EP-9: the configuration of registries is replaced as a whole or not at all, and running pulls keep theirs.
 #[tokio::test]
-async fn the_configuration_is_swapped_as_a_whole() {
-    let (registry, mirror, image) = pair();
-    let world = std::sync::Arc::new(mirrored(&mirror, registry));
+async fn the_configuration_is_replaced_as_a_whole() {
+    let (registry, mirror, image) = registry_and_mirror();
+    let world = std::sync::Arc::new(with_mirror(&mirror, registry));
     let gate = mirror.blob(&image.layers[0].digest).hold_after(1000);
     let running = world.start("app:1");
     let arrived = tokio::task::spawn_blocking(move || {
@@ -278,11 +282,11 @@ async fn the_configuration_is_swapped_as_a_whole() {
     });
     let gate = arrived.await.unwrap();
 
-    let broken = windlass_registry::RegistryConfig {
+    let invalid = windlass_registry::RegistryConfig {
         extra_roots: vec![b"no certificate".to_vec()],
         ..crate::support::config().registry
     };
-    world.puller.reconfigure(broken).unwrap_err();
+    world.puller.reconfigure(invalid).unwrap_err();
     world
         .puller
         .reconfigure(crate::support::config().registry)
@@ -302,7 +306,7 @@ async fn a_caller_requests_one_token() {
     let registry = Registry::builder().bearer().start();
     registry.push(image(), "app:1");
     registry.push(ImageBuilder::new(), "app:2");
-    let world = World::mirrored(&[], registry, |_, _| {});
+    let world = World::with_mirrors(&[], registry, |_, _| {});
     let first = world.request("app:1");
     let second = PullRequest {
         reference: world.request("app:2").reference,

@@ -1,4 +1,4 @@
-//! What a pull leaves that does not come to its end: parts that the next one goes on with.
+//! Partial blobs, which an unfinished pull leaves and the next one continues.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ fn layer(seed: u64) -> PackedLayer {
     LayerBuilder::of_size_seeded(SIZE, seed).pack()
 }
 
-/// Pulls an image of `layer` and leaves when half of it is there.
-async fn leave_half_way(world: World, layer: &PackedLayer) -> World {
+/// Pulls an image of `layer`, and cancels the pull when half of the layer is downloaded.
+async fn cancel_half_way(world: World, layer: &PackedLayer) -> World {
     let world = Arc::new(world);
     world
         .registry
@@ -29,7 +29,7 @@ async fn leave_half_way(world: World, layer: &PackedLayer) -> World {
         matches!(event, PullEvent::Layer { digest: it, status } if *it == digest && is_half(status))
     })
     .await;
-    pull.leave().await;
+    pull.cancel().await;
     world.puller.idle().await;
     gate.open();
     Arc::into_inner(world).expect("the only reference")
@@ -38,10 +38,10 @@ async fn leave_half_way(world: World, layer: &PackedLayer) -> World {
 /// DL-4, DL-13: the next process resumes where this one was stopped, and reports it. No byte is counted as
 /// downloaded twice.
 #[tokio::test]
-async fn the_next_process_goes_on() {
+async fn the_next_process_resumes() {
     let layer = layer(1);
-    let world = leave_half_way(World::new(), &layer).await;
-    assert_eq!(world.kept(&layer.digest), Some(HALF));
+    let world = cancel_half_way(World::new(), &layer).await;
+    assert_eq!(world.partial_bytes(&layer.digest), Some(HALF));
 
     let world = world.reopened(config()).await;
     let (pulled, events) = world.pull_with_events("app:1").await;
@@ -67,14 +67,14 @@ async fn the_next_process_goes_on() {
         reported[..2],
         [LayerStatus::Queued, LayerStatus::Resumed { bytes: HALF }]
     );
-    assert_eq!(world.kept(&layer.digest), None);
+    assert_eq!(world.partial_bytes(&layer.digest), None);
 }
 
-/// A partial is used for any image that needs the blob, from any repository that has it.
+/// A partial blob is used for any image that needs the blob, from any repository that has it.
 #[tokio::test]
-async fn another_image_from_another_registry_goes_on_with_it() {
+async fn another_image_from_another_registry_resumes() {
     let layer = layer(1);
-    let world = leave_half_way(World::new(), &layer).await;
+    let world = cancel_half_way(World::new(), &layer).await;
     let other = Registry::start();
     let image = ImageBuilder::new()
         .layer(LayerBuilder::new().file("base", b""))
@@ -93,36 +93,36 @@ async fn another_image_from_another_registry_goes_on_with_it() {
     assert_eq!(world.registry.requested_ranges(&layer.digest), ["whole"]);
 }
 
-/// DM-15 is the reference's defect: layers that were complete when the pull failed are not fetched again. One
-/// request checks that the caller may read them.
+/// Unlike in Docker (DM-15), layers that were complete when the pull failed are not fetched again. One request checks
+/// that the caller may read them.
 #[tokio::test]
-async fn complete_layers_outlive_a_failed_pull() {
+async fn complete_layers_are_kept_after_a_failed_pull() {
     let world = World::new();
-    let (done, failing) = (layer(1), layer(2));
-    let image = ImageBuilder::new().layer(&done).layer(&failing);
+    let (complete, failing) = (layer(1), layer(2));
+    let image = ImageBuilder::new().layer(&complete).layer(&failing);
     world.registry.push(image, "app:1");
     let script = world.registry.blob(&failing.digest).status(503);
     script.times(3).then_ok();
     let config = || PullerConfig {
-        // One after the other: the first is complete when the second fails.
+        // With one download at a time, the first layer is complete when the second fails.
         downloads: 1,
         ..config()
     };
     let world = world.reopened(config()).await;
-    world.refusal("app:1").await;
-    assert_eq!(world.kept(&done.digest), Some(done.size));
+    world.pull_error("app:1").await;
+    assert_eq!(world.partial_bytes(&complete.digest), Some(complete.size));
 
     let world = world.reopened(config()).await;
     let before = world.registry.log().len();
     world.pull("app:1").await.unwrap();
     let requested: Vec<_> = { world.log_since(before).into_iter() }
-        .filter(|line| line.contains(&done.digest.to_string()))
+        .filter(|line| line.contains(&complete.digest.to_string()))
         .collect();
-    let head = format!("HEAD /v2/app/blobs/{} 200", done.digest);
+    let head = format!("HEAD /v2/app/blobs/{} 200", complete.digest);
     assert_eq!(requested, [head]);
 }
 
-/// A complete blob from the failed pull of another caller needs an access check (D13).
+/// A complete blob from the failed pull of another caller is used only after an access check (D13).
 #[tokio::test]
 async fn a_complete_blob_is_not_used_without_proof_of_access() {
     let world = World::new();
@@ -135,26 +135,26 @@ async fn a_complete_blob_is_not_used_without_proof_of_access() {
         ..config()
     };
     let world = world.reopened(one_by_one).await;
-    world.refusal("app:1").await;
-    assert_eq!(world.kept(&secret.digest), Some(secret.size));
+    world.pull_error("app:1").await;
+    assert_eq!(world.partial_bytes(&secret.digest), Some(secret.size));
 
-    let thief = Registry::start();
-    thief.push(ImageBuilder::new().layer(&secret), "mine:1");
-    thief.remove_blob(&secret.digest);
+    let other = Registry::start();
+    other.push(ImageBuilder::new().layer(&secret), "mine:1");
+    other.remove_blob(&secret.digest);
     let (events, _) = windlass_pull::PullEvents::channel();
-    let stolen = world.puller.pull(&request(&thief, "mine:1"), &events).await;
-    let error = world.shown(&stolen.unwrap_err());
+    let outcome = world.puller.pull(&request(&other, "mine:1"), &events).await;
+    let error = world.error_text(&outcome.unwrap_err());
     assert!(error.ends_with("no such blob"), "{error}");
     world.puller.idle().await;
-    world.assert_nothing_here();
+    world.assert_store_empty();
 }
 
-/// T45: bytes that are not what they were are found out, and everything is fetched once more.
+/// T45: damaged bytes of a partial blob are detected, and the whole blob is fetched again.
 #[tokio::test]
-async fn a_damaged_part_is_thrown_away() {
+async fn a_damaged_partial_blob_is_discarded() {
     let layer = layer(1);
-    let world = leave_half_way(World::new(), &layer).await;
-    let file = world.in_ingest(&layer);
+    let world = cancel_half_way(World::new(), &layer).await;
+    let file = world.partial_path(&layer);
     let mut bytes = std::fs::read(&file).unwrap();
     bytes[1000] ^= 1;
     std::fs::write(&file, bytes).unwrap();
@@ -166,30 +166,30 @@ async fn a_damaged_part_is_thrown_away() {
     assert_eq!(requested, ["whole", &rest, "whole"]);
 }
 
-/// What turned out wrong is not kept: the next pull begins anew.
+/// Wrong bytes are discarded: the next pull starts at the first byte.
 #[tokio::test]
 async fn wrong_bytes_are_not_kept() {
-    type Lie = fn(&Registry, &Digest);
-    let lies: [Lie; 2] = [
+    type Fault = fn(&Registry, &Digest);
+    let faults: [Fault; 2] = [
         |registry, blob| registry.blob(blob).corrupt(1_000).forever(),
         |registry, blob| registry.blob(blob).endless().forever(),
     ];
-    for lie in lies {
+    for inject in faults {
         let world = World::new();
         let layer = layer(1);
         world
             .registry
             .push(ImageBuilder::new().layer(&layer), "app:1");
-        lie(&world.registry, &layer.digest);
-        world.refusal("app:1").await;
-        assert_eq!(world.kept(&layer.digest), None);
+        inject(&world.registry, &layer.digest);
+        world.pull_error("app:1").await;
+        assert_eq!(world.partial_bytes(&layer.digest), None);
         assert_eq!(world.on_disk(), [""; 0]);
     }
 }
 
-/// Partials are limited in age and number by the configuration.
+/// The age and the size of partial blobs are limited by the configuration.
 #[tokio::test]
-async fn what_is_kept_has_its_bounds() {
+async fn partial_blobs_are_limited() {
     let layer = layer(1);
     let world = World::with(PullerConfig {
         keep: Retention {
@@ -198,7 +198,7 @@ async fn what_is_kept_has_its_bounds() {
         },
         ..config()
     });
-    let world = leave_half_way(world, &layer).await;
-    assert_eq!(world.kept(&layer.digest), None);
+    let world = cancel_half_way(world, &layer).await;
+    assert_eq!(world.partial_bytes(&layer.digest), None);
     assert_eq!(world.on_disk(), [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! The choice of an image from an index, and the errors when no image matches.
+//! Selecting an image from an index by its platform, and the errors if none matches.
 
 use windlass_oci::ImageId;
 use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, PackedIndex};
@@ -13,7 +13,7 @@ fn image(platform: &str) -> PackedImage {
 
 /// The requested platform decides; the reference resolves to the digest of the index (MF-10).
 #[tokio::test]
-async fn the_platform_chooses() {
+async fn the_image_for_the_platform_is_selected() {
     for docker in [false, true] {
         let world = World::new();
         let [one, two] = [image("linux/s390x"), image("linux/arm64/v8")];
@@ -27,25 +27,30 @@ async fn the_platform_chooses() {
         assert_eq!(pulled.image_id, ImageId::new(two.config_digest));
 
         assert_eq!(pulled.digest, index.digest);
-        let held = world.image("app:1");
-        assert_eq!((held.id, held.index), (pulled.image_id, Some(index.digest)));
+        let stored = world.image("app:1");
+        assert_eq!(
+            (stored.id, stored.index),
+            (pulled.image_id, Some(index.digest))
+        );
     }
 }
 
-/// Without a word it is this machine's platform.
+/// Without a requested platform, the image for this machine is selected.
 #[tokio::test]
 async fn this_machine_is_the_default() {
     let world = World::new();
-    let ours = ImageBuilder::new()
-        .layer(LayerBuilder::new().file("ours", b""))
+    let for_host = ImageBuilder::new()
+        .layer(LayerBuilder::new().file("host", b""))
         .pack();
-    let index = IndexBuilder::new().image(image("linux/s390x")).image(&ours);
+    let index = IndexBuilder::new()
+        .image(image("linux/s390x"))
+        .image(&for_host);
     world.registry.push_index(index, "app:1");
     let pulled = world.pull("app:1").await.unwrap();
-    assert_eq!(pulled.image_id, ImageId::new(ours.config_digest));
+    assert_eq!(pulled.image_id, ImageId::new(for_host.config_digest));
 }
 
-/// A pull by the index' digest pins the index, not the manifest in it.
+/// A pull by the digest of an index pins the index, not the manifest in it.
 #[tokio::test]
 async fn an_index_can_be_pinned() {
     let world = World::new();
@@ -57,22 +62,22 @@ async fn an_index_can_be_pinned() {
     assert_eq!(world.image(&name).id, pulled.image_id);
 }
 
-/// MF-9: An index may lie in an index. Where the first leads nowhere, the next is looked into.
+/// MF-9: indexes may be nested. If the first one has no matching image, the next one is read.
 #[tokio::test]
-async fn nested_indexes_are_looked_into() {
+async fn nested_indexes_are_read() {
     let world = World::new();
-    let wanted = image("linux/s390x");
+    let expected = image("linux/s390x");
     let index = IndexBuilder::new()
         .index(IndexBuilder::new().image(image("linux/riscv64")))
-        .index(IndexBuilder::new().index(IndexBuilder::new().image(&wanted)));
+        .index(IndexBuilder::new().index(IndexBuilder::new().image(&expected)));
     world.registry.push_index(index, "app:1");
     let pulled = world.pull_for("app:1", "linux/s390x").await.unwrap();
-    assert_eq!(pulled.image_id, ImageId::new(wanted.config_digest));
+    assert_eq!(pulled.image_id, ImageId::new(expected.config_digest));
 }
 
-/// What there is instead is listed, without attestations.
+/// The error lists the platforms of the index, without attestations.
 #[tokio::test]
-async fn no_match_lists_what_there_is() {
+async fn the_error_lists_the_available_platforms() {
     let world = World::new();
     let index = IndexBuilder::new()
         .image(image("linux/s390x"))
@@ -81,42 +86,42 @@ async fn no_match_lists_what_there_is() {
     world.registry.push_index(index, "app:1");
     let error = world.pull_for("app:1", "linux/riscv64").await.unwrap_err();
     assert_eq!(
-        world.shown(&error),
+        world.error_text(&error),
         "no matching manifest for linux/riscv64: the index has linux/s390x, linux/arm/v7"
     );
     assert_eq!(world.registry.log(), ["GET /v2/app/manifests/1 200"]);
-    world.assert_nothing_here();
+    world.assert_store_empty();
 }
 
-/// A manifest that no index led to is held against the platform by its config, before any layer.
+/// The platform of a manifest without an index is checked in its config, before any layer is requested.
 #[tokio::test]
-async fn a_lone_manifest_must_be_for_the_platform() {
+async fn a_single_manifest_must_be_for_the_platform() {
     let world = World::new();
     world.registry.push(image("linux/s390x"), "app:1");
     let error = world.pull_for("app:1", "linux/arm64").await.unwrap_err();
     assert!(
         world
-            .shown(&error)
+            .error_text(&error)
             .starts_with("no matching manifest for linux/arm64"),
         "{error}"
     );
-    assert!(world.shown(&error).contains("linux/s390x"), "{error}");
+    assert!(world.error_text(&error).contains("linux/s390x"), "{error}");
     assert_eq!(world.blob_request_count(), 1, "only the config");
-    world.assert_nothing_here();
+    world.assert_store_empty();
 }
 
-/// MF-11: without a requested platform, a lone manifest of any platform is pulled.
+/// MF-11: without a requested platform, a manifest without an index is pulled whatever its platform is.
 #[tokio::test]
-async fn a_lone_manifest_of_any_platform_is_pulled_by_default() {
+async fn a_single_manifest_of_any_platform_is_pulled_by_default() {
     let world = World::new();
     world.registry.push(image("linux/s390x"), "app:1");
     let pulled = world.pull("app:1").await.unwrap();
     assert_eq!(pulled.platform.to_string(), "linux/s390x");
 }
 
-/// T21: nested indexes are followed only to a limited depth.
+/// T21: nested indexes are read up to a limited depth.
 #[tokio::test]
-async fn indexes_do_not_lie_too_deep() {
+async fn the_depth_of_indexes_is_limited() {
     let world = World::new();
     let deep = |depth: usize| {
         let bottom: PackedIndex = IndexBuilder::new().image(image("linux/s390x")).into();
@@ -127,25 +132,25 @@ async fn indexes_do_not_lie_too_deep() {
     world.pull_for("app:4", "linux/s390x").await.unwrap();
     let error = world.pull_for("app:5", "linux/s390x").await.unwrap_err();
     assert_eq!(
-        world.shown(&error),
+        world.error_text(&error),
         "no image within 4 documents below the index"
     );
 }
 
-/// T21: nor from one index to the next.
+/// T21: the number of documents is limited, too.
 #[tokio::test]
-async fn not_every_index_is_looked_into() {
+async fn the_number_of_indexes_is_limited() {
     let world = World::new();
-    let fruitless = (0..40).fold(IndexBuilder::new(), |index, number| {
+    let without_match = (0..40).fold(IndexBuilder::new(), |index, number| {
         let arm = ImageBuilder::new()
             .platform("linux/arm/v7")
             .layer(LayerBuilder::new().file(number.to_string(), b""));
         index.index(IndexBuilder::new().image(arm))
     });
-    world.registry.push_index(fruitless, "app:1");
+    world.registry.push_index(without_match, "app:1");
     let error = world.pull_for("app:1", "linux/s390x").await.unwrap_err();
     assert_eq!(
-        world.shown(&error),
+        world.error_text(&error),
         "no image within 16 documents below the index"
     );
     assert_eq!(world.registry.log().len(), 1 + 16);

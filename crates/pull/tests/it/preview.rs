@@ -1,4 +1,4 @@
-//! Previews of a pull and resolved references, without a pull.
+//! Previews of pulls, and queries of registries without a pull.
 
 use windlass_oci::{Digest, Platform};
 use windlass_pull::{Preview, PullEvents, Remote};
@@ -19,10 +19,10 @@ async fn preview(world: &World, name: &str) -> Preview {
         .puller
         .preview(&request, &PullEvents::channel().0)
         .await
-        .expect("it can be previewed")
+        .expect("the preview succeeds")
 }
 
-/// Nothing is fetched but documents, and nothing is kept.
+/// Only documents are fetched, and nothing is stored.
 #[tokio::test]
 async fn a_preview_lists_missing_layers_and_changes_nothing() {
     let world = World::new();
@@ -34,10 +34,10 @@ async fn a_preview_lists_missing_layers_and_changes_nothing() {
     let sizes: u64 = image.layers.iter().map(|layer| layer.size).sum();
     assert_eq!((preview.missing_bytes, preview.reused_bytes), (sizes, 0));
     assert_eq!(world.blob_request_count(), 1, "the config");
-    world.assert_nothing_here();
+    world.assert_store_empty();
 }
 
-/// ST-5: after a pull there is nothing to do, until the tag moves.
+/// ST-5: after a pull the image is up to date, until the tag moves.
 #[tokio::test]
 async fn a_preview_reports_a_newer_image() {
     let world = World::new();
@@ -63,7 +63,7 @@ fn remote() -> Remote {
     Remote::new(config.registry, config.retry).expect("the configuration is good")
 }
 
-/// MF-10: the digest of a name is one small request, and that of an index the index's.
+/// MF-10: the digest of a reference takes one small request. For an index, it is the digest of the index.
 #[tokio::test]
 async fn a_digest_is_requested_by_head() {
     let registry = Registry::start();
@@ -94,9 +94,9 @@ async fn a_missing_digest_header_is_replaced_by_the_computed_digest() {
     }
 }
 
-/// The exact bytes: of the index, or of the manifest for one platform.
+/// The exact bytes of the index, or of the manifest for one platform, are returned.
 #[tokio::test]
-async fn a_manifest_is_shown_as_it_is() {
+async fn the_exact_bytes_of_a_manifest_are_returned() {
     let registry = Registry::start();
     let index = IndexBuilder::new()
         .image(image("a"))
@@ -116,12 +116,12 @@ async fn a_manifest_is_shown_as_it_is() {
     assert_eq!(Digest::sha256(&found.bytes), found.digest);
     assert_eq!(found.digest, index.images[1].digest);
 
-    let lone = registry.push(image("a"), "lone:1");
-    let reference = registry.name("lone:1").parse().unwrap();
+    let single = registry.push(image("a"), "single:1");
+    let reference = registry.name("single:1").parse().unwrap();
     remote
         .manifest(&reference, Some(&platform), &caller)
         .await
         .unwrap_err();
     let found = remote.manifest(&reference, None, &caller).await.unwrap();
-    assert_eq!(found.digest, lone.digest);
+    assert_eq!(found.digest, single.digest);
 }

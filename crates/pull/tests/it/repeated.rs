@@ -1,4 +1,4 @@
-//! What is pulled again, moved, pinned or here already.
+//! Pulls of images that are stored completely or in part: the same tag, a moved tag, a digest, another name.
 
 use windlass_pull::PullOutcome;
 use windlass_testing::{BlobCompression, ImageBuilder, IndexBuilder, LayerBuilder};
@@ -29,7 +29,7 @@ async fn the_second_pull_requests_one_digest() {
     assert_eq!(second.reused_bytes, sizes.sum::<u64>());
 }
 
-/// The same through an index: its manifest is here.
+/// The same with an index, whose manifest is stored.
 #[tokio::test]
 async fn the_second_pull_of_an_index_requests_its_digest() {
     let world = World::new();
@@ -43,9 +43,9 @@ async fn the_second_pull_of_an_index_requests_its_digest() {
     assert_eq!(second.outcome, PullOutcome::UpToDate);
 }
 
-/// ST-3, ST-5, DM-1: a tag that moved is news; of its layers only those are fetched that are missing.
+/// ST-3, ST-5, DM-1: after a tag has moved, only the missing layers are fetched.
 #[tokio::test]
-async fn a_moved_tag_fetches_what_is_new() {
+async fn a_moved_tag_fetches_the_missing_layers() {
     let world = World::new();
     let old = world.registry.push(two_layers(), "app:1");
     world.pull("app:1").await.unwrap();
@@ -72,7 +72,7 @@ async fn a_moved_tag_fetches_what_is_new() {
 /// ST-3: a pull by digest stores a digest reference and no tag. The registry still has to confirm that this
 /// caller has access (D13).
 #[tokio::test]
-async fn by_digest_there_is_no_tag() {
+async fn a_pull_by_digest_stores_no_tag() {
     let world = World::new();
     let image = world.registry.push(two_layers(), "app:1");
     let name = format!("app@{}", image.digest);
@@ -88,7 +88,7 @@ async fn by_digest_there_is_no_tag() {
     assert_eq!(world.log_since(before), [expected]);
 }
 
-/// With a tag and a digest the digest decides, wherever the registry's tag points, and the tag is applied.
+/// With a tag and a digest, the digest selects the image, whatever the registry's tag refers to, and the tag is applied.
 #[tokio::test]
 async fn a_tag_beside_a_digest_is_applied() {
     let world = World::new();
@@ -103,7 +103,7 @@ async fn a_tag_beside_a_digest_is_applied() {
     assert_eq!(world.image("app:2").id, pulled.image_id);
 }
 
-/// ST-6: another name of what is here is news, and costs a manifest.
+/// ST-6: a pull of a stored image by another name requests only the manifest.
 #[tokio::test]
 async fn another_name_of_an_image_fetches_no_blob() {
     let world = World::new();
@@ -116,9 +116,9 @@ async fn another_name_of_an_image_fetches_no_blob() {
     assert_eq!(world.log_since(before), ["GET /v2/other/manifests/2 200"]);
 }
 
-/// MD-6: a layer is known by its tar. The same tar in another blob is not fetched.
+/// MD-6: a layer is identified by its tar. Another blob of the same tar is not fetched.
 #[tokio::test]
-async fn a_layer_that_came_in_another_blob_is_not_fetched() {
+async fn another_blob_of_a_stored_layer_is_not_fetched() {
     let world = World::new();
     let layer = LayerBuilder::new().file("f", b"1");
     let gzip = layer.clone().compressed(BlobCompression::Gzip).pack();
@@ -137,9 +137,9 @@ async fn a_layer_that_came_in_another_blob_is_not_fetched() {
     assert_eq!(pulled.reused_bytes, zstd.size);
 }
 
-/// A document that was fetched by tag and is damaged on the disk is fetched again, and mended (IM-2).
+/// A document that is damaged on the disk is fetched again, and replaced (IM-2).
 #[tokio::test]
-async fn a_pull_mends_a_damaged_config() {
+async fn a_pull_replaces_a_damaged_config() {
     let world = World::new();
     let image = world.registry.push(two_layers(), "app:1");
     world.pull("app:1").await.unwrap();
@@ -154,7 +154,7 @@ async fn a_pull_mends_a_damaged_config() {
     assert_eq!(config, image.config);
 }
 
-/// C7, D13: a registry that returns the digest of content from elsewhere still has to deliver it.
+/// C7, D13: a registry that returns the digest of stored content of another repository has to deliver the content.
 #[tokio::test]
 async fn a_digest_alone_proves_nothing() {
     let world = World::new();
@@ -165,8 +165,8 @@ async fn a_digest_alone_proves_nothing() {
     let route = world.registry.manifest("1").for_head();
     route.digest(private.digest).times(2).then_ok();
 
-    let refusal = world.refusal("evil:1").await;
+    let error = world.pull_error("evil:1").await;
 
     let expected = format!("evil@{} at REGISTRY: no such manifest", private.digest);
-    assert_eq!(refusal, expected);
+    assert_eq!(error, expected);
 }

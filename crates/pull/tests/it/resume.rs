@@ -1,4 +1,4 @@
-//! Connections that break inside a layer: the stored bytes are not requested again.
+//! Connections that are interrupted within a layer: the stored bytes are not requested again.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ fn push(world: &World) -> PackedLayer {
     image.layers[0].clone()
 }
 
-/// DL-4: the next attempt begins where the last one was cut, also within the first byte.
+/// DL-4: the next attempt starts where the last one was interrupted, even before the first byte.
 #[tokio::test]
-async fn a_cut_layer_is_continued() {
+async fn an_interrupted_layer_is_continued() {
     for cut in [0, 1, 100, 1 << 20, (2 << 20) + 7] {
         let world = World::new();
         let layer = push(&world);
@@ -33,9 +33,8 @@ async fn a_cut_layer_is_continued() {
     }
 }
 
-/// The last byte counts, too.
 #[tokio::test]
-async fn a_layer_cut_before_its_last_byte_is_continued() {
+async fn a_layer_without_its_last_byte_is_continued() {
     let world = World::new();
     let layer = push(&world);
     let cut = layer.size - 1;
@@ -47,7 +46,7 @@ async fn a_layer_cut_before_its_last_byte_is_continued() {
     );
 }
 
-/// A connection that is cut again and again is no reason to give up as long as it brings something.
+/// A transfer with many interruptions does not fail as long as each attempt receives bytes.
 #[tokio::test]
 async fn an_endpoint_that_makes_progress_is_retried() {
     let world = World::new();
@@ -64,7 +63,7 @@ async fn an_endpoint_that_makes_progress_is_retried() {
     assert_eq!(world.registry.requested_ranges(&layer.digest), expected);
 }
 
-/// A reset may lose what was on its way; the rest is the same.
+/// A reset may lose bytes that were sent; otherwise it is like an interruption.
 #[tokio::test]
 async fn a_reset_layer_is_continued() {
     let world = World::new();
@@ -92,8 +91,7 @@ async fn a_server_without_ranges_sends_everything_again() {
     }
 }
 
-/// What such a server sends the second time may be cut before it is news: then nothing was achieved, and
-/// nothing lost.
+/// If the second response of such a server is interrupted within the skipped bytes, the attempt made no progress.
 #[tokio::test]
 async fn skipped_bytes_are_no_progress() {
     let world = World::new();
@@ -105,13 +103,13 @@ async fn skipped_bytes_are_no_progress() {
     let requested = world.registry.requested_ranges(&layer.digest);
     assert_eq!(requested, ["whole", "bytes=1048576-", "bytes=1048576-"]);
     world.puller.idle().await;
-    world.assert_nothing_here();
+    world.assert_store_empty();
 }
 
 /// T32: a response with another range than the requested one is rejected. The blob is requested from its start.
 #[tokio::test]
-async fn a_wrong_range_is_not_taken() {
-    for lie in [
+async fn a_wrong_range_is_rejected() {
+    for fault in [
         RangeFault::StartsLate,
         RangeFault::Unlabelled,
         RangeFault::OtherTotal,
@@ -121,19 +119,19 @@ async fn a_wrong_range_is_not_taken() {
         let world = World::new();
         let layer = push(&world);
         let script = world.registry.blob(&layer.digest).cut_after(1 << 20);
-        script.then().range(lie).then_ok();
+        script.then().range(fault).then_ok();
         world.pull("app:1").await.unwrap();
         assert_eq!(
             world.registry.requested_ranges(&layer.digest),
             ["whole", "bytes=1048576-", "whole"],
-            "{lie:?}"
+            "{fault:?}"
         );
     }
 }
 
 /// T32: a range that is shorter than the requested one is accepted as a part.
 #[tokio::test]
-async fn half_a_range_is_taken() {
+async fn a_shorter_range_is_accepted() {
     let world = World::new();
     let layer = push(&world);
     let script = world.registry.blob(&layer.digest).cut_after(1 << 20);
@@ -144,26 +142,26 @@ async fn half_a_range_is_taken() {
     assert_eq!(requested[..2], ["whole", "bytes=1048576-"]);
 }
 
-/// T32, DL-9: bytes from elsewhere under the right label show in the digest. What was put together of several
-/// answers is fetched once more in one piece, and that stands.
+/// T32, DL-9: wrong bytes with the right range header are detected by the digest. A blob from several responses is then
+/// fetched once more in a single response, which is final.
 #[tokio::test]
-async fn wrong_bytes_in_the_right_range_are_found_out() {
-    for form in [BlobCompression::Plain, BlobCompression::Gzip] {
+async fn wrong_bytes_in_the_right_range_are_detected() {
+    for compression in [BlobCompression::Plain, BlobCompression::Gzip] {
         let world = World::new();
-        let layer = LayerBuilder::of_size(SIZE).compressed(form).pack();
+        let layer = LayerBuilder::of_size(SIZE).compressed(compression).pack();
         world
             .registry
             .push(ImageBuilder::new().layer(&layer), "app:1");
         let script = world.registry.blob(&layer.digest).cut_after(1 << 20);
         let script = script.then().range(RangeFault::FromTheStart);
         script.then().corrupt(1 << 19).then_ok();
-        let refusal = world.refusal("app:1").await;
+        let error = world.pull_error("app:1").await;
         let digest = layer.digest;
         let expected = format!("layer {digest}: the bytes received for {digest} have the digest ");
-        assert!(refusal.starts_with(&expected), "{refusal}");
+        assert!(error.starts_with(&expected), "{error}");
         let requested = world.registry.requested_ranges(&digest);
         assert_eq!(requested, ["whole", "bytes=1048576-", "whole"]);
-        world.assert_nothing_here();
+        world.assert_store_empty();
 
         let script = world.registry.blob(&digest).cut_after(1 << 20);
         script.then().range(RangeFault::FromTheStart).then_ok();
@@ -171,7 +169,7 @@ async fn wrong_bytes_in_the_right_range_are_found_out() {
     }
 }
 
-/// A connection that only stands still is left, and continued on another.
+/// A stalled connection is closed, and the layer is continued over another one.
 #[tokio::test]
 async fn a_stalled_layer_is_continued() {
     let mut config = config();

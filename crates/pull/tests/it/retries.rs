@@ -1,4 +1,4 @@
-//! How often something is tried, and what happens meanwhile.
+//! Retries: how many attempts there are, and the pauses between them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,31 +60,31 @@ async fn attempts_are_counted_and_reported() {
     );
 }
 
-/// DM-12: what does not come is given up; the others' transfers end with it.
+/// DM-12: the failure of one layer ends the pull and the transfers of its other layers.
 #[tokio::test]
-async fn a_layer_that_does_not_come_is_given_up() {
+async fn a_layer_that_always_fails_ends_the_pull() {
     let world = World::new();
     let image = ImageBuilder::new()
         .layer(LayerBuilder::of_size(1 << 20))
         .layer(LayerBuilder::new().file("a", b"1"));
     let image = world.registry.push(image, "app:1");
-    let [held, failing] = [image.layers[0].digest, image.layers[1].digest];
-    let gate = world.registry.blob(&held).hold_after(1 << 18);
+    let [waiting, failing] = [image.layers[0].digest, image.layers[1].digest];
+    let gate = world.registry.blob(&waiting).hold_after(1 << 18);
     world.registry.blob(&failing).status(503).forever();
 
-    let refusal = world.refusal("app:1").await;
+    let error = world.pull_error("app:1").await;
 
     let expected =
         format!("layer {failing}: blob {failing} of app at REGISTRY: unavailable: status 503");
-    assert_eq!(refusal, expected);
+    assert_eq!(error, expected);
     assert_eq!(world.registry.requested_ranges(&failing), ["whole"; 3]);
-    world.assert_nothing_here();
+    world.assert_store_empty();
     gate.open();
 }
 
-/// S2-10: the documents before the layers are tried again, too.
+/// S2-10: requests for documents are retried, too.
 #[tokio::test]
-async fn manifests_and_configs_are_tried_again() {
+async fn manifests_and_configs_are_retried() {
     let world = World::new();
     let image = world.registry.push(ImageBuilder::new(), "app:1");
     world.registry.manifest("1").status(502).times(2).then_ok();
@@ -105,40 +105,40 @@ async fn manifests_and_configs_are_tried_again() {
     );
 }
 
-/// DL-10: a definite refusal is not retried.
+/// DL-10.
 #[tokio::test]
-async fn a_no_is_a_no() {
+async fn a_final_error_is_not_retried() {
     let world = World::new();
     let image = ImageBuilder::new().layer(LayerBuilder::new().file("a", b"1"));
     let image = world.registry.push(image, "app:1");
     let layer = image.layers[0].digest;
     world.registry.remove_blob(&layer);
-    let refusal = world.refusal("app:1").await;
-    assert!(refusal.ends_with("no such blob"), "{refusal}");
+    let error = world.pull_error("app:1").await;
+    assert!(error.ends_with("no such blob"), "{error}");
     assert_eq!(world.registry.requested_ranges(&layer), ["whole"]);
-    world.assert_nothing_here();
+    world.assert_store_empty();
 }
 
 /// A pause that is longer than the configured maximum fails the pull at once.
 #[tokio::test]
-async fn a_pause_without_measure_ends_the_pull() {
+async fn a_requested_pause_that_is_too_long_ends_the_pull() {
     let world = World::new();
     let image = ImageBuilder::new().layer(LayerBuilder::new().file("a", b"1"));
     let image = world.registry.push(image, "app:1");
     let layer = image.layers[0].digest;
     let script = world.registry.blob(&layer).status(429);
     script.retry_after(61).then_ok();
-    let refusal = world.refusal("app:1").await;
+    let error = world.pull_error("app:1").await;
     assert!(
-        refusal.ends_with("too many requests, retry after 61 s"),
-        "{refusal}"
+        error.ends_with("too many requests, retry after 61 s"),
+        "{error}"
     );
     assert_eq!(world.registry.requested_ranges(&layer), ["whole"]);
 }
 
 /// DM-11: while one layer pauses, another uses its slot. Cancelling in the pause does not wait for its end.
 #[tokio::test]
-async fn a_pause_takes_no_slot() {
+async fn a_pause_occupies_no_slot() {
     let long_pauses = PullerConfig {
         downloads: 1,
         retry: RetryPolicy {
@@ -161,9 +161,9 @@ async fn a_pause_takes_no_slot() {
     pull.until(unpacked).await;
     assert_eq!(world.registry.requested_ranges(&pausing), ["whole"]);
 
-    pull.leave().await;
+    pull.cancel().await;
     world.puller.idle().await;
-    world.assert_nothing_here();
+    world.assert_store_empty();
 }
 
 /// T34: a rate limit applies to all layers: 20 layers do not send 20 requests during its pause, and the pause
@@ -203,27 +203,26 @@ async fn a_rate_limit_pauses_all_layers() {
         };
         paused += usize::from(matches!(status, LayerStatus::Paused { .. }));
     }
-    // Those that were under way already, one for each slot, and no other.
+    // Only the requests that were sent before the pause: one for each slot.
     assert!(
         world.blob_request_count() <= 1 + 3,
         "{:?}",
         world.registry.log()
     );
-    pull.leave().await;
+    pull.cancel().await;
     world.puller.idle().await;
 }
 
-/// A registry that goes down and comes back in the middle of it all.
 #[tokio::test]
-async fn a_registry_may_go_down_and_come_back() {
-    let stubborn = PullerConfig {
+async fn a_pull_survives_a_restart_of_the_registry() {
+    let many_attempts = PullerConfig {
         retry: RetryPolicy {
             attempts: u32::MAX,
             ..config().retry
         },
         ..config()
     };
-    let world = Arc::new(World::with(stubborn));
+    let world = Arc::new(World::with(many_attempts));
     let image = ImageBuilder::new().layer(LayerBuilder::of_size(3 << 20));
     let image = world.registry.push(image, "app:1");
     let layer = image.layers[0].digest;

@@ -1,4 +1,4 @@
-//! Manifests of Docker's schema 1: refused unless they are wanted, and then verified.
+//! Manifests of Docker's schema 1: rejected unless they are enabled, and then verified.
 
 use windlass_oci::Digest;
 use windlass_pull::{PullEvents, PullOutcome, PullerConfig};
@@ -6,7 +6,7 @@ use windlass_testing::{ImageBuilder, LayerBuilder, PackedSchema1, Schema1Builder
 
 use crate::support::{World, config};
 
-fn willing() -> PullerConfig {
+fn schema1_enabled() -> PullerConfig {
     let mut config = config();
     config.registry.schema1 = true;
     config
@@ -19,27 +19,28 @@ fn two_layers() -> Schema1Builder {
         .layer(LayerBuilder::new().file("top", b"1"))
 }
 
-fn pushed(world: &World, image: &Schema1Builder) -> PackedSchema1 {
+fn push(world: &World, image: &Schema1Builder) -> PackedSchema1 {
     world.registry.push_schema1(image, "app:1")
 }
 
-/// MF-7: by default schema 1 is refused, the error names the setting, and no layer is requested.
+/// MF-7: by default schema 1 is rejected, the error names the setting, and no layer is requested.
 #[tokio::test]
-async fn schema1_is_refused_unless_it_is_wanted() {
+async fn schema1_is_rejected_unless_it_is_enabled() {
     let world = World::new();
-    pushed(&world, &two_layers());
-    let refusal = world.refusal("app:1").await;
-    assert!(refusal.contains("schema 1"), "{refusal}");
-    assert!(refusal.contains("schema1 = true"), "{refusal}");
+    push(&world, &two_layers());
+    let error = world.pull_error("app:1").await;
+    assert!(error.contains("schema 1"), "{error}");
+    assert!(error.contains("schema1 = true"), "{error}");
     assert_eq!(world.blob_request_count(), 0);
-    world.assert_nothing_here();
+    world.assert_store_empty();
 }
 
-/// S1-2..S1-6, MF-2: layers without the empty ones, a config made of the history, the payload's digest.
+/// S1-2..S1-6, MF-2: empty layers are left out, the config is made from the history, and the digest is that of the
+/// payload.
 #[tokio::test]
-async fn schema1_is_pulled_where_it_is_wanted() {
-    let world = World::with(willing());
-    let image = pushed(&world, &two_layers());
+async fn schema1_is_pulled_if_it_is_enabled() {
+    let world = World::with(schema1_enabled());
+    let image = push(&world, &two_layers());
 
     let pulled = world.pull("app:1").await.unwrap();
 
@@ -48,7 +49,7 @@ async fn schema1_is_pulled_where_it_is_wanted() {
     let stored = world.image("app:1");
     assert_eq!(stored.index, Some(image.digest));
     let layers: Vec<Digest> = stored.layers.iter().map(|layer| layer.blob).collect();
-    // Between them stands the empty layer of a step that changed no file.
+    // The layer between them is empty, because its step changed no file.
     assert_eq!(layers, [image.layers[0].digest, image.layers[2].digest]);
     let payload = world.store.read_blob(&image.digest).unwrap();
     assert_eq!(Digest::sha256(&payload), image.digest);
@@ -60,14 +61,14 @@ async fn schema1_is_pulled_where_it_is_wanted() {
         .map(|step| step["empty_layer"] == true)
         .collect();
     assert_eq!(empty, [false, true, false]);
-    world.assert_nothing_unfinished();
+    world.assert_no_leftovers();
 }
 
 /// ST-5, S1-7: a second pull is up to date, requests no layer, and finds the same image by its digest.
 #[tokio::test]
 async fn schema1_is_up_to_date_afterwards() {
-    let world = World::with(willing());
-    let image = pushed(&world, &two_layers());
+    let world = World::with(schema1_enabled());
+    let image = push(&world, &two_layers());
     let first = world.pull("app:1").await.unwrap();
     let before = world.blob_request_count();
 
@@ -80,10 +81,10 @@ async fn schema1_is_up_to_date_afterwards() {
     assert_eq!(third.digest, image.digest);
 }
 
-/// S1-1, C2, C9, T18: a flawed signature, and a document for another name or tag, are refused before any
-/// layer is requested.
+/// S1-1, C2, C9, T18: an invalid signature, and a manifest for another name or tag, are rejected before any layer is
+/// requested.
 #[tokio::test]
-async fn a_schema1_manifest_with_a_contradiction_is_refused() {
+async fn an_invalid_schema1_manifest_is_rejected() {
     let flawed = [
         Schema1Flaw::Unsigned,
         Schema1Flaw::WrongSignature,
@@ -100,19 +101,19 @@ async fn a_schema1_manifest_with_a_contradiction_is_refused() {
     images.push(Schema1Builder::new("other", "1").layer(LayerBuilder::new().file("a", b"0")));
     images.push(Schema1Builder::new("app", "2").layer(LayerBuilder::new().file("a", b"0")));
     for image in images {
-        let world = World::with(willing());
-        pushed(&world, &image);
-        let refusal = world.refusal("app:1").await;
-        assert_eq!(world.blob_request_count(), 0, "{refusal}");
-        world.assert_nothing_here();
+        let world = World::with(schema1_enabled());
+        push(&world, &image);
+        let error = world.pull_error("app:1").await;
+        assert_eq!(world.blob_request_count(), 0, "{error}");
+        world.assert_store_empty();
     }
 }
 
-/// MF-2, T17: by digest, another document is refused.
+/// MF-2, T17: a manifest with another digest than the requested one is rejected.
 #[tokio::test]
-async fn a_schema1_manifest_with_another_digest_is_refused() {
-    let world = World::with(willing());
-    let image = pushed(&world, &two_layers());
+async fn a_schema1_manifest_with_another_digest_is_rejected() {
+    let world = World::with(schema1_enabled());
+    let image = push(&world, &two_layers());
     let other = Schema1Builder::new("app", "1")
         .layer(LayerBuilder::new().file("evil", b"0"))
         .pack();
@@ -120,29 +121,29 @@ async fn a_schema1_manifest_with_another_digest_is_refused() {
     world
         .registry
         .put_manifest_as("app", &image.digest, media_type, other.bytes.clone());
-    let refusal = world.refusal(&format!("app@{}", image.digest)).await;
-    assert!(refusal.contains("digest"), "{refusal}");
-    world.assert_nothing_here();
+    let error = world.pull_error(&format!("app@{}", image.digest)).await;
+    assert!(error.contains("digest"), "{error}");
+    world.assert_store_empty();
 }
 
-/// T15: a layer that is not its digest fails, and leaves nothing.
+/// T15: a layer that does not match its digest fails the pull, and nothing is stored.
 #[tokio::test]
-async fn a_wrong_layer_of_schema1_is_refused() {
-    let world = World::with(willing());
-    let image = pushed(&world, &two_layers());
+async fn a_wrong_layer_of_schema1_is_rejected() {
+    let world = World::with(schema1_enabled());
+    let image = push(&world, &two_layers());
     world
         .registry
         .blob(&image.layers[0].digest)
         .corrupt(5)
         .forever();
-    world.refusal("app:1").await;
-    world.assert_nothing_here();
+    world.pull_error("app:1").await;
+    world.assert_store_empty();
 }
 
-/// A layer that is here by another image is not fetched again.
+/// A stored layer of another image is not fetched again.
 #[tokio::test]
-async fn schema1_reuses_layers_that_are_here() {
-    let world = World::with(willing());
+async fn schema1_reuses_stored_layers() {
+    let world = World::with(schema1_enabled());
     let base = LayerBuilder::new().file("base", b"0").pack();
     world
         .registry
@@ -158,11 +159,11 @@ async fn schema1_reuses_layers_that_are_here() {
     assert_eq!(pulled.reused_bytes, base.size);
 }
 
-/// A preview of schema 1 contains the cost, but not yet the image ID.
+/// A preview of schema 1 contains the bytes to download, but no image ID.
 #[tokio::test]
 async fn schema1_can_be_previewed() {
-    let world = World::with(willing());
-    let image = pushed(&world, &two_layers());
+    let world = World::with(schema1_enabled());
+    let image = push(&world, &two_layers());
     let request = world.request("app:1");
     let preview = world
         .puller
@@ -172,7 +173,7 @@ async fn schema1_can_be_previewed() {
     assert_eq!((preview.image_id, preview.is_newer), (None, true));
     let bytes = image.layers[0].size + image.layers[2].size;
     assert_eq!(preview.missing_bytes, bytes);
-    world.assert_nothing_here();
+    world.assert_store_empty();
 
     world.pull("app:1").await.unwrap();
     let preview = world

@@ -1,4 +1,4 @@
-//! Pulls at the same time, of images that share layers: what is shared, and what is not.
+//! Concurrent pulls of images with common layers share transfers, but neither errors nor access.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ fn on(base: &PackedLayer, top: &str) -> ImageBuilder {
         .layer(LayerBuilder::new().file(top, top.as_bytes()))
 }
 
-/// DL-1, DM-5, DM-6: each blob is fetched once, at whatever place it stands.
+/// DL-1, DM-5, DM-6: each blob is fetched once, whatever its position in the images is.
 #[tokio::test]
 async fn a_shared_layer_is_fetched_once() {
     let world = Arc::new(World::new());
@@ -33,7 +33,7 @@ async fn a_shared_layer_is_fetched_once() {
     let first = world.start("one:1");
     gate.reached(1).await;
     let mut second = world.start("two:1");
-    second.until_waiting_for(&base.digest).await;
+    second.until_queued(&base.digest).await;
     gate.open();
 
     let outcomes = [first.outcome().await, second.outcome().await];
@@ -44,10 +44,10 @@ async fn a_shared_layer_is_fetched_once() {
     }
     assert_eq!(world.images().len(), 2);
     world.puller.idle().await;
-    world.assert_nothing_unfinished();
+    world.assert_no_leftovers();
 }
 
-/// The same image twice at once, from two repositories.
+/// Two concurrent pulls of the same image, from two repositories.
 #[tokio::test]
 async fn one_image_by_two_names_is_fetched_once() {
     let world = Arc::new(World::new());
@@ -59,7 +59,7 @@ async fn one_image_by_two_names_is_fetched_once() {
     let first = world.start("one:1");
     gate.reached(1).await;
     let mut second = world.start("two:1");
-    second.until_waiting_for(&base.digest).await;
+    second.until_queued(&base.digest).await;
     gate.open();
 
     let [first, second] = [first.outcome().await, second.outcome().await].map(Result::unwrap);
@@ -70,7 +70,7 @@ async fn one_image_by_two_names_is_fetched_once() {
 
 /// TM-3: the pull that started the transfer is cancelled; the other continues with the bytes so far.
 #[tokio::test]
-async fn a_pull_that_leaves_does_not_disturb_the_other() {
+async fn a_cancelled_pull_does_not_affect_the_other() {
     let world = Arc::new(World::new());
     let base = base();
     world.registry.push(on(&base, "one"), "one:1");
@@ -80,89 +80,89 @@ async fn a_pull_that_leaves_does_not_disturb_the_other() {
     let first = world.start("one:1");
     gate.reached(1).await;
     let mut second = world.start("two:1");
-    second.until_waiting_for(&base.digest).await;
-    first.leave().await;
+    second.until_queued(&base.digest).await;
+    first.cancel().await;
     gate.open();
 
     second.outcome().await.unwrap();
     assert_eq!(world.registry.requested_ranges(&base.digest), ["whole"]);
     assert_eq!(world.images().len(), 1);
     world.puller.idle().await;
-    world.assert_nothing_unfinished();
+    world.assert_no_leftovers();
 }
 
 /// T20, S2-6: a pull whose config has a wrong diff ID for a blob fails; a simultaneous one with the right diff
 /// ID does not, and neither fetches the blob twice.
 #[tokio::test]
-async fn a_lie_about_a_diff_id_is_the_liars_alone() {
+async fn a_wrong_diff_id_fails_only_its_own_pull() {
     let world = Arc::new(World::new());
-    let honest = base();
-    let mut lying = honest.clone();
-    lying.diff_id = DiffId::new(Digest::sha256(b"another tar"));
-    world.registry.push(on(&lying, "lying"), "lying:1");
-    world.registry.push(on(&honest, "honest"), "honest:1");
-    let gate = world.registry.blob(&honest.digest).hold();
+    let correct = base();
+    let mut wrong = correct.clone();
+    wrong.diff_id = DiffId::new(Digest::sha256(b"another tar"));
+    world.registry.push(on(&wrong, "wrong"), "wrong:1");
+    world.registry.push(on(&correct, "correct"), "correct:1");
+    let gate = world.registry.blob(&correct.digest).hold();
 
-    let liar = world.start("lying:1");
+    let first = world.start("wrong:1");
     gate.reached(1).await;
-    let mut other = world.start("honest:1");
-    other.until_waiting_for(&honest.digest).await;
+    let mut second = world.start("correct:1");
+    second.until_queued(&correct.digest).await;
     gate.open();
 
-    let error = world.shown(&liar.outcome().await.unwrap_err());
-    let (digest, actual, expected) = (&honest.digest, &honest.diff_id, &lying.diff_id);
+    let error = world.error_text(&first.outcome().await.unwrap_err());
+    let (digest, actual, expected) = (&correct.digest, &correct.diff_id, &wrong.diff_id);
     assert_eq!(
         error,
         format!("the diff ID of layer {digest} is {actual}, but the config has {expected}")
     );
-    other.outcome().await.unwrap();
-    assert_eq!(world.registry.requested_ranges(&honest.digest), ["whole"]);
+    second.outcome().await.unwrap();
+    assert_eq!(world.registry.requested_ranges(&correct.digest), ["whole"]);
     assert_eq!(world.images().len(), 1);
 }
 
-/// T16: the same for a size.
+/// T16: the same with a wrong size.
 #[tokio::test]
 async fn a_wrong_size_fails_only_its_own_pull() {
-    for lie in [-1, 1] {
+    for difference in [-1, 1] {
         let world = Arc::new(World::new());
-        let honest = base();
-        let mut lying = honest.clone();
-        lying.size = lying.size.checked_add_signed(lie).unwrap();
-        world.registry.push(on(&lying, "lying"), "lying:1");
-        world.registry.push(on(&honest, "honest"), "honest:1");
-        let gate = world.registry.blob(&honest.digest).hold();
+        let correct = base();
+        let mut wrong = correct.clone();
+        wrong.size = wrong.size.checked_add_signed(difference).unwrap();
+        world.registry.push(on(&wrong, "wrong"), "wrong:1");
+        world.registry.push(on(&correct, "correct"), "correct:1");
+        let gate = world.registry.blob(&correct.digest).hold();
 
-        let liar = world.start("lying:1");
+        let first = world.start("wrong:1");
         gate.reached(1).await;
-        let mut other = world.start("honest:1");
-        other.until_waiting_for(&honest.digest).await;
+        let mut second = world.start("correct:1");
+        second.until_queued(&correct.digest).await;
         gate.open();
 
-        let error = world.shown(&liar.outcome().await.unwrap_err());
-        let (digest, actual, expected) = (&honest.digest, honest.size, lying.size);
-        let sizes = if lie < 0 {
+        let error = world.error_text(&first.outcome().await.unwrap_err());
+        let (digest, actual, expected) = (&correct.digest, correct.size, wrong.size);
+        let sizes = if difference < 0 {
             format!("more than the expected {expected} bytes: at least {actual}")
         } else {
             format!("{actual} bytes where {expected} were expected")
         };
         assert_eq!(
             error,
-            format!("layer {digest}: blob {digest} of lying at REGISTRY: {sizes}")
+            format!("layer {digest}: blob {digest} of wrong at REGISTRY: {sizes}")
         );
-        other.outcome().await.unwrap();
+        second.outcome().await.unwrap();
         assert_eq!(world.images().len(), 1);
     }
 }
 
-/// A registry that fails fails its own pull. Then another registry that has the blob is used.
+/// If the registry of a transfer fails, its own pull fails. The other pull fetches the blob from its own registry.
 #[tokio::test]
 async fn a_broken_registry_fails_only_its_own_pull() {
-    let breakages: [fn(&Registry, &Digest); 3] = [
+    let faults: [fn(&Registry, &Digest); 3] = [
         |registry, blob| registry.blob(blob).status(503).forever(),
         |registry, blob| registry.blob(blob).corrupt(1_000).forever(),
         |registry, blob| registry.remove_blob(blob),
     ];
-    for break_it in breakages {
+    for break_it in faults {
         let (world, broken) = (Arc::new(World::new()), Registry::start());
         let base = base();
         broken.push(on(&base, "one"), "one:1");
@@ -173,7 +173,7 @@ async fn a_broken_registry_fails_only_its_own_pull() {
         let first = world.start_request(request(&broken, "one:1"));
         gate.reached(1).await;
         let mut second = world.start("two:1");
-        second.until_waiting_for(&base.digest).await;
+        second.until_queued(&base.digest).await;
         gate.open();
 
         first.outcome().await.unwrap_err();
@@ -181,7 +181,7 @@ async fn a_broken_registry_fails_only_its_own_pull() {
         assert_eq!(world.registry.requested_ranges(&base.digest), ["whole"]);
         assert_eq!(world.images().len(), 1);
         world.puller.idle().await;
-        world.assert_nothing_unfinished();
+        world.assert_no_leftovers();
     }
 }
 
@@ -203,7 +203,7 @@ async fn a_late_watcher_gets_the_current_state() {
     };
     first.until(half).await;
     let mut second = world.start("two:1");
-    second.until_waiting_for(&base.digest).await;
+    second.until_queued(&base.digest).await;
     let next = second
         .until(|event| status(event, &base.digest).is_some())
         .await;
@@ -222,18 +222,18 @@ async fn a_late_watcher_gets_the_current_state() {
 /// has no access to it at its own registry, gets it neither during that transfer nor after it.
 #[tokio::test]
 async fn a_digest_alone_gives_no_access_to_a_blob() {
-    for is_here in [false, true] {
-        let (world, thiefs) = (Arc::new(World::new()), Registry::start());
+    for is_fetched in [false, true] {
+        let (world, other) = (Arc::new(World::new()), Registry::start());
         let secret = base();
         let image = world.registry.push(on(&secret, "own"), "own:1");
-        thiefs.push(on(&secret, "mine"), "mine:1");
-        thiefs.remove_blob(&secret.digest);
-        let held_up = usize::from(is_here);
-        let gate = world.registry.blob(&image.layers[held_up].digest).hold();
+        other.push(on(&secret, "mine"), "mine:1");
+        other.remove_blob(&secret.digest);
+        let held_layer = usize::from(is_fetched);
+        let gate = world.registry.blob(&image.layers[held_layer].digest).hold();
 
         let mut owner = world.start("own:1");
         gate.reached(1).await;
-        if is_here {
+        if is_fetched {
             owner
                 .until(|event| {
                     matches!(
@@ -243,9 +243,12 @@ async fn a_digest_alone_gives_no_access_to_a_blob() {
                 })
                 .await;
         }
-        let thief = world.start_request(request(&thiefs, "mine:1"));
-        let error = thief.outcome().await.unwrap_err();
-        assert!(world.shown(&error).ends_with("no such blob"), "{error:?}");
+        let unauthorized = world.start_request(request(&other, "mine:1"));
+        let error = unauthorized.outcome().await.unwrap_err();
+        assert!(
+            world.error_text(&error).ends_with("no such blob"),
+            "{error:?}"
+        );
         gate.open();
 
         owner.outcome().await.unwrap();
@@ -288,7 +291,7 @@ async fn a_joining_pull_proves_access_and_fetches_nothing() {
     assert_eq!(world.images().len(), 2);
 }
 
-/// T46: fifty pulls at once, of twenty images on one base, each by a caller of its own.
+/// T46: fifty concurrent pulls of twenty images with a common base, each with its own caller.
 #[tokio::test]
 async fn fifty_pulls_fetch_each_blob_once() {
     let world = Arc::new(World::new());
@@ -314,11 +317,10 @@ async fn fifty_pulls_fetch_each_blob_once() {
     assert_eq!(world.images().len(), 20);
     world.puller.idle().await;
     assert_eq!(world.store.partial_blobs().unwrap(), []);
-    world.assert_nothing_unfinished();
+    world.assert_no_leftovers();
 }
 
-/// What one pull has made visible, another that has it as well may make visible once more, also when it was
-/// removed in between.
+/// Two pulls commit the same layer. It is removed between the two commits.
 #[tokio::test]
 async fn a_layer_may_be_removed_between_two_commits() {
     let world = Arc::new(World::new());

@@ -1,4 +1,4 @@
-//! Several connections for one blob: where they help, and what they cannot spoil.
+//! Several connections for one blob: when they are used, and faults that they must not cause.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use windlass_testing::{ImageBuilder, LayerBuilder, PackedLayer, RangeFault};
 use crate::support::{World, config};
 
 const SIZE: usize = 4 << 20;
-/// What one connection brings in a second.
+/// The throughput of one connection in bytes per second.
 const SLOW: u64 = 2 << 20;
 
 fn world() -> World {
@@ -31,7 +31,7 @@ fn push(world: &World) -> PackedLayer {
 /// Each connection is slow: several are used, and two of them request the same byte only where the first
 /// connection was cut short.
 #[tokio::test]
-async fn a_slow_blob_comes_over_several_connections() {
+async fn a_slow_blob_is_fetched_over_several_connections() {
     let world = world();
     let layer = push(&world);
     world.registry.blob(&layer.digest).throttle(SLOW).forever();
@@ -46,7 +46,7 @@ async fn a_slow_blob_comes_over_several_connections() {
 /// T32: a server that answers range requests wrongly gets only one of them, and the pull succeeds.
 #[tokio::test]
 async fn a_server_without_ranges_gets_one_range_request() {
-    for lie in [
+    for fault in [
         RangeFault::Ignored,
         RangeFault::StartsLate,
         RangeFault::Unlabelled,
@@ -54,22 +54,22 @@ async fn a_server_without_ranges_gets_one_range_request() {
         let world = world();
         let layer = push(&world);
         let slow = world.registry.blob(&layer.digest).throttle(SLOW);
-        slow.then().range(lie).throttle(SLOW).forever();
+        slow.then().range(fault).throttle(SLOW).forever();
         world.pull("app:1").await.unwrap();
         let requested = world.registry.requested_ranges(&layer.digest);
-        // The first, the trial, and whatever is left of what the first gave up.
-        assert!(requested.len() <= 4, "{lie:?}: {requested:?}");
+        // The first request, the range request, and requests for the rest that the first connection left.
+        assert!(requested.len() <= 4, "{fault:?}: {requested:?}");
     }
 }
 
-/// T32, DL-9: parts under false labels show in the digest; what comes then comes in one piece.
+/// T32, DL-9: wrong bytes in a range are detected by the digest. Then the blob is fetched in a single response.
 #[tokio::test]
-async fn wrong_parts_are_found_out() {
+async fn wrong_ranges_are_detected() {
     let world = world();
     let layer = push(&world);
     let slow = world.registry.blob(&layer.digest).throttle(SLOW);
-    let lie = slow.then().range(RangeFault::FromTheStart).throttle(SLOW);
-    lie.times(2).then_ok();
+    let wrong = slow.then().range(RangeFault::FromTheStart).throttle(SLOW);
+    wrong.times(2).then_ok();
     world.pull("app:1").await.unwrap();
     let requested = world.registry.requested_ranges(&layer.digest);
     assert_eq!(
@@ -80,9 +80,9 @@ async fn wrong_parts_are_found_out() {
     assert_eq!(requested.last().unwrap(), "whole");
 }
 
-/// A connection that breaks does no harm: another one fetches its range.
+/// If an extra connection fails, another one fetches its range.
 #[tokio::test]
-async fn a_helper_that_fails_leaves_its_stretch_to_others() {
+async fn the_range_of_a_failed_connection_is_fetched() {
     let world = world();
     let layer = push(&world);
     let slow = world.registry.blob(&layer.digest).throttle(SLOW);
@@ -92,7 +92,7 @@ async fn a_helper_that_fails_leaves_its_stretch_to_others() {
     assert_eq!(world.images().len(), 1);
 }
 
-/// The partial of several connections has gaps; the next pull requests only these.
+/// The partial blob of several connections has gaps; the next pull requests only these.
 #[tokio::test]
 async fn gaps_are_filled_by_the_next_pull() {
     let world = std::sync::Arc::new(world());
@@ -111,22 +111,22 @@ async fn gaps_are_filled_by_the_next_pull() {
     tokio::time::timeout(Duration::from_secs(60), four_connections)
         .await
         .expect("four connections fetch the layer");
-    pull.leave().await;
+    pull.cancel().await;
     world.puller.idle().await;
-    let kept = world.kept(&layer.digest).unwrap();
+    let partial = world.partial_bytes(&layer.digest).unwrap();
     let before = world.registry.bytes_sent(&layer.digest);
     world.pull("app:1").await.unwrap();
     let sent = world.registry.bytes_sent(&layer.digest) - before;
     assert!(
-        sent < layer.size - kept + (1 << 20),
+        sent < layer.size - partial + (1 << 20),
         "{sent} for {}",
-        layer.size - kept
+        layer.size - partial
     );
 }
 
-/// One connection where one is all that is wanted.
+/// The number of connections can be limited to one.
 #[tokio::test]
-async fn one_connection_may_be_the_limit() {
+async fn the_number_of_connections_is_limited() {
     let mut config = config();
     config.split.connections = 1;
     config.split.trial = Duration::from_millis(10);

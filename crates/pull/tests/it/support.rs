@@ -1,4 +1,4 @@
-//! What the tests share: a registry, a store, and a puller between them.
+//! Shared by the tests: a registry, a store, and a puller that pulls from one into the other.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ use windlass_registry::{Caller, HostConfig, Origin, RegistryConfig, RegistryHost
 use windlass_store::{Image, OpenMode, Store, WhenBusy};
 use windlass_testing::{PackedLayer, Registry, TreeSnapshot};
 
-/// How long a test may wait before it is taken for stuck.
+/// The maximum time that a test waits for an event.
 const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A registry, a store and a puller between them.
+/// A registry, a store, and a puller that pulls from one into the other.
 pub(crate) struct World {
     pub(crate) registry: Registry,
     pub(crate) store: Arc<Store>,
@@ -30,13 +30,13 @@ pub(crate) struct World {
     directory: Option<TempDir>,
 }
 
-/// A pull that runs by itself.
-pub(crate) struct Running {
+/// A pull that runs in a task.
+pub(crate) struct RunningPull {
     task: JoinHandle<Result<Pulled, PullError>>,
     events: EventReceiver<PullEvent>,
 }
 
-/// Hardly any pause, and not for long.
+/// The configuration of the tests: with very short pauses between attempts.
 pub(crate) fn config() -> PullerConfig {
     PullerConfig {
         registry: RegistryConfig {
@@ -67,15 +67,15 @@ impl World {
 
     pub(crate) fn with(config: PullerConfig) -> Self {
         let directory = tempfile::tempdir().expect("temporary directories can be made");
-        let world = Self::at(&directory.path().join("store"), config);
+        let world = Self::open(&directory.path().join("store"), config);
         Self {
             directory: Some(directory),
             ..world
         }
     }
 
-    /// A world whose registry has `mirrors`, in the order of their use, configured by `configure`.
-    pub(crate) fn mirrored(
+    /// Uses `registry` with `mirrors`, the first one first. `configure` changes their configuration.
+    pub(crate) fn with_mirrors(
         mirrors: &[&Registry],
         registry: Registry,
         configure: impl FnOnce(&mut RegistryHosts, &mut PullerConfig),
@@ -92,7 +92,7 @@ impl World {
             .named
             .insert(registry.host(), hosts);
         let directory = tempfile::tempdir().expect("temporary directories can be made");
-        let world = Self::at(&directory.path().join("store"), config);
+        let world = Self::open(&directory.path().join("store"), config);
         Self {
             registry,
             directory: Some(directory),
@@ -100,7 +100,7 @@ impl World {
         }
     }
 
-    pub(crate) fn at(path: &Path, config: PullerConfig) -> Self {
+    pub(crate) fn open(path: &Path, config: PullerConfig) -> Self {
         let access = OpenMode::Exclusive {
             purpose: "the tests",
         };
@@ -115,7 +115,7 @@ impl World {
         }
     }
 
-    /// The same store, opened anew, as by the next process; waits until this one's is closed.
+    /// Closes the store and opens it again, like the next process.
     pub(crate) async fn reopened(self, config: PullerConfig) -> Self {
         let Self {
             registry,
@@ -129,16 +129,16 @@ impl World {
         Self {
             registry,
             directory,
-            ..Self::at(&path, config)
+            ..Self::open(&path, config)
         }
     }
 
-    /// The registry, as events name it.
+    /// The endpoint of the registry.
     pub(crate) fn origin(&self) -> Origin {
         Origin::parse(self.registry.url()).expect("a registry has an address")
     }
 
-    /// The context of an error about a layer at the registry.
+    /// The status of a layer that is being requested from the registry.
     pub(crate) fn connecting(&self, attempt: u32) -> LayerStatus {
         LayerStatus::Connecting {
             endpoint: self.origin(),
@@ -172,22 +172,22 @@ impl World {
         let (events, mut receiver) = PullEvents::channel();
         let outcome = self.puller.pull(&self.request(name), &events).await;
         drop(events);
-        let mut events_seen = Vec::new();
+        let mut received = Vec::new();
         while let Some(event) = receiver.next().await {
-            events_seen.push(event);
+            received.push(event);
         }
-        (outcome, events_seen)
+        (outcome, received)
     }
 
     /// Runs a pull that fails; returns its error text after the puller is idle.
-    pub(crate) async fn refusal(&self, name: &str) -> String {
-        let error = self.pull(name).await.expect_err("it cannot be pulled");
+    pub(crate) async fn pull_error(&self, name: &str) -> String {
+        let error = self.pull(name).await.expect_err("the pull fails");
         self.puller.idle().await;
-        self.shown(&error)
+        self.error_text(&error)
     }
 
-    /// The error and its causes on one line, as the user reads them, without the registry's own address.
-    pub(crate) fn shown(&self, error: &PullError) -> String {
+    /// The error and its causes on one line, with `REGISTRY` for the registry's address.
+    pub(crate) fn error_text(&self, error: &PullError) -> String {
         let mut line = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -197,20 +197,20 @@ impl World {
         line.replace(self.registry.url(), "REGISTRY")
     }
 
-    /// Starts a pull that runs by itself.
-    pub(crate) fn start(self: &Arc<Self>, name: &str) -> Running {
+    /// Starts a pull in a task.
+    pub(crate) fn start(self: &Arc<Self>, name: &str) -> RunningPull {
         self.start_request(self.request(name))
     }
 
-    pub(crate) fn start_request(self: &Arc<Self>, request: PullRequest) -> Running {
+    pub(crate) fn start_request(self: &Arc<Self>, request: PullRequest) -> RunningPull {
         let (world, (events, receiver)) = (Arc::clone(self), PullEvents::channel());
-        Running {
+        RunningPull {
             task: tokio::spawn(async move { world.puller.pull(&request, &events).await }),
             events: receiver,
         }
     }
 
-    /// Lists what the store has on its disk: verified or not, visible or not.
+    /// Lists the blobs, layers, partial blobs and drafts on the disk.
     pub(crate) fn on_disk(&self) -> Vec<String> {
         let areas = ["blobs/sha256", "layers/sha256", "ingest", "drafts"];
         let mut found: Vec<_> = areas
@@ -226,82 +226,81 @@ impl World {
         found
     }
 
-    /// Checks that nothing is in the store, and that nothing is left of what was tried but what the next pull
-    /// can go on with.
+    /// Checks that the store has no image and no file, except partial blobs.
     #[track_caller]
-    pub(crate) fn assert_nothing_here(&self) {
+    pub(crate) fn assert_store_empty(&self) {
         assert_eq!(self.images(), []);
         let mut left = self.on_disk();
         left.retain(|path| !path.starts_with("ingest/sha256-"));
         assert_eq!(left, [""; 0]);
     }
 
-    /// Checks that nothing is left of transfers but what the next pull can go on with.
+    /// Checks that transfers left no file, except partial blobs.
     #[track_caller]
-    pub(crate) fn assert_nothing_unfinished(&self) {
-        let unfinished = |path: &String| path.starts_with("ingest") || path.starts_with("drafts");
+    pub(crate) fn assert_no_leftovers(&self) {
+        let is_temporary = |path: &String| path.starts_with("ingest") || path.starts_with("drafts");
         let mut left = self.on_disk();
-        left.retain(|path| unfinished(path) && !path.starts_with("ingest/sha256-"));
+        left.retain(|path| is_temporary(path) && !path.starts_with("ingest/sha256-"));
         assert_eq!(left, [""; 0]);
     }
 
-    /// Returns where the part of a blob is kept.
-    pub(crate) fn in_ingest(&self, layer: &PackedLayer) -> PathBuf {
+    /// Returns the path of a partial blob.
+    pub(crate) fn partial_path(&self, layer: &PackedLayer) -> PathBuf {
         let name = format!("sha256-{}-{}", layer.digest.hex(), layer.size);
         self.path.join("ingest").join(name)
     }
 
-    /// Returns how much of a blob the next pull can go on with; `None` if nothing is kept.
-    pub(crate) fn kept(&self, digest: &Digest) -> Option<u64> {
-        let kept = self.store.partial_blobs().expect("the store is readable");
-        let kept = kept.into_iter().find(|blob| blob.digest == *digest);
-        kept.map(|blob| blob.stored)
+    /// Returns the size of a partial blob; `None` if there is none.
+    pub(crate) fn partial_bytes(&self, digest: &Digest) -> Option<u64> {
+        let partials = self.store.partial_blobs().expect("the store is readable");
+        let partial = partials.into_iter().find(|blob| blob.digest == *digest);
+        partial.map(|blob| blob.stored)
     }
 
     pub(crate) fn images(&self) -> Vec<Image> {
         self.store.images().expect("the store is readable")
     }
 
-    /// The image called `name` in the registry's terms.
+    /// The stored image with this name at the registry.
     pub(crate) fn image(&self, name: &str) -> Image {
         let name = self.registry.name(name).parse().expect("a good name");
         self.store.image(&name).expect("it is in the store")
     }
 
-    /// What is in a layer.
+    /// The files of a layer.
     pub(crate) fn tree(&self, diff_id: &DiffId) -> TreeSnapshot {
         let layer = self.store.layer(diff_id).expect("the store is readable");
         let layer = layer.expect("the layer is in the store");
         TreeSnapshot::beneath(layer.open_dir().expect("a layer is a directory"))
-            .expect("it can be read")
+            .expect("the layer is readable")
     }
 
-    /// The requests since `earlier` many, `GET /v2/app/manifests/1 200`.
+    /// The requests after the first `earlier` ones, such as `GET /v2/app/manifests/1 200`.
     pub(crate) fn log_since(&self, earlier: usize) -> Vec<String> {
         self.registry.log().split_off(earlier)
     }
 
-    /// How many of the requests were for blobs.
+    /// The number of requests for blobs.
     pub(crate) fn blob_request_count(&self) -> usize {
         let log = self.registry.log();
         log.iter().filter(|line| line.contains("/blobs/")).count()
     }
 }
 
-impl Running {
+impl RunningPull {
     /// Waits for an event.
-    pub(crate) async fn until(&mut self, wanted: impl Fn(&PullEvent) -> bool) -> PullEvent {
+    pub(crate) async fn until(&mut self, is_expected: impl Fn(&PullEvent) -> bool) -> PullEvent {
         loop {
             let event = with_timeout(self.events.next()).await;
-            let event = event.expect("the pull ended before it events_seen what is waited for");
-            if wanted(&event) {
+            let event = event.expect("the pull ended without the expected event");
+            if is_expected(&event) {
                 return event;
             }
         }
     }
 
     /// Waits until the layer's transfer is joined.
-    pub(crate) async fn until_waiting_for(&mut self, layer: &Digest) {
+    pub(crate) async fn until_queued(&mut self, layer: &Digest) {
         self.until(|event| status(event, layer) == Some(&LayerStatus::Queued))
             .await;
     }
@@ -312,18 +311,18 @@ impl Running {
             .expect("a pull does not panic")
     }
 
-    /// Leaves, as by dropping the pull's future.
-    pub(crate) async fn leave(self) {
+    /// Cancels the pull: drops its future.
+    pub(crate) async fn cancel(self) {
         self.task.abort();
         let ended = self.task.await;
         assert!(ended.is_err_and(|error| error.is_cancelled()));
     }
 }
 
-/// Waits for what comes at once, unless something is stuck: then the test fails rather than hangs.
-async fn with_timeout<T>(awaited: impl Future<Output = T>) -> T {
-    let come = tokio::time::timeout(TEST_TIMEOUT, awaited).await;
-    come.expect("what is waited for does not come")
+/// Waits for `future`. The test fails if that takes too long.
+async fn with_timeout<T>(future: impl Future<Output = T>) -> T {
+    let output = tokio::time::timeout(TEST_TIMEOUT, future).await;
+    output.expect("the time is sufficient")
 }
 
 /// The request that pulls `name` from `registry`.
@@ -337,7 +336,7 @@ pub(crate) fn request(registry: &Registry, name: &str) -> PullRequest {
     }
 }
 
-/// A mirror, as a configuration has it.
+/// The configuration of a mirror.
 pub(crate) fn host(mirror: &Registry) -> HostConfig {
     HostConfig::new(mirror.url().parse().expect("a registry has a URL"))
 }
@@ -352,8 +351,8 @@ pub(crate) fn status<'a>(event: &'a PullEvent, layer: &Digest) -> Option<&'a Lay
 
 /// The reported statuses of a layer, without the byte counts.
 pub(crate) fn milestones(events: &[PullEvent], layer: &Digest) -> Vec<LayerStatus> {
-    let events_seen = events.iter().filter_map(|event| status(event, layer));
-    events_seen
+    let received = events.iter().filter_map(|event| status(event, layer));
+    received
         .filter(|status| !matches!(status, LayerStatus::Moving { .. }))
         .cloned()
         .collect()

@@ -1,4 +1,4 @@
-//! Bytes that do not match their descriptor never become visible and do not disturb the next pull.
+//! Bytes that do not match their descriptor never become visible, and do not affect the next pull.
 
 use windlass_oci::{DiffId, Digest};
 use windlass_testing::{
@@ -7,18 +7,18 @@ use windlass_testing::{
 
 use crate::support::World;
 
-/// Fails the first pull, by an error that `expected` is part of, and nothing else.
-async fn only_the_first_fails(world: &World, name: &str, expected: &str) {
-    let refusal = world.refusal(name).await;
-    assert!(refusal.contains(expected), "{refusal:?} lacks {expected:?}");
-    world.assert_nothing_here();
+/// Checks that the first pull fails with an error that contains `expected`, and that the second one succeeds.
+async fn assert_only_first_fails(world: &World, name: &str, expected: &str) {
+    let error = world.pull_error(name).await;
+    assert!(error.contains(expected), "{error:?} lacks {expected:?}");
+    world.assert_store_empty();
     let second = world.pull(name).await;
-    second.expect("the first failure is not in the way");
+    second.expect("the second pull succeeds");
     assert_eq!(world.images().len(), 1);
-    world.assert_nothing_unfinished();
+    world.assert_no_leftovers();
 }
 
-/// T15: one bit is wrong in a layer, wherever. That its gzip is broken too is not the point.
+/// T15: one bit of a layer is wrong. The digest mismatch is reported, not the resulting error of gzip.
 #[tokio::test]
 async fn a_layer_of_other_bytes_fails_by_its_digest() {
     for at in [0, 5, 1_000, 200_000] {
@@ -30,7 +30,7 @@ async fn a_layer_of_other_bytes_fails_by_its_digest() {
         let layer = image.layers[0].digest;
         world.registry.blob(&layer).corrupt(at).then_ok();
         let expected = format!("layer {layer}: the bytes received for {layer} have the digest ");
-        only_the_first_fails(&world, "app:1", &expected).await;
+        assert_only_first_fails(&world, "app:1", &expected).await;
         assert_eq!(
             world.registry.requested_ranges(&layer),
             ["whole"; 2],
@@ -39,7 +39,7 @@ async fn a_layer_of_other_bytes_fails_by_its_digest() {
     }
 }
 
-/// T15: plain tar has no checksum of its own.
+/// T15: an uncompressed tar has no checksum.
 #[tokio::test]
 async fn a_plain_layer_of_other_bytes_fails_by_its_digest() {
     let world = World::new();
@@ -50,10 +50,10 @@ async fn a_plain_layer_of_other_bytes_fails_by_its_digest() {
     let layer = image.layers[0].digest;
     world.registry.blob(&layer).corrupt(200_000).then_ok();
     let expected = format!("layer {layer}: the bytes received for {layer} have the digest ");
-    only_the_first_fails(&world, "app:1", &expected).await;
+    assert_only_first_fails(&world, "app:1", &expected).await;
 }
 
-/// T15: the config.
+/// T15: a wrong config.
 #[tokio::test]
 async fn a_config_of_other_bytes_fails_by_its_digest() {
     let world = World::new();
@@ -65,26 +65,26 @@ async fn a_config_of_other_bytes_fails_by_its_digest() {
         .corrupt(9)
         .then_ok();
     let expected = format!("expected {}, got sha256:", image.config_digest);
-    only_the_first_fails(&world, "app:1", &expected).await;
+    assert_only_first_fails(&world, "app:1", &expected).await;
 }
 
-/// T15, T17: the manifest, by tag against what the registry announces, and by digest.
+/// T15, T17: a wrong manifest, requested by tag (with the announced digest) and by digest.
 #[tokio::test]
 async fn a_manifest_of_other_bytes_fails_by_its_digest() {
     let world = World::new();
     let image = world.registry.push(ImageBuilder::new(), "app:1");
     world.registry.manifest("1").corrupt(9).then_ok();
     let expected = format!("expected {}, got sha256:", image.digest);
-    only_the_first_fails(&world, "app:1", &expected).await;
+    assert_only_first_fails(&world, "app:1", &expected).await;
 
     let world = World::new();
     let image = world.registry.push(ImageBuilder::new(), "app");
     world.registry.manifest(image.digest).corrupt(9).then_ok();
     let name = format!("app@{}", image.digest);
-    only_the_first_fails(&world, &name, &expected).await;
+    assert_only_first_fails(&world, &name, &expected).await;
 }
 
-/// T15: the manifest in an index.
+/// T15: a wrong manifest in an index.
 #[tokio::test]
 async fn a_manifest_of_an_index_of_other_bytes_fails_by_its_digest() {
     let world = World::new();
@@ -95,12 +95,12 @@ async fn a_manifest_of_an_index_of_other_bytes_fails_by_its_digest() {
     world.registry.push_index(index, "app:1");
     world.registry.manifest(image.digest).corrupt(9).then_ok();
     let expected = format!("expected {}, got sha256:", image.digest);
-    only_the_first_fails(&world, "app:1", &expected).await;
+    assert_only_first_fails(&world, "app:1", &expected).await;
 }
 
 /// T17: a pinned digest is verified, whatever digest the registry declares.
 #[tokio::test]
-async fn a_pin_holds_against_the_registry() {
+async fn a_pinned_digest_is_verified() {
     let pinned = ImageBuilder::new()
         .layer(LayerBuilder::new().file("a", b"1"))
         .pack();
@@ -129,21 +129,20 @@ async fn a_pin_holds_against_the_registry() {
             &other.digest,
             other.manifest.clone(),
         );
-        let refusal = world.refusal(&format!("app:1@{}", pinned.digest)).await;
+        let error = world.pull_error(&format!("app:1@{}", pinned.digest)).await;
         let expected = format!("expected {}, got {}", pinned.digest, other.digest);
-        assert!(refusal.ends_with(&expected), "{refusal}");
-        world.assert_nothing_here();
+        assert!(error.ends_with(&expected), "{error}");
+        world.assert_store_empty();
     }
 }
 
 /// T16: a body that is longer than its descriptor, with and without a content length.
 #[tokio::test]
 async fn a_layer_that_is_too_long_fails() {
-    let lie = |layer: &mut PackedLayer| layer.size -= 1;
     for chunked in [false, true] {
         let world = World::new();
         let mut layer = LayerBuilder::of_size(300_000).pack();
-        lie(&mut layer);
+        layer.size -= 1;
         world
             .registry
             .push(ImageBuilder::new().layer(&layer), "app:1");
@@ -153,14 +152,14 @@ async fn a_layer_that_is_too_long_fails() {
         } else {
             drop(answer);
         }
-        let refusal = world.refusal("app:1").await;
+        let error = world.pull_error("app:1").await;
         let expected = format!("more than the expected {} bytes", layer.size);
-        assert!(refusal.contains(&expected), "{refusal}");
-        world.assert_nothing_here();
+        assert!(error.contains(&expected), "{error}");
+        world.assert_store_empty();
     }
 }
 
-/// T16: a body without an end is not read to its end.
+/// T16: a body without an end is read only up to the expected size.
 #[tokio::test]
 async fn a_layer_without_an_end_fails() {
     let world = World::new();
@@ -169,10 +168,10 @@ async fn a_layer_without_an_end_fails() {
     let layer = &image.layers[0];
     world.registry.blob(&layer.digest).endless().then_ok();
     let expected = format!("more than the expected {} bytes", layer.size);
-    only_the_first_fails(&world, "app:1", &expected).await;
+    assert_only_first_fails(&world, "app:1", &expected).await;
 }
 
-/// T16: a body that is too short. It may be an interrupted one, so it is retried like any other failure.
+/// T16: a body that is too short. It may have been interrupted, so it is retried like other failures.
 #[tokio::test]
 async fn a_layer_that_is_too_short_fails() {
     for chunked in [false, true] {
@@ -188,15 +187,15 @@ async fn a_layer_that_is_too_short_fails() {
         } else {
             drop(answer);
         }
-        let refusal = world.refusal("app:1").await;
+        let error = world.pull_error("app:1").await;
         let (found, expected) = (layer.size - 1, layer.size);
         let expected = format!("{found} bytes where {expected} were expected");
-        assert!(refusal.ends_with(&expected), "{refusal}");
-        world.assert_nothing_here();
+        assert!(error.ends_with(&expected), "{error}");
+        world.assert_store_empty();
     }
 }
 
-/// T20, S2-6: the tar is not the one that the config names.
+/// T20, S2-6: the diff ID of the tar is not the one in the config.
 #[tokio::test]
 async fn a_layer_of_another_diff_id_fails() {
     let world = World::new();
@@ -208,13 +207,13 @@ async fn a_layer_of_another_diff_id_fails() {
         .push(ImageBuilder::new().layer(&layer), "app:1");
     let (digest, expected) = (layer.digest, layer.diff_id);
     assert_eq!(
-        world.refusal("app:1").await,
+        world.pull_error("app:1").await,
         format!("the diff ID of layer {digest} is {actual}, but the config has {expected}")
     );
-    world.assert_nothing_here();
+    world.assert_store_empty();
 }
 
-/// A blob that matches its digest but is no layer: the error names the layer and the defect.
+/// A blob that matches its digest, but is not a valid layer: the error names the layer and the fault.
 #[tokio::test]
 async fn a_malformed_layer_with_the_right_digest_is_reported() {
     let gzip = LayerBuilder::of_size(300_000).pack();
@@ -246,13 +245,13 @@ async fn a_malformed_layer_with_the_right_digest_is_reported() {
                 .layer(&layer),
             "app:1",
         );
-        let refusal = world.refusal("app:1").await;
+        let error = world.pull_error("app:1").await;
         assert!(
-            refusal.starts_with(&format!("layer {}: ", layer.digest)),
-            "{refusal}"
+            error.starts_with(&format!("layer {}: ", layer.digest)),
+            "{error}"
         );
-        assert!(refusal.contains(expected), "{refusal}");
+        assert!(error.contains(expected), "{error}");
         assert_eq!(world.registry.requested_ranges(&layer.digest), ["whole"]);
-        world.assert_nothing_here();
+        world.assert_store_empty();
     }
 }
