@@ -2,17 +2,18 @@
 
 mod effective_config;
 mod registry_view;
+mod show_target;
 mod text;
+mod value_origin;
 
 use clap::Subcommand;
-use windlass::image::{DEFAULT_REGISTRY, Reference, RepositoryName};
-use windlass_config::Configuration;
 
-use super::{AuthFile, parse_reference};
+use super::AuthFile;
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;
 use effective_config::EffectiveConfig;
+use show_target::ShowTarget;
 
 /// Show the configuration
 #[derive(Debug, clap::Args)]
@@ -72,79 +73,5 @@ impl ShowArgs {
             text::write(context.out, &config)?;
         }
         Ok(context.out.flush()?)
-    }
-}
-
-/// What to show the hosts of.
-pub(super) enum ShowTarget {
-    /// A registry, by its name in references.
-    Registry(String),
-    /// A repository.
-    Repository(RepositoryName),
-}
-
-impl ShowTarget {
-    /// Parses the host of a registry or the name of an image. `alpine:3` could be either: a host has a dot, is
-    /// `localhost`, or is configured.
-    fn parse(text: &str, configuration: &Configuration) -> Result<Self, Error> {
-        let bare = text.strip_suffix('/').unwrap_or(text);
-        let as_host: Option<Reference> = format!("{bare}/name/name").parse().ok();
-        let as_host = as_host.map(|reference| reference.repository().registry().to_owned());
-        let name = bare.split(':').next().unwrap_or_default();
-        let is_configured = as_host.as_ref().is_some_and(|host| {
-            host != DEFAULT_REGISTRY && configuration.registries.contains_key(host)
-        });
-        let is_host = is_configured
-            || bare != text
-            || bare.starts_with('[')
-            || name == "localhost"
-            || name.contains('.');
-        match as_host {
-            Some(host) if is_host && !bare.contains('/') => Ok(Self::Registry(host)),
-            _ => {
-                let reference = parse_reference(text)?;
-                Ok(Self::Repository(reference.repository().clone()))
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_and_images_are_distinguished() {
-        let configuration = Configuration::default();
-        let parsed = |text: &str| match ShowTarget::parse(text, &configuration).unwrap() {
-            ShowTarget::Registry(host) => host,
-            ShowTarget::Repository(name) => format!("image {name}"),
-        };
-        let texts = [
-            "docker.io",
-            "index.docker.io",
-            "ghcr.io",
-            "localhost:5000",
-            "[::1]:5000",
-            "127.0.0.1:5000",
-            "registry:5000/",
-            "alpine",
-            "alpine:3",
-            "owner/app",
-            "ghcr.io/owner/app:1",
-        ];
-        insta::assert_snapshot!(texts.map(parsed).join("\n"), @r"
-        docker.io
-        docker.io
-        ghcr.io
-        localhost:5000
-        [::1]:5000
-        127.0.0.1:5000
-        registry:5000
-        image docker.io/library/alpine
-        image docker.io/library/alpine
-        image docker.io/owner/app
-        image ghcr.io/owner/app
-        ");
     }
 }

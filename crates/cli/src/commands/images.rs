@@ -1,6 +1,7 @@
 //! `windlass images`
 
 mod fields;
+mod name;
 mod name_filter;
 mod rows;
 mod tree;

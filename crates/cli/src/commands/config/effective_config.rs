@@ -1,14 +1,15 @@
 //! The configuration that is in effect, from files, the environment, the command line and defaults.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use windlass_config::{LocationOverview, SettingOverview, SourceFile};
 use windlass_credentials::CredentialLocation;
 
-use super::ShowTarget;
 use super::registry_view::RegistryView;
+use super::show_target::ShowTarget;
+use super::value_origin::ValueOrigin;
 use crate::config::{self, CommandSettings};
 use crate::context::Context;
 use crate::environment::Environment;
@@ -48,22 +49,6 @@ pub(super) struct SettingView {
     pub(super) from: ValueOrigin,
 }
 
-/// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum ValueOrigin {
-    /// A file.
-    File { path: PathBuf, line: Option<usize> },
-    /// A file, and the command line adds to it.
-    FileAndCommandLine { path: PathBuf, line: Option<usize> },
-    /// The environment.
-    Environment,
-    /// The command line, or the environment variable of the option.
-    CommandLine,
-    /// The default.
-    Default,
-}
-
 impl EffectiveConfig {
     /// Collects the configuration, with all registries or only `target`.
     pub(super) fn collect(
@@ -87,29 +72,6 @@ impl EffectiveConfig {
             },
             files: overview.sources,
         })
-    }
-}
-
-impl ValueOrigin {
-    /// Returns a location in a file as an origin.
-    pub(super) fn file(location: &LocationOverview) -> Self {
-        Self::File {
-            path: location.path.clone(),
-            line: location.line,
-        }
-    }
-
-    /// Returns the origin for people.
-    pub(super) fn text(&self) -> String {
-        match self {
-            Self::File { path, line } => location(path, *line),
-            Self::FileAndCommandLine { path, line } => {
-                format!("{}, command line", location(path, *line))
-            }
-            Self::Environment => "environment".to_owned(),
-            Self::CommandLine => "command line".to_owned(),
-            Self::Default => "default".to_owned(),
-        }
     }
 }
 
@@ -198,13 +160,6 @@ impl SettingView {
             from,
             ..self
         }
-    }
-}
-
-fn location(path: &Path, line: Option<usize>) -> String {
-    match line {
-        None => path.display().to_string(),
-        Some(line) => format!("{}:{line}", path.display()),
     }
 }
 

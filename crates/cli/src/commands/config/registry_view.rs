@@ -9,8 +9,8 @@ use windlass::text;
 use windlass_config::{HostOverview, RegistryOverview, shown_proxy};
 use windlass_credentials::{CredentialSource, CredentialStore};
 
-use super::ShowTarget;
-use super::effective_config::ValueOrigin;
+use super::show_target::ShowTarget;
+use super::value_origin::ValueOrigin;
 use crate::config::CommandSettings;
 
 /// The host of Docker Hub's API. Its credentials are stored for `docker.io`.

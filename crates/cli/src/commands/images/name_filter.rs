@@ -7,7 +7,7 @@ use windlass::error::{FilterError, ReferenceError};
 use windlass::image::Reference;
 use windlass::{FilterUse, Filters};
 
-use super::rows::Name;
+use super::name::NameColumns;
 
 /// The name argument.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +49,7 @@ impl FromStr for NamePattern {
 }
 
 impl NamePattern {
-    fn matches(&self, name: &Name) -> bool {
+    fn matches(&self, name: &NameColumns) -> bool {
         match self {
             Self::Exact(pattern) => is_exact_match(pattern, name),
             Self::Glob(filters) => has_match(filters, name),
@@ -58,7 +58,7 @@ impl NamePattern {
 }
 
 impl NameFilter<'_> {
-    pub(super) fn matches(&self, name: &Name) -> bool {
+    pub(super) fn matches(&self, name: &NameColumns) -> bool {
         // The filters were applied to images without a name already.
         let is_nameless = name.repository.is_none();
         let is_selected = self.argument.is_none_or(|pattern| pattern.matches(name));
@@ -66,7 +66,7 @@ impl NameFilter<'_> {
     }
 }
 
-fn is_exact_match(pattern: &Reference, name: &Name) -> bool {
+fn is_exact_match(pattern: &Reference, name: &NameColumns) -> bool {
     name.repository.as_deref() == Some(pattern.repository().familiar().as_str())
         && pattern
             .tag()
@@ -77,7 +77,7 @@ fn is_exact_match(pattern: &Reference, name: &Name) -> bool {
 }
 
 /// Returns whether `filters` match the name by its tag or by its digest.
-fn has_match(filters: &Filters, name: &Name) -> bool {
+fn has_match(filters: &Filters, name: &NameColumns) -> bool {
     let references = name.references();
     references
         .iter()

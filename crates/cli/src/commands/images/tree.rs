@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use windlass::image::{ImageSummary, ImageTree, PlatformImage};
 
+use super::name::{NONE, NameColumns};
 use super::name_filter::NameFilter;
-use super::rows::{NONE, Name};
 use crate::output::human;
 use crate::output::table::Table;
 
@@ -25,13 +25,13 @@ pub(super) fn select(
     let keep_matching_names = |tree: &mut ImageTree| {
         let (target, was_nameless) = (tree.target, tree.names.is_empty());
         tree.names.retain(|name| {
-            names.matches(&Name {
+            names.matches(&NameColumns {
                 repository: Some(name.repository().familiar()),
                 tag: name.tag().map(ToString::to_string),
                 digest: Some(target),
             })
         });
-        !tree.names.is_empty() || was_nameless && names.matches(&Name::default())
+        !tree.names.is_empty() || was_nameless && names.matches(&NameColumns::default())
     };
     let mut trees: Vec<ImageTree> = { trees.into_iter() }
         .filter(|tree| tree.platforms.iter().any(is_listed))

@@ -1,7 +1,7 @@
 //! Rows of image lists.
 
 use windlass::Filters;
-use windlass::image::{ImageId, Platform};
+use windlass::image::{Digest, ImageId, Platform, Reference};
 
 use super::*;
 
