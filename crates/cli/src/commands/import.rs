@@ -12,7 +12,6 @@ use windlass::{ContainerConfig, ImportOptions, Loaded, text};
 use super::loaded_image::{warn_about_moved_names, write_record};
 use super::shared_args::OutputArgs;
 use super::{CommandOutcome, parse_platform, parse_reference};
-use windlass_error_report::{OperationError, TransferError};
 
 use crate::backend::{Backend, import_by_daemon};
 use crate::context::{Context, note};
@@ -92,13 +91,13 @@ impl Args {
                     Err(signal) => return Ok(interrupted(signal)),
                 };
                 let import = engine.import(from, options);
-                let import = import.map_err(move |error| import_error(&source, error.into()));
+                let import = import.map_err(move |error| source.import_error(error.into()));
                 runner.run(&action, import)
             }
             Backend::Daemon(daemon) => {
                 let from = source
                     .open_for_daemon(stdin)
-                    .map_err(|error| import_error(&source, error))?;
+                    .map_err(|error| source.import_error(error))?;
                 let importing = source.action("importing");
                 let import = import_by_daemon(&daemon, from, options, &self.change, importing);
                 runner.run(&action, import)
@@ -158,10 +157,6 @@ impl Args {
 fn interrupted(signal: Signal) -> CommandOutcome {
     note("Stopped. Nothing was imported.");
     CommandOutcome::Interrupted(signal)
-}
-
-fn import_error(source: &Source, error: TransferError) -> Error {
-    OperationError::import(source.action("importing"), error).into()
 }
 
 /// Returns the creation time of the image: `SOURCE_DATE_EPOCH` for reproducible images, or else the current time.

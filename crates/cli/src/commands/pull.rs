@@ -22,12 +22,10 @@ use crate::output;
 use crate::progress::{ProgressArg, ProgressMode, ProgressRecord, ProgressReporter};
 use crate::signals::Signals;
 use context::PullContext;
+use dry_run::DryRun;
 use network_options::NetworkOptions;
 use runner::{PullRunner, PullsOutcome};
 use windlass_timings::{Destination, Recorder, page, parse_path};
-
-/// How many images are pulled or resolved at the same time. Their layers share the download slots.
-const MAX_CONCURRENT_IMAGES: usize = 8;
 
 /// Download and unpack images
 #[derive(Debug, clap::Args)]
@@ -128,6 +126,19 @@ impl Args {
             }
             Ok(_) | Err(_) => outcome,
         }
+    }
+
+    fn dry_run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
+        let mode = self.mode(context);
+        let dry_run = DryRun {
+            references: self.references(mode)?,
+            all_tags: self.all_tags,
+            platforms: self.platforms()?,
+            authfile: self.auth.authfile.as_deref(),
+            quiet: self.quiet,
+            json: mode == ProgressMode::Json,
+        };
+        dry_run.run(context)
     }
 
     fn pull(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {

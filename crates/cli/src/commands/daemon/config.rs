@@ -11,7 +11,7 @@ use windlass_config::{DaemonSettings, LogFormat, LogLevel, Setting, registry_mir
 use windlass_daemon::{DaemonAddress, DaemonInfo};
 use windlass_listen::{ServerTls, ServerTlsError, find_group};
 
-use super::Args;
+use super::args::Args;
 use crate::config::CommandSettings;
 use crate::context::Context;
 use crate::environment::Environment;

@@ -3,11 +3,14 @@
 use std::io::{self, Write};
 use std::time::SystemTime;
 
-use serde::Serialize;
-use windlass::image::{DiffId, Digest, ImageId, ImageSummary};
-use windlass::store::{BlobKind, DiskUsage, ImageUsage, MeasuredStore, Usage};
+use windlass::image::{ImageSummary, Reference};
+use windlass::store::{DiskUsage, MeasuredStore, Usage};
 
-use super::{KindUsage, UsageRecord, partial_table, share};
+use super::record::{
+    BlobUsageRecord, EachItem, ImageUsageRecord, KindUsage, LayerUsageRecord, OnDisk, UsageRecord,
+    blob_kind,
+};
+use super::table::{partial_table, share};
 use crate::output::table::Table;
 use crate::output::{human, time};
 
@@ -20,53 +23,6 @@ pub(super) struct VerboseReport<'a> {
     layers: OnDisk,
     blobs: OnDisk,
     partial: OnDisk,
-}
-
-/// The size of one kind of content on the disk, in bytes.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct OnDisk {
-    on_disk: u64,
-    reclaimable_on_disk: u64,
-}
-
-/// Each image, layer and blob, as JSON.
-#[derive(Serialize)]
-pub(super) struct EachItem {
-    #[serde(rename = "each_image")]
-    images: Vec<ImageUsageRecord>,
-    #[serde(rename = "each_layer")]
-    layers: Vec<LayerUsageRecord>,
-    #[serde(rename = "each_blob")]
-    blobs: Vec<BlobUsageRecord>,
-}
-
-#[derive(Serialize)]
-struct ImageUsageRecord {
-    image_id: ImageId,
-    names: Vec<String>,
-    created: Option<String>,
-    size: u64,
-    shared_size: u64,
-    unique_size: u64,
-}
-
-#[derive(Serialize)]
-struct LayerUsageRecord {
-    diff_id: DiffId,
-    images: u64,
-    size: u64,
-    on_disk: u64,
-    reclaimable: bool,
-}
-
-#[derive(Serialize)]
-struct BlobUsageRecord {
-    digest: Digest,
-    kind: &'static str,
-    images: u64,
-    size: u64,
-    on_disk: u64,
-    reclaimable: bool,
 }
 
 impl<'a> VerboseReport<'a> {
@@ -117,12 +73,14 @@ impl<'a> VerboseReport<'a> {
             "UNIQUE SIZE",
         ]);
         for usage in &self.usage.each_image {
+            let created = usage.image.created.as_deref();
+            let created = created.map_or_else(|| "N/A".to_owned(), time::age);
             for [repository, tag] in names(&usage.image) {
                 table.push([
                     repository,
                     tag,
                     usage.image.id.short(),
-                    { usage.image.created.as_deref() }.map_or_else(|| "N/A".to_owned(), time::age),
+                    created.clone(),
                     human::table_size(usage.image.size),
                     human::table_size(usage.shared),
                     human::table_size(usage.unique),
@@ -150,7 +108,7 @@ impl<'a> VerboseReport<'a> {
         for blob in &self.measured.blobs {
             table.push([
                 blob.digest.short(),
-                kind(blob.kind).to_owned(),
+                blob_kind(blob.kind).to_owned(),
                 blob.images.to_string(),
                 human::table_size(blob.size),
                 human::table_size(blob.on_disk),
@@ -161,7 +119,7 @@ impl<'a> VerboseReport<'a> {
 
     fn on_disk(&self) -> Table<5> {
         let mut table = Table::new(["TYPE", "TOTAL", "SIZE", "ON DISK", "RECLAIMABLE"]);
-        let (mut total, mut total_on_disk) = (Usage::default(), OnDisk::none());
+        let (mut total, mut total_on_disk) = (Usage::default(), OnDisk::default());
         for (name, usage, on_disk) in [
             ("Layers", self.usage.layers, self.layers),
             ("Blobs", self.usage.blobs, self.blobs),
@@ -178,14 +136,10 @@ impl<'a> VerboseReport<'a> {
     }
 
     pub(super) fn record(&self) -> UsageRecord {
-        let measured = |usage: &Usage, on_disk| KindUsage {
-            measured: Some(on_disk),
-            ..KindUsage::of(usage)
-        };
         UsageRecord {
-            layers: measured(&self.usage.layers, self.layers),
-            blobs: measured(&self.usage.blobs, self.blobs),
-            partial: measured(&self.usage.partial, self.partial),
+            layers: KindUsage::measured(&self.usage.layers, self.layers),
+            blobs: KindUsage::measured(&self.usage.blobs, self.blobs),
+            partial: KindUsage::measured(&self.usage.partial, self.partial),
             each: Some(self.each()),
             ..UsageRecord::of(self.usage)
         }
@@ -201,7 +155,7 @@ impl<'a> VerboseReport<'a> {
         });
         let blobs = self.measured.blobs.iter().map(|blob| BlobUsageRecord {
             digest: blob.digest,
-            kind: kind(blob.kind),
+            kind: blob_kind(blob.kind),
             images: blob.images,
             size: blob.size,
             on_disk: blob.on_disk,
@@ -220,30 +174,6 @@ impl<'a> VerboseReport<'a> {
     }
 }
 
-impl OnDisk {
-    const fn none() -> Self {
-        Self {
-            on_disk: 0,
-            reclaimable_on_disk: 0,
-        }
-    }
-}
-
-impl ImageUsageRecord {
-    fn of(usage: &ImageUsage) -> Self {
-        let image = &usage.image;
-        let names = image.names.iter().chain(&image.digests);
-        Self {
-            image_id: image.id,
-            names: names.map(windlass::image::Reference::familiar).collect(),
-            created: image.created.clone(),
-            size: image.size,
-            shared_size: usage.shared,
-            unique_size: usage.unique,
-        }
-    }
-}
-
 fn row(name: &str, usage: &Usage, on_disk: &OnDisk) -> [String; 5] {
     [
         name.to_owned(),
@@ -257,7 +187,7 @@ fn row(name: &str, usage: &Usage, on_disk: &OnDisk) -> [String; 5] {
 /// Returns repository and tag of each row: one for each tag, or for each repository that has only digests.
 fn names(image: &ImageSummary) -> Vec<[String; 2]> {
     let none = || NONE.to_owned();
-    let row = |name: &windlass::image::Reference| {
+    let row = |name: &Reference| {
         let tag = name.tag().map_or_else(none, ToString::to_string);
         [name.repository().familiar(), tag]
     };
@@ -268,14 +198,5 @@ fn names(image: &ImageSummary) -> Vec<[String; 2]> {
     match names.is_empty() {
         true => vec![[none(), none()]],
         false => names.iter().map(row).collect(),
-    }
-}
-
-fn kind(kind: BlobKind) -> &'static str {
-    match kind {
-        BlobKind::Config => "config",
-        BlobKind::Manifest => "manifest",
-        BlobKind::Layer => "layer",
-        BlobKind::Index => "index",
     }
 }

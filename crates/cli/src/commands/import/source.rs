@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use windlass::ImportSource;
 use windlass::registry::WebUrl;
-use windlass_error_report::TransferError;
+use windlass_error_report::{OperationError, TransferError};
 
 use crate::backend::TarSource;
 use crate::context::Context;
@@ -96,9 +96,12 @@ impl Source {
                 }
             }
         };
-        opened
-            .map(Ok)
-            .map_err(|error| super::import_error(self, error))
+        opened.map(Ok).map_err(|error| self.import_error(error))
+    }
+
+    /// Returns the error of a failed import.
+    pub(super) fn import_error(&self, error: TransferError) -> Error {
+        OperationError::import(self.action("importing"), error).into()
     }
 }
 

@@ -14,6 +14,9 @@ use crate::commands::remote_query::login_state;
 use crate::error::Error;
 use windlass_control::{ControlClient, Request};
 
+/// How many images are pulled or resolved at the same time. Their layers share the download slots.
+pub(super) const MAX_CONCURRENT_IMAGES: usize = 8;
+
 /// The engine, credentials and platforms of all pulls of a command.
 pub(super) struct PullContext<'a> {
     pub(super) engine: &'a Engine,

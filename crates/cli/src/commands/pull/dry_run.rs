@@ -5,11 +5,10 @@ use std::path::Path;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
-use windlass::image::{Digest, Reference};
+use windlass::image::{Digest, Platforms, Reference};
 use windlass::{Preview, PullEvent, PullRequest};
 
-use super::context::PullContext;
-use super::{Args, MAX_CONCURRENT_IMAGES};
+use super::context::{MAX_CONCURRENT_IMAGES, PullContext};
 use windlass_error_report::{ErrorReport, RegistryAction};
 
 use crate::commands::CommandOutcome;
@@ -20,9 +19,22 @@ use crate::error::{Error, render};
 use crate::output;
 use crate::output::human;
 use crate::output::table::Table;
-use crate::progress::{PreviewStatus, ProgressMode, ProgressRecord, format_setback};
+use crate::progress::{PreviewStatus, ProgressRecord, format_setback};
 use crate::signals::Signals;
 use windlass::text::escape;
+
+/// The options of a dry run.
+pub(super) struct DryRun<'a> {
+    pub(super) references: Vec<Reference>,
+    /// All tags of the repositories of `references`.
+    pub(super) all_tags: bool,
+    pub(super) platforms: Platforms,
+    pub(super) authfile: Option<&'a Path>,
+    /// Prints only the references of images that a pull would change.
+    pub(super) quiet: bool,
+    /// Prints JSON.
+    pub(super) json: bool,
+}
 
 /// The preview of one image, and the events until then.
 struct ImagePreview {
@@ -39,22 +51,19 @@ struct DiskSpace {
     needed: u64,
 }
 
-impl Args {
+impl DryRun<'_> {
     /// Prints what a pull would do.
-    pub(super) fn dry_run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
-        let mode = self.mode(context);
-        let references = self.references(mode)?;
-        let platforms = self.platforms()?;
+    pub(super) fn run(self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let engine = context.look()?;
         let root = context.root()?;
-        let credentials = context.keys(self.auth.authfile.as_deref());
-        let pull_context = PullContext::new(&engine, credentials, platforms);
+        let credentials = context.keys(self.authfile);
+        let pull_context = PullContext::new(&engine, credentials, self.platforms);
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let images = runtime()?.block_on(async {
             tokio::select! {
                 biased;
                 signal = signals.first() => Ok(Err(signal)),
-                images = preview_all(&pull_context, references, self.all_tags) => images.map(Ok),
+                images = preview_all(&pull_context, self.references, self.all_tags) => images.map(Ok),
             }
         })?;
         let images = match images {
@@ -65,45 +74,51 @@ impl Args {
             }
         };
         let space = DiskSpace::on_disk_of(&root, &images);
-        match mode {
-            ProgressMode::Json => write_json(context, &images, &space)?,
-            _ => self.write_text(context, &images, &space, &root)?,
+        match (self.json, self.quiet) {
+            (true, _) => write_json(context, &images, &space)?,
+            (false, true) => write_references(context, &images)?,
+            (false, false) => write_text(context, &images, &space, &root)?,
         }
         context.out.flush()?;
         Ok(outcome(&images))
     }
+}
 
-    fn write_text(
-        &self,
-        context: &mut Context<'_>,
-        images: &[ImagePreview],
-        space: &DiskSpace,
-        root: &Path,
-    ) -> Result<(), Error> {
-        for image in images {
-            if !self.quiet {
-                let name = image.reference.familiar();
-                for setback in setbacks(&image.events) {
-                    note(&format_setback(&name, setback));
-                }
-            }
-            if let Err(report) = &image.outcome {
-                note(&render(report, environment::colors()));
-            }
+/// Writes the references of images that a pull would change.
+fn write_references(context: &mut Context<'_>, images: &[ImagePreview]) -> Result<(), Error> {
+    images.iter().for_each(report_failure);
+    for preview in previews(images).filter(|preview| preview.is_newer) {
+        writeln!(context.out, "{}", preview.reference)?;
+    }
+    Ok(())
+}
+
+fn write_text(
+    context: &mut Context<'_>,
+    images: &[ImagePreview],
+    space: &DiskSpace,
+    root: &Path,
+) -> Result<(), Error> {
+    for image in images {
+        let name = image.reference.familiar();
+        for setback in setbacks(&image.events) {
+            note(&format_setback(&name, setback));
         }
-        let previews: Vec<&Preview> = previews(images).collect();
-        if self.quiet {
-            for preview in previews.iter().filter(|preview| preview.is_newer) {
-                writeln!(context.out, "{}", preview.reference)?;
-            }
-            return Ok(());
-        }
-        if !previews.is_empty() {
-            table(&previews).write(context.out)?;
-            context.out.flush()?;
-        }
-        space.print(root);
-        Ok(())
+        report_failure(image);
+    }
+    let previews: Vec<&Preview> = previews(images).collect();
+    if !previews.is_empty() {
+        table(&previews).write(context.out)?;
+        context.out.flush()?;
+    }
+    space.print(root);
+    Ok(())
+}
+
+/// Prints the error on standard error, if there is one.
+fn report_failure(image: &ImagePreview) {
+    if let Err(report) = &image.outcome {
+        note(&render(report, environment::colors()));
     }
 }
 

@@ -12,8 +12,7 @@ use tokio::time::{self, Instant};
 use windlass::image::Reference;
 use windlass::{PullRequest, Pulled};
 
-use super::MAX_CONCURRENT_IMAGES;
-use super::context::PullContext;
+use super::context::{MAX_CONCURRENT_IMAGES, PullContext};
 use windlass_error_report::ErrorReport;
 
 use crate::environment;
