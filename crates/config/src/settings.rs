@@ -230,7 +230,7 @@ define_settings! {
             SettingDefinition::new(
                 "partials.max-age",
                 TimeType::ANY,
-                SettingTarget::Field(|pull| &mut pull.keep.max_age),
+                SettingTarget::Field(|pull| &mut pull.retention.max_age),
             );
 
         /// Maximum size of all partly downloaded layers together. The oldest are removed first; 0 keeps none.
@@ -238,7 +238,7 @@ define_settings! {
             SettingDefinition::new(
                 "partials.max-size",
                 SizeType::ANY,
-                SettingTarget::Field(|pull| &mut pull.keep.max_bytes),
+                SettingTarget::Field(|pull| &mut pull.retention.max_bytes),
             );
 
         /// Directories to read instead of the usual `certs.d` directories.

@@ -171,7 +171,7 @@ impl Engine {
         let EngineConfig { root, pull } = config;
         let is_owner = matches!(mode, OpenMode::Exclusive { .. });
         let store = Arc::new(Store::open(&root, mode, on_busy)?);
-        if is_owner && let Err(error) = store.expire_partials(&pull.keep, &[]) {
+        if is_owner && let Err(error) = store.expire_partials(&pull.retention, &[]) {
             tracing::warn!(%error, "partial blobs are not looked after");
         }
         Ok(Self {

@@ -84,9 +84,7 @@ impl Puller {
         bytes: &Bytes,
     ) -> Result<CompleteImage, PullError> {
         let schema1 = schema1::verify(bytes, &context.reference, &context.sources)?;
-        if let Some(platform) = &context.request.platform {
-            check_platform(platform, schema1.platform())?;
-        }
+        check_platform(context.request.platform.as_ref(), schema1.platform())?;
         report_resolved(
             context,
             origin,

@@ -118,9 +118,7 @@ impl Puller {
         bytes: &Bytes,
     ) -> Result<RemoteImage, PullError> {
         let schema1 = schema1::verify(bytes, &context.reference, &context.sources)?;
-        if let Some(platform) = &context.request.platform {
-            check_platform(platform, schema1.platform())?;
-        }
+        check_platform(context.request.platform.as_ref(), schema1.platform())?;
         let blobs = schema1::find_blobs(&schema1, &self.store, &context.sources).await?;
         let partials = list_partial_blobs(&self.store).await?;
         Ok(RemoteImage {

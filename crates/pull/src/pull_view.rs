@@ -151,7 +151,7 @@ impl PullView {
     }
 
     /// Returns the display name of the endpoint of the latest request for a layer.
-    pub fn deliverer(&self, digest: &Digest) -> &str {
+    pub fn endpoint_name(&self, digest: &Digest) -> &str {
         let layer = self.indexes.get(digest).map(|index| &self.layers[*index]);
         let source = layer.and_then(|layer| layer.source.as_ref());
         source.map_or("the registry", Origin::authority)

@@ -47,7 +47,7 @@ impl Puller {
             store: Arc::clone(&store),
             unpacker: LayerUnpacker::new(Arc::clone(&store), config.unpacks, config.ownership),
             retry: config.retry,
-            retention: config.keep,
+            retention: config.retention,
             space: Arc::clone(&space),
         };
         let fetcher = LayerFetcher {

@@ -31,7 +31,7 @@ pub struct PullerConfig {
     /// The rate limit of each registry by its name, in bytes per second.
     pub registry_rates: BTreeMap<String, NonZeroU64>,
     /// The retention of partial blobs.
-    pub keep: Retention,
+    pub retention: Retention,
 }
 
 impl Default for PullerConfig {
@@ -45,7 +45,7 @@ impl Default for PullerConfig {
             split: SplitPolicy::default(),
             rate: None,
             registry_rates: BTreeMap::new(),
-            keep: Retention::default(),
+            retention: Retention::default(),
         }
     }
 }

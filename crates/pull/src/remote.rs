@@ -97,10 +97,10 @@ impl Remote {
                 bytes,
             },
             (ManifestContent::Manifest(document, _), None) => document,
-            (ManifestContent::Manifest(document, manifest), Some(_)) => {
+            (ManifestContent::Manifest(document, manifest), Some(platform)) => {
                 let is_index = matches!(*manifest, Manifest::Index(_));
                 let (_, document, manifest) = resolver
-                    .select_manifest(document, *manifest, platform)
+                    .select_manifest(document, *manifest, Some(platform))
                     .await?;
                 if !is_index {
                     resolver

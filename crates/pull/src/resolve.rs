@@ -76,9 +76,7 @@ impl Resolver<'_> {
             self.select_manifest(document, manifest, platform).await?;
         let config_bytes = self.config(&manifest.config).await?;
         let config = ImageConfig::parse(&config_bytes.bytes)?;
-        if let Some(wanted) = platform {
-            check_platform(wanted, &config.platform())?;
-        }
+        check_platform(platform, &config.platform())?;
         Ok(ResolvedImage {
             digest,
             indexes,
@@ -107,17 +105,14 @@ impl Resolver<'_> {
         }
     }
 
-    /// Checks that a manifest that is not in an index is for `platform`, if a platform is requested.
+    /// Checks that a manifest that is not in an index is for `platform`.
     pub(crate) async fn check_manifest_platform(
         &self,
         manifest: &ImageManifest,
-        platform: Option<&Platform>,
+        platform: &Platform,
     ) -> Result<(), PullError> {
-        if let Some(wanted) = platform {
-            let config = ImageConfig::parse(&self.config(&manifest.config).await?.bytes)?;
-            check_platform(wanted, &config.platform())?;
-        }
-        Ok(())
+        let config = ImageConfig::parse(&self.config(&manifest.config).await?.bytes)?;
+        Ok(check_platform(Some(platform), &config.platform())?)
     }
 
     /// Fetches the digest of `target` with HEAD. `None` if the response has no usable digest; then the document has to be
@@ -307,16 +302,16 @@ fn check_size(descriptor: &Descriptor, bytes: &Bytes) -> Result<(), PullError> {
     })
 }
 
-/// Checks the platform of an image that was not selected from an index.
+/// Checks the platform of an image that was not selected from an index, if a platform is requested.
 pub(crate) fn check_platform(
-    wanted: &Platform,
+    requested: Option<&Platform>,
     found: &Platform,
 ) -> Result<(), NoMatchingPlatform> {
-    match wanted.rank(found) {
-        Some(_) => Ok(()),
-        None => Err(NoMatchingPlatform {
-            wanted: Box::new(wanted.clone()),
+    match requested {
+        Some(requested) if requested.rank(found).is_none() => Err(NoMatchingPlatform {
+            wanted: Box::new(requested.clone()),
             offered: vec![found.clone()],
         }),
+        Some(_) | None => Ok(()),
     }
 }

@@ -300,7 +300,7 @@ fn pause_line(views: &[&PullView], now: Duration) -> Option<StyledLine> {
         .iter()
         .flat_map(|view| view.layers().iter().map(move |layer| (view, layer)));
     let pauses = layers.filter_map(|(view, layer)| match layer.state {
-        LayerState::Paused { until } => Some((until, view.deliverer(&layer.digest), layer)),
+        LayerState::Paused { until } => Some((until, view.endpoint_name(&layer.digest), layer)),
         LayerState::Queued
         | LayerState::Connecting { .. }
         | LayerState::Downloading

@@ -75,7 +75,7 @@ impl PlainLog {
                 view.name(),
                 digest.short(),
                 human::duration(*after),
-                view.deliverer(digest)
+                view.endpoint_name(digest)
             ),
             PullEvent::Resolving { .. }
             | PullEvent::Resolved { .. }

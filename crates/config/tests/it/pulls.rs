@@ -92,8 +92,11 @@ fn every_key_reaches_the_engine() {
     assert_eq!(config.retry.first_pause, Duration::from_millis(300));
     assert_eq!(config.registry.timeouts.stall, Duration::from_secs(60));
     assert_eq!(config.rate, NonZeroU64::new(10_000_000));
-    assert_eq!(config.keep.max_age, Duration::from_secs(14 * 24 * 60 * 60));
-    assert_eq!(config.keep.max_bytes, 20_000_000_000);
+    assert_eq!(
+        config.retention.max_age,
+        Duration::from_secs(14 * 24 * 60 * 60)
+    );
+    assert_eq!(config.retention.max_bytes, 20_000_000_000);
     let rates = [("docker.io", 500_000), ("reg.example.com", 2_000_000)];
     let rates = rates.map(|(name, rate)| (name.to_owned(), NonZeroU64::new(rate).unwrap()));
     assert_eq!(config.registry_rates, rates.into());

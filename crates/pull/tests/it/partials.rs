@@ -192,7 +192,7 @@ async fn wrong_bytes_are_not_kept() {
 async fn partial_blobs_are_limited() {
     let layer = layer(1);
     let world = World::with(PullerConfig {
-        keep: Retention {
+        retention: Retention {
             max_bytes: 1 << 20,
             ..Retention::default()
         },

@@ -271,7 +271,7 @@ impl ReloadableConfig {
         changed(&[
             ("pull.retry", ours.retry != theirs.retry),
             ("pull.connections", ours.split != theirs.split),
-            ("partials", ours.keep != theirs.keep),
+            ("partials", ours.retention != theirs.retention),
         ])
     }
 }

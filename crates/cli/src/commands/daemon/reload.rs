@@ -72,10 +72,10 @@ impl Reloader {
             tracing::warn!(%keys, "some changes apply after a restart of the daemon");
         }
         let was = &self.config.reloadable.engine.pull;
-        let (retry, split, keep) = (was.retry, was.split, was.keep);
+        let (retry, split, retention) = (was.retry, was.split, was.retention);
         self.config.reloadable = config.reloadable;
         let now = &mut self.config.reloadable.engine.pull;
-        (now.retry, now.split, now.keep) = (retry, split, keep);
+        (now.retry, now.split, now.retention) = (retry, split, retention);
         Ok(())
     }
 
