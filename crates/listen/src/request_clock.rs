@@ -2,7 +2,8 @@
 //!
 //! hyper's own header timeout covers the time between requests as well, so that with it a client could not keep an idle
 //! connection. Here the two are apart: the stream counts time while no request is in progress, and the service reports
-//! when one begins and ends.
+//! when one begins and ends. A response ends when its last byte is written, which may be long after hyper has dropped its
+//! body: until then the write timeout applies, and no other.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -47,6 +48,8 @@ pub(crate) struct RequestTimeout<S> {
     /// The value of the clock that `timer` belongs to.
     count: u64,
     has_begun: bool,
+    /// Whether bytes of a response wait for the client to read.
+    is_writing: bool,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -75,6 +78,14 @@ impl RequestClock {
     fn reader(&self) -> MutexGuard<'_, Option<Waker>> {
         self.0.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Makes the connection read again, which starts the timer of the next phase.
+    fn wake_reader(&self) {
+        let reader = self.reader().take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
 }
 
 impl RequestInProgress {
@@ -93,10 +104,7 @@ impl Drop for RequestInProgress {
         let (own, next) = (self.count, self.count + 1);
         let count = &self.clock.0.count;
         let _is_last = count.compare_exchange(own, next, Ordering::Relaxed, Ordering::Relaxed);
-        let reader = self.clock.reader().take();
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        self.clock.wake_reader();
     }
 }
 
@@ -114,8 +122,18 @@ impl<S> RequestTimeout<S> {
             header,
             idle,
             has_begun: false,
+            is_writing: false,
             timer: None,
         }
+    }
+
+    /// Records whether a write waits for the client.
+    fn track_write<T>(&mut self, poll: Poll<T>) -> Poll<T> {
+        let was_writing = std::mem::replace(&mut self.is_writing, poll.is_pending());
+        if was_writing && !self.is_writing {
+            self.clock.wake_reader();
+        }
+        poll
     }
 
     /// Starts the timer of the current phase if it does not run; returns whether it has expired.
@@ -141,14 +159,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for RequestTimeout<S> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let count = this.clock.count();
-        if count != this.count {
+        let is_between_requests = count.is_multiple_of(2) && !this.is_writing;
+        if count != this.count || !is_between_requests {
             this.count = count;
             this.has_begun = false;
             this.timer = None;
         }
         let before = buffer.filled().len();
         let poll = Pin::new(&mut this.stream).poll_read(context, buffer);
-        let is_between_requests = count.is_multiple_of(2);
         if !is_between_requests {
             if poll.is_pending() {
                 *this.clock.reader() = Some(context.waker().clone());
@@ -173,7 +191,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for RequestTimeout<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.track_write(poll)
     }
 
     fn poll_write_vectored(
@@ -181,7 +200,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for RequestTimeout<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let poll = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.track_write(poll)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -189,7 +209,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for RequestTimeout<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let poll = Pin::new(&mut self.stream).poll_flush(context);
+        self.track_write(poll)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

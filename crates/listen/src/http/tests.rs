@@ -127,19 +127,63 @@ async fn a_client_that_reads_nothing_is_cut_off() {
     assert_eq!(begun.elapsed(), WRITE);
 }
 
+/// Reads a response in parts, with pauses, until its body has `size` bytes or the connection ends. Returns the length of
+/// its body.
+async fn read_slowly(client: &mut DuplexStream, size: usize) -> usize {
+    let (mut response, mut body) = (Vec::new(), 0);
+    let mut buffer = vec![0; BUFFER];
+    while body < size {
+        sleep(WRITE / 2).await;
+        let read = client.read(&mut buffer).await.unwrap();
+        if read == 0 {
+            break;
+        }
+        response.extend_from_slice(&buffer[..read]);
+        let head = response.windows(4).position(|end| end == b"\r\n\r\n");
+        body = head.map_or(0, |head| response.len() - head - 4);
+    }
+    body
+}
+
+/// The whole takes many times either timeout, and each write makes progress within one.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_reads_slowly_is_served() {
     let size = BUFFER * 20;
-    let (mut client, serving) = serve(None, size, Duration::ZERO, &Shutdown::default());
-    client.write_all(REQUEST).await.unwrap();
-    let mut read = 0;
-    let mut buffer = vec![0; BUFFER];
-    while read < size {
-        // Less than a buffer each time: progress, and the whole takes many times the timeout.
-        sleep(WRITE / 2).await;
-        read += client.read(&mut buffer).await.unwrap();
+    for idle in [None, Some(IDLE)] {
+        let (mut client, serving) = serve(idle, size, Duration::ZERO, &Shutdown::default());
+        client.write_all(REQUEST).await.unwrap();
+        assert_eq!(read_slowly(&mut client, size).await, size, "{idle:?}");
+        assert!(!serving.is_finished());
     }
-    assert!(!serving.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_idle_timeout_begins_when_the_response_is_written() {
+    let (mut client, serving) = serve(Some(IDLE), BUFFER, Duration::ZERO, &Shutdown::default());
+    client.write_all(REQUEST).await.unwrap();
+    sleep(WRITE / 2).await;
+    // The head is read, and the body fits the buffer between both ends.
+    client.read_exact(&mut [0; 100]).await.unwrap();
+    let begun = Instant::now();
+    serving.await.unwrap();
+    assert_eq!(begun.elapsed(), IDLE);
+}
+
+/// A connection that the client or a shutdown closes after a response.
+#[tokio::test(start_paused = true)]
+async fn a_response_is_complete_before_its_connection_is_closed() {
+    let size = BUFFER * 20;
+    let (mut client, _serving) = serve(Some(IDLE), size, Duration::ZERO, &Shutdown::default());
+    let last = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    client.write_all(last).await.unwrap();
+    assert_eq!(read_slowly(&mut client, size).await, size);
+
+    let shutdown = Shutdown::default();
+    let (mut client, _serving) = serve(Some(IDLE), size, Duration::ZERO, &shutdown);
+    client.write_all(REQUEST).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    shutdown.begin(IDLE * 100);
+    assert_eq!(read_slowly(&mut client, size).await, size);
 }
 
 #[tokio::test(start_paused = true)]
