@@ -3,7 +3,7 @@
 //! Owner, group and mode are set between `bind` and `listen`; until the latter the system refuses every client. The umask
 //! of the process is not changed, because other threads would be affected.
 
-use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, lchown,
@@ -11,7 +11,7 @@ use std::os::unix::fs::{
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, fchmod};
+use rustix::fs::{Mode, OFlags, fchmod};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind as bind_socket, listen,
     socket_with,
@@ -41,14 +41,16 @@ const DIRECTORY_MODE: u32 = 0o755;
 
 /// The path of a socket, removed on drop unless another process has taken it over.
 #[derive(Debug)]
-pub(crate) struct SocketPath {
-    path: PathBuf,
-    id: FileId,
-}
+pub(crate) struct SocketPath(PathEntry);
 
-/// Device and inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileId(u64, u64);
+/// The file at a path.
+#[derive(Debug)]
+struct PathEntry {
+    path: PathBuf,
+    /// Identifies the file by its device and inode. It is open because ext4, among others, gives the inode number of a
+    /// removed file to the next new one.
+    file: File,
+}
 
 /// Makes a socket at `path` and listens on it.
 ///
@@ -78,12 +80,8 @@ pub(crate) fn bind(
     remove_stale(path)?;
     let listener =
         make_socket(path, options.mode, gid).map_err(BindError::io("listen on", path.display()))?;
-    let metadata = fs::symlink_metadata(path).map_err(BindError::io("read", path.display()))?;
-    let own_path = SocketPath {
-        path: path.to_owned(),
-        id: FileId::of(&metadata),
-    };
-    Ok((listener, own_path))
+    let entry = PathEntry::open(path).map_err(BindError::io("read", path.display()))?;
+    Ok((listener, SocketPath(entry)))
 }
 
 fn make_socket(path: &Path, mode: u32, gid: Option<u32>) -> io::Result<UnixListener> {
@@ -115,11 +113,13 @@ fn refuse_exposed(directory: &Path) -> Result<(), BindError> {
 
 /// Removes a socket that no process listens on.
 fn remove_stale(path: &Path) -> Result<(), BindError> {
-    let metadata = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
+    let entry = match PathEntry::open(path) {
+        Ok(entry) => entry,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(BindError::io("read", path.display())(error)),
     };
+    let metadata = entry.file.metadata();
+    let metadata = metadata.map_err(BindError::io("read", path.display()))?;
     if !metadata.file_type().is_socket() {
         let path = path.to_owned();
         return Err(BindError::NotASocket { path });
@@ -133,15 +133,9 @@ fn remove_stale(path: &Path) -> Result<(), BindError> {
         Err(error) => return Err(BindError::io("connect to", path.display())(error)),
     }
     // Another process may have put a new socket there meanwhile.
-    remove_if_same(path, FileId::of(&metadata)).map_err(BindError::io("replace", path.display()))
-}
-
-/// Removes the file at `path` if it is still the one with this ID.
-fn remove_if_same(path: &Path, id: FileId) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if FileId::of(&metadata) == id => fs::remove_file(path),
-        _ => Ok(()),
-    }
+    entry
+        .remove()
+        .map_err(BindError::io("replace", path.display()))
 }
 
 /// Returns the number of a group: from its name in `/etc/group`, or from its number.
@@ -165,16 +159,30 @@ pub(crate) fn is_world_writable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o002 != 0)
 }
 
-impl FileId {
-    fn of(metadata: &Metadata) -> Self {
-        Self(metadata.dev(), metadata.ino())
+impl PathEntry {
+    /// Opens the file at `path` itself, also if it is a symlink or a socket.
+    fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, flags, Mode::empty())?.into();
+        let path = path.to_owned();
+        Ok(Self { path, file })
+    }
+
+    /// Removes the file, unless the path has another one by now.
+    fn remove(&self) -> io::Result<()> {
+        let id = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+        let own = id(&self.file.metadata()?);
+        match fs::symlink_metadata(&self.path) {
+            Ok(metadata) if id(&metadata) == own => fs::remove_file(&self.path),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 }
 
 impl Drop for SocketPath {
     fn drop(&mut self) {
         // A path that cannot be removed is replaced by the next process that listens there.
-        drop(remove_if_same(&self.path, self.id));
+        drop(self.0.remove());
     }
 }
 

@@ -50,6 +50,23 @@ fn a_stale_socket_is_replaced() {
     assert!(!path.exists());
 }
 
+/// Two processes may find the same stale socket: the slower one must not remove the new socket of the other.
+#[test]
+fn a_socket_that_replaced_a_stale_one_is_not_removed() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("d.sock");
+    drop(UnixListener::bind(&path).unwrap());
+    let stale = PathEntry::open(&path).unwrap();
+    let replaced = bind(&path, None).unwrap();
+    stale.remove().unwrap();
+    assert!(UnixStream::connect(&path).is_ok());
+
+    let own = PathEntry::open(&path).unwrap();
+    own.remove().unwrap();
+    assert!(!path.exists());
+    drop(replaced);
+}
+
 /// T49.
 #[test]
 fn files_and_exposed_directories_are_refused() {
