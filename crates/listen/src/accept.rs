@@ -79,6 +79,7 @@ pub(crate) async fn accept_all<F>(
     F: Future<Output = ()> + Send + 'static,
 {
     let shutdown = connections.shutdown();
+    let mut is_failing = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -86,10 +87,16 @@ pub(crate) async fn accept_all<F>(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok(accepted) => connections.admit(accepted, limit, &serve),
+            Ok(accepted) => {
+                is_failing = false;
+                connections.admit(accepted, limit, &serve);
+            }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections; trying again");
+                // Once for each outage: clients that use up the descriptors would fill the log too.
+                if !std::mem::replace(&mut is_failing, true) {
+                    tracing::warn!(%error, "cannot accept connections; trying again");
+                }
                 tokio::select! {
                     () = shutdown.begun() => return,
                     () = sleep(ACCEPT_BACKOFF) => {}

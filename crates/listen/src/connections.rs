@@ -62,13 +62,12 @@ impl Connections {
     /// Call it when the shutdown has begun and no listener accepts any more.
     pub async fn drain(&self) -> usize {
         self.tasks.close();
-        if timeout_at(self.shutdown.deadline(), self.tasks.wait())
-            .await
-            .is_ok()
-        {
-            return 0;
-        }
-        let cut = self.tasks.len();
+        let ended = timeout_at(self.shutdown.deadline(), self.tasks.wait()).await;
+        let cut = match ended {
+            Ok(()) => 0,
+            Err(_) => self.tasks.len(),
+        };
+        // Also when all have ended: a listener may be about to add the last connection that it accepted.
         self.shutdown.cut();
         self.tasks.wait().await;
         cut

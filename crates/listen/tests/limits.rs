@@ -119,3 +119,14 @@ async fn a_shutdown_closes_the_socket_and_waits_for_its_connections() {
     drop(client);
     assert_eq!(connections.drain().await, 0);
 }
+
+/// The task of a listener may accept a connection while the shutdown begins, and add it when all others have ended.
+#[tokio::test]
+async fn a_connection_that_comes_after_the_drain_is_cut() {
+    let connections = Connections::default();
+    connections.shutdown().begin(DEADLINE);
+    assert_eq!(connections.drain().await, 0);
+    connections.spawn(std::future::pending());
+    let drained = timeout(DEADLINE, connections.drain());
+    assert_eq!(drained.await, Ok(0));
+}
