@@ -71,7 +71,12 @@ async fn no_layer_is_requested_without_the_config() {
         .corrupt(3)
         .forever();
     let error = world.pull_error("app:1").await;
-    assert!(error.contains(&image.config_digest.to_string()), "{error}");
+    let config = image.config_digest;
+    let (expected, _) = error.split_once(", got ").expect("the digests differ");
+    assert_eq!(
+        expected,
+        format!("blob {config} of app at REGISTRY: expected {config}")
+    );
     assert_eq!(
         world.blob_request_count(),
         world.registry.requested_ranges(&image.config_digest).len()
@@ -238,7 +243,10 @@ async fn a_pause_of_a_day_fails_the_pull() {
         .forever();
     let error = tokio::time::timeout(Duration::from_secs(20), world.pull_error("app:1")).await;
     let error = error.expect("the pull fails at once");
-    assert!(error.contains("86400 s"), "{error}");
+    assert_eq!(
+        error,
+        "app:1 at REGISTRY: too many requests, retry after 86400 s"
+    );
     assert_eq!(world.registry.log().len(), 1);
 }
 

@@ -325,6 +325,11 @@ async fn with_timeout<T>(future: impl Future<Output = T>) -> T {
     output.expect("the time is sufficient")
 }
 
+/// The error of a pull whose layer is missing in `repository` at the registry.
+pub(crate) fn missing_layer(repository: &str, layer: &Digest) -> String {
+    format!("layer {layer}: blob {layer} of {repository} at REGISTRY: no such blob")
+}
+
 /// The request that pulls `name` from `registry`.
 pub(crate) fn request(registry: &Registry, name: &str) -> PullRequest {
     let reference = registry.name(name).parse();
