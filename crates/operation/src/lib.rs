@@ -6,13 +6,15 @@
 //!
 //! # Invariants
 //! - Nothing happens before the first poll. Then a future is polled in place, and blocking work starts on a thread of
-//!   the blocking pool of the runtime that polls; requests that it makes run on that runtime.
+//!   the blocking pool of the runtime that polls; requests that it makes run on that runtime. With
+//!   [`Operation::run_on`], that is another runtime, which also polls the future.
 //! - Events arrive in the order in which they were sent, and all that were sent before the work ended arrive before
 //!   the outcome. [`Operation::poll_next_event`] is the only place where events and work are polled.
+//! - Events that never pause do not keep other tasks of the runtime from running.
 //! - Memory is bounded although senders never wait: counts that the receiver has not taken are merged ([`Event`]).
-//! - Dropping an operation cancels it. A future is dropped with it. Blocking work fails at its next check, and work
-//!   that has not begun to commit never does: [`Cancellation::begin_commit`] and [`Cancellation::cancel`] exclude each
-//!   other.
+//! - Dropping an operation cancels it. A future is dropped with it, or aborted where it runs. Blocking work fails at its
+//!   next check, and work that has not begun to commit never does: [`Cancellation::begin_commit`] and
+//!   [`Cancellation::cancel`] exclude each other.
 //! - Work that commits runs to its end, even without an operation. What must wait for it holds on to the work with
 //!   [`Operation::keep_until_done`].
 //!

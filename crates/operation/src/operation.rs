@@ -4,11 +4,12 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_util::Stream;
 use tokio::runtime::{Builder, Handle};
-use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio::task::coop::poll_proceed;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::blocking::BlockingContext;
 use crate::cancellation::{Cancellation, Cancelled};
@@ -26,7 +27,8 @@ pub struct Operation<E, T, X> {
     cancel: CancelOnDrop,
     work: Work<E, T, X>,
     events: EventReceiver<E>,
-    outcome: Option<Result<T, X>>,
+    /// Where the work runs, if that is not the runtime that polls the operation.
+    runtime: Option<Handle>,
     is_blocking: bool,
 }
 
@@ -35,16 +37,18 @@ pub struct Operation<E, T, X> {
 #[must_use = "nothing happens before an operation is polled"]
 pub struct OutcomeFuture<E, T, X>(Operation<E, T, X>);
 
-type RunningWork<T, X> = Pin<Box<dyn Future<Output = Result<T, X>> + Send>>;
+type FutureWork<T, X> = Pin<Box<dyn Future<Output = Result<T, X>> + Send>>;
 type BlockingWork<E, T, X> = Box<dyn FnOnce(&BlockingContext<E>) -> Result<T, X> + Send>;
 
 enum Work<E, T, X> {
+    /// A future that has not been started.
+    Future(FutureWork<T, X>),
     /// Blocking work that has not been started, and the sender for its events.
     Blocking(BlockingWork<E, T, X>, EventSender<E>),
-    /// A future, or blocking work that runs on a thread.
-    Running(RunningWork<T, X>),
-    /// The outcome is there.
-    Ended,
+    /// A future that is polled in place, or one that waits for work on a thread or another runtime.
+    Running(FutureWork<T, X>),
+    /// The outcome, until it is taken.
+    Ended(Option<Result<T, X>>),
 }
 
 struct CancelOnDrop(Cancellation);
@@ -63,8 +67,7 @@ where
         F: Future<Output = Result<T, X>> + Send + 'static,
     {
         let (sender, events) = EventSender::channel();
-        let work = Work::Running(Box::pin(work(sender)));
-        Self::of(work, events, Cancellation::default())
+        Self::of(Work::Future(Box::pin(work(sender))), events)
     }
 
     /// Makes an operation of work that blocks. It should check its context for cancellation often.
@@ -81,22 +84,22 @@ where
         let work = Work::Blocking(Box::new(work), sender);
         Self {
             is_blocking: true,
-            ..Self::of(work, events, Cancellation::default())
+            ..Self::of(work, events)
         }
     }
 
-    fn of(work: Work<E, T, X>, events: EventReceiver<E>, cancellation: Cancellation) -> Self {
+    fn of(work: Work<E, T, X>, events: EventReceiver<E>) -> Self {
         Self {
-            cancel: CancelOnDrop(cancellation),
+            cancel: CancelOnDrop(Cancellation::default()),
             work,
             events,
-            outcome: None,
+            runtime: None,
             is_blocking: false,
         }
     }
 
-    /// Changes the outcome where the work runs: of blocking work also when the operation has been dropped and the work
-    /// goes on to its end.
+    /// Changes the outcome where the work runs: of blocking work also when the operation is dropped and the work goes on
+    /// to its end. Once the operation has been polled, the outcome is changed where it is polled.
     pub fn then<U, Y>(
         self,
         change: impl FnOnce(Result<T, X>) -> Result<U, Y> + Send + 'static,
@@ -105,25 +108,20 @@ where
         U: Send + 'static,
         Y: Send + 'static,
     {
-        let (mut outcome, mut change) = (None, Some(change));
-        if let Some(ended) = self.outcome {
-            outcome = change.take().map(|change| change(ended));
-        }
-        let work = match (self.work, change) {
-            (Work::Blocking(work, sender), Some(change)) => {
+        let work = match self.work {
+            Work::Future(work) => Work::Future(Box::pin(async move { change(work.await) })),
+            Work::Blocking(work, sender) => {
                 let work = move |context: &BlockingContext<E>| change(work(context));
                 Work::Blocking(Box::new(work), sender)
             }
-            (Work::Running(work), Some(change)) => {
-                Work::Running(Box::pin(async move { change(work.await) }))
-            }
-            (_, _) => Work::Ended,
+            Work::Running(work) => Work::Running(Box::pin(async move { change(work.await) })),
+            Work::Ended(outcome) => Work::Ended(outcome.map(change)),
         };
         Operation {
             cancel: self.cancel,
             work,
             events: self.events,
-            outcome,
+            runtime: self.runtime,
             is_blocking: self.is_blocking,
         }
     }
@@ -144,7 +142,8 @@ where
         self.then(|outcome| outcome.map_err(change))
     }
 
-    /// Keeps `guard` until the work has ended, even if the operation is dropped before.
+    /// Keeps `guard` until the work has ended, also if the operation is dropped before. Call it before the first poll, as
+    /// for [`then`](Self::then).
     pub fn keep_until_done(self, guard: impl Send + 'static) -> Self {
         self.then(|outcome| {
             drop(guard);
@@ -152,16 +151,13 @@ where
         })
     }
 
-    /// Makes the work run on another runtime than the one that polls the operation.
+    /// Makes the work run on another runtime than the one that polls the operation. Work that has been started stays
+    /// where it is.
     pub fn run_on(self, runtime: &Handle) -> Self {
-        let (sender, events) = EventSender::channel();
-        let (runtime, cancellation) = (runtime.clone(), self.cancel.0.clone());
-        let work = async move {
-            let work = self.drive(move |event| sender.send(event));
-            let mut running = AbortOnDrop(runtime.spawn(work));
-            joined((&mut running.0).await).await
-        };
-        Self::of(Work::Running(Box::pin(work)), events, cancellation)
+        Self {
+            runtime: Some(runtime.clone()),
+            ..self
+        }
     }
 
     /// Passes every event to `on_event`, and returns the outcome.
@@ -181,11 +177,15 @@ where
         Ok(runtime.block_on(self.drive(on_event)))
     }
 
-    /// Cancels the operation and waits until its work has come to rest. Returns the outcome if there is one: blocking
-    /// work that was committing may have succeeded. Events are discarded.
+    /// Cancels the operation and waits until blocking work has come to rest. Returns the outcome if there is one: blocking
+    /// work that was committing may have succeeded. A future is dropped. Events are discarded.
     pub async fn stop(self) -> Option<Result<T, X>> {
-        let is_at_work = self.is_blocking && matches!(self.work, Work::Running(_));
-        if !is_at_work && self.outcome.is_none() {
+        let has_outcome = match &self.work {
+            Work::Future(_) | Work::Blocking(..) => false,
+            Work::Running(_) => self.is_blocking,
+            Work::Ended(outcome) => outcome.is_some(),
+        };
+        if !has_outcome {
             return None;
         }
         self.cancel.0.cancel();
@@ -200,36 +200,53 @@ where
     /// Polls for the next event. `None` when all have been returned and the outcome is there: `.await` returns it.
     pub fn poll_next_event(&mut self, context: &mut Context<'_>) -> Poll<Option<E>> {
         loop {
+            // Where events never pause, other tasks run between two of them.
+            let budget = ready!(poll_proceed(context));
             if let Poll::Ready(Some(event)) = self.events.poll_next(context) {
+                budget.made_progress();
                 return Poll::Ready(Some(event));
             }
+            drop(budget);
             match &mut self.work {
-                Work::Ended => return Poll::Ready(None),
-                Work::Blocking(..) => self.start(),
+                Work::Ended(_) => return Poll::Ready(None),
+                Work::Future(_) | Work::Blocking(..) => self.start(),
                 Work::Running(work) => {
-                    let Poll::Ready(outcome) = work.as_mut().poll(context) else {
-                        return Poll::Pending;
-                    };
+                    let outcome = ready!(work.as_mut().poll(context));
                     // Once more around: the work may have sent events in its last step.
-                    self.work = Work::Ended;
-                    self.outcome = Some(outcome);
+                    self.work = Work::Ended(Some(outcome));
                 }
             }
         }
     }
 
-    /// Starts blocking work on a thread of the current runtime.
+    fn take_outcome(&mut self) -> Option<Result<T, X>> {
+        match &mut self.work {
+            Work::Ended(outcome) => outcome.take(),
+            Work::Future(_) | Work::Blocking(..) | Work::Running(_) => None,
+        }
+    }
+
+    /// Starts blocking work on a thread, and a future where it is to be polled.
     fn start(&mut self) {
-        let work = match std::mem::replace(&mut self.work, Work::Ended) {
+        self.work = match std::mem::replace(&mut self.work, Work::Ended(None)) {
+            Work::Future(work) => match self.runtime.take() {
+                Some(runtime) => {
+                    let mut running = AbortOnDrop(runtime.spawn(work));
+                    Work::Running(Box::pin(
+                        async move { joined((&mut running.0).await).await },
+                    ))
+                }
+                None => Work::Running(work),
+            },
             Work::Blocking(work, sender) => {
-                let context =
-                    BlockingContext::new(Handle::current(), self.cancel.0.clone(), sender);
-                let running = spawn_blocking(move || work(&context));
+                let runtime = self.runtime.take().unwrap_or_else(Handle::current);
+                let cancellation = self.cancel.0.clone();
+                let context = BlockingContext::new(runtime.clone(), cancellation, sender);
+                let running = runtime.spawn_blocking(move || work(&context));
                 Work::Running(Box::pin(async { joined(running.await).await }))
             }
-            work => work,
+            work @ (Work::Running(_) | Work::Ended(_)) => work,
         };
-        self.work = work;
     }
 }
 
@@ -279,10 +296,10 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T, X>> {
         let Self(operation) = self.get_mut();
-        while let Some(event) = std::task::ready!(operation.poll_next_event(context)) {
+        while let Some(event) = ready!(operation.poll_next_event(context)) {
             drop(event);
         }
-        let outcome = operation.outcome.take();
+        let outcome = operation.take_outcome();
         Poll::Ready(outcome.expect("it is polled until it is ready, and no longer"))
     }
 }
@@ -306,7 +323,7 @@ impl<E, T, X> fmt::Debug for Operation<E, T, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Operation")
             .field("is_blocking", &self.is_blocking)
-            .field("is_ended", &matches!(self.work, Work::Ended))
+            .field("is_ended", &matches!(self.work, Work::Ended(_)))
             .finish_non_exhaustive()
     }
 }

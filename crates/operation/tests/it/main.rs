@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::timeout;
 use windlass_operation::{Cancelled, Event, EventSender, Operation};
 
@@ -150,10 +150,41 @@ async fn work_that_commits_goes_on_to_its_end() {
     timeout(DEADLINE, released).await.unwrap().unwrap_err();
 }
 
+/// Wherever the work runs, and whether that was decided before or after.
+#[tokio::test]
+async fn what_is_kept_outlives_blocking_work_that_was_dropped() {
+    let runtime = tokio::runtime::Handle::current();
+    for runs_elsewhere in [false, true] {
+        let (mut operation, (go_on, end)) = work_that_commits(false);
+        let (guard, mut released) = oneshot::channel::<()>();
+        if runs_elsewhere {
+            operation = operation.run_on(&runtime);
+        }
+        operation = operation.keep_until_done(guard);
+        assert_eq!(operation.next_event().await, Some(Number(1)));
+        drop(operation);
+        assert_eq!(released.try_recv(), Err(TryRecvError::Empty));
+        go_on.send(()).unwrap();
+        let ended = timeout(DEADLINE, end).await.unwrap();
+        assert_eq!(ended, Ok(Err(Cancelled)));
+        timeout(DEADLINE, released).await.unwrap().unwrap_err();
+    }
+}
+
 #[tokio::test]
 async fn stopping_waits_for_blocking_work_and_returns_its_outcome() {
-    for (commits_early, expected) in [(true, Ok(7)), (false, Err(Cancelled))] {
+    let runtime = tokio::runtime::Handle::current();
+    let stops = [
+        (true, false, Ok(7)),
+        (true, true, Ok(7)),
+        (false, false, Err(Cancelled)),
+        (false, true, Err(Cancelled)),
+    ];
+    for (commits_early, runs_elsewhere, expected) in stops {
         let (mut operation, (go_on, _end)) = work_that_commits(commits_early);
+        if runs_elsewhere {
+            operation = operation.run_on(&runtime);
+        }
         assert_eq!(operation.next_event().await, Some(Number(1)));
         let stopping = tokio::spawn(operation.stop());
         tokio::task::yield_now().await;
@@ -177,6 +208,29 @@ async fn a_request_of_cancelled_work_is_given_up() {
     assert_eq!(operation.next_event().await, Some(Number(1)));
     drop(operation);
     assert_eq!(timeout(DEADLINE, end).await.unwrap(), Ok(Err(Cancelled)));
+}
+
+/// The receiver always finds an event, because it sends the next one itself.
+#[tokio::test]
+async fn events_without_pause_do_not_keep_other_tasks_from_running() {
+    let (mut sender, other) = (None, tokio::spawn(async {}));
+    let operation: Numbers = Operation::new(|events| {
+        events.send(Number(0));
+        sender = Some(events);
+        future::pending()
+    });
+    let (sender, (end, ended)) = (sender.unwrap(), oneshot::channel());
+    let mut end = Some(end);
+    let driven = operation.drive(|Number(number)| {
+        sender.send(Number(number + 1));
+        if number == 10_000 {
+            end.take().unwrap().send(other.is_finished()).unwrap();
+        }
+    });
+    tokio::select! {
+        _ = driven => unreachable!("the work never ends"),
+        has_run = ended => assert_eq!(has_run, Ok(true)),
+    }
 }
 
 #[tokio::test]
