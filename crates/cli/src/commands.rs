@@ -39,10 +39,11 @@ use std::path::PathBuf;
 use windlass::image::{ImageName, Platform, Reference};
 
 use windlass_error_report::OperationError;
+use windlass_progress::error_text;
 
 use crate::context::note;
 use crate::environment;
-use crate::error::{Error, render};
+use crate::error::Error;
 use crate::signals::Signal;
 
 /// The result of a command that has printed everything there is to print.
@@ -72,7 +73,7 @@ pub(crate) struct AuthFile {
 /// Prints `error` on standard error, unless it is that the reader of standard output has closed its end.
 pub(crate) fn report(error: &Error) {
     if !error.is_broken_pipe() {
-        note(&render(&error.report(), environment::colors()));
+        note(&error_text(&error.report(), environment::colors()));
     }
 }
 

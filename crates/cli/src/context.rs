@@ -17,9 +17,8 @@ use crate::config::{self, CommandSettings};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::global_args::GlobalArgs;
-use crate::output::text::truncated;
 use crate::stdin::Stdin;
-use windlass::text::escape;
+use windlass::text::{escape, truncate};
 use windlass_control::{ControlClient, ImageHold};
 
 /// The largest number of characters of the purpose that waiting processes display.
@@ -69,7 +68,7 @@ impl<'a> Context<'a> {
         purpose: &str,
         configure: impl FnOnce(&mut EngineConfig),
     ) -> Result<Engine, Error> {
-        let purpose = truncated(&escape(purpose), PURPOSE_WIDTH).into_owned();
+        let purpose = truncate(&escape(purpose), PURPOSE_WIDTH).into_owned();
         self.open(OpenMode::Exclusive { purpose: &purpose }, configure, || {})
     }
 
@@ -87,7 +86,7 @@ impl<'a> Context<'a> {
         if let Some(daemon) = self.daemon()? {
             return Ok(Backend::Daemon(daemon));
         }
-        let purpose = truncated(&escape(purpose), PURPOSE_WIDTH).into_owned();
+        let purpose = truncate(&escape(purpose), PURPOSE_WIDTH).into_owned();
         let engine = self.open(
             OpenMode::Exclusive { purpose: &purpose },
             |_| {},

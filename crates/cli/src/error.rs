@@ -2,7 +2,6 @@
 
 mod advice;
 mod daemon;
-mod render;
 
 use std::io;
 use std::path::PathBuf;
@@ -17,7 +16,6 @@ use windlass_listen::{BindError, ServerTlsError};
 use windlass_timings::DestinationError;
 
 pub(crate) use daemon::DaemonError;
-pub(crate) use render::render;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,6 @@ mod error;
 mod global_args;
 mod operation;
 mod output;
-mod progress;
 mod prompt;
 mod signals;
 mod stdin;

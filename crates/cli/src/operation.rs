@@ -8,9 +8,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::{self, Instant, MissedTickBehavior};
 use windlass::transfer::OutputTarget;
 use windlass::{CopyEvent, Engine, Event, Operation};
+use windlass_progress::{ProgressMode, TransferReporter};
 
 use crate::error::Error;
-use crate::progress::{ProgressMode, TransferProgress};
 use crate::signals::{Signal, Signals};
 
 /// Threads for requests and timers; what blocks has threads of its own.
@@ -69,7 +69,8 @@ impl OperationRunner {
         name: &str,
         operation: Operation<CopyEvent, T, X>,
     ) -> Ending<T, X> {
-        let mut progress = TransferProgress::new(self.mode, name);
+        let mut stderr = io::stderr();
+        let mut progress = TransferReporter::new(self.mode, name, &mut stderr);
         let period = progress.tick_time();
         let ending = self.runtime.block_on(async {
             let mut ticks = time::interval_at(Instant::now() + period, period);

@@ -1,9 +1,7 @@
-//! Output of results: tables, templates, JSON, and numbers for humans.
+//! Output of results: tables, templates, JSON and times.
 
 mod columns;
 pub(crate) mod format;
-pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod table;
-pub(crate) mod text;
 pub(crate) mod time;

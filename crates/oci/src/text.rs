@@ -75,6 +75,15 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// Returns at most `width` characters of `text`; a truncated text ends in `…`.
+pub fn truncate(text: &str, width: usize) -> Cow<'_, str> {
+    if text.chars().count() <= width {
+        return Cow::Borrowed(text);
+    }
+    let prefix: String = text.chars().take(width.saturating_sub(1)).collect();
+    Cow::Owned(format!("{prefix}…"))
+}
+
 /// Returns `json` with an escape in place of every character that could steer a terminal (R9). Its value stays the same.
 ///
 /// A JSON serializer escapes the control characters of ASCII except DEL. Other characters than those of ASCII occur in
@@ -203,6 +212,14 @@ mod tests {
             sanitize(&"x".repeat(1 << 20)).to_string().len(),
             SANITIZED_CHARS + "…".len()
         );
+    }
+
+    #[test]
+    fn truncated_text_ends_in_an_ellipsis() {
+        assert_eq!(truncate("abcdef", 6), "abcdef");
+        assert_eq!(truncate("abcdef", 5), "abcd…");
+        assert_eq!(truncate("äöüäöü", 3), "äö…");
+        assert_eq!(truncate("abc", 0), "…");
     }
 
     #[test]

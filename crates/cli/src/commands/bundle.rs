@@ -17,9 +17,8 @@ use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
 use crate::output;
-use crate::output::human;
-use crate::progress::ProgressMode;
 use windlass::text::escape;
+use windlass_progress::{ProgressMode, human};
 
 /// Create an OCI runtime bundle from an image
 ///

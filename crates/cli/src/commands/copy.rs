@@ -21,9 +21,9 @@ use crate::context::{Context, note};
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
 use crate::output;
-use crate::output::human;
 use windlass::text::escape;
 use windlass_control::{ControlClient, ControlError, ImageSource, OperationResult, Request};
+use windlass_progress::human;
 
 /// Copy an image between registries, files and the store
 ///

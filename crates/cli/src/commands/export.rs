@@ -16,8 +16,8 @@ use crate::context::{Context, note};
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner, standard_output};
 use crate::output;
-use crate::output::human;
 use windlass::text::escape;
+use windlass_progress::human;
 
 /// Export an image's root filesystem as a tar archive
 ///

@@ -10,12 +10,11 @@ use windlass_error_report::OperationError;
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::format::Format;
-use crate::output::human;
 use crate::output::table::Table;
-use crate::output::text::truncated;
 use crate::output::{self, time};
-use windlass::text::escape;
+use windlass::text::{escape, truncate};
 use windlass_go_template::{StructField, StructValue, Value};
+use windlass_progress::human;
 
 /// The fields of a step in templates, and their column headers.
 const FIELDS: [(&str, &str); 6] = [
@@ -158,7 +157,7 @@ impl Args {
         if self.no_trunc {
             command.to_owned()
         } else {
-            truncated(command, COMMAND_WIDTH).into_owned()
+            truncate(command, COMMAND_WIDTH).into_owned()
         }
     }
 

@@ -13,9 +13,10 @@ use windlass_error_report::OperationError;
 
 use crate::context::{Context, note};
 use crate::error::Error;
-use crate::output::{self, human};
+use crate::output;
 use crate::prompt::{self, PromptOutcome};
 use crate::signals::{Signal, Signals};
+use windlass_progress::human;
 
 /// Remove untagged images, or all images
 ///

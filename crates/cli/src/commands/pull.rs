@@ -14,17 +14,17 @@ use windlass::Pulled;
 use windlass::image::{Platforms, Reference};
 
 use super::remote_query::runtime;
+use super::shared_args::ProgressArg;
 use super::{AuthFile, CommandOutcome, parse_platform, parse_reference, report};
 use crate::backend::Backend;
 use crate::context::{Context, note, warn};
 use crate::error::Error;
-use crate::output;
-use crate::progress::{ProgressArg, ProgressMode, ProgressRecord, ProgressReporter};
 use crate::signals::Signals;
 use context::PullContext;
 use dry_run::DryRun;
 use network_options::NetworkOptions;
 use runner::{PullRunner, PullsOutcome};
+use windlass_progress::{ProgressMode, PullReporter, json};
 use windlass_timings::{Destination, Recorder, page, parse_path};
 
 /// Download and unpack images
@@ -121,7 +121,7 @@ impl Args {
         match &outcome {
             Err(error) if self.mode(context) == ProgressMode::Json && !error.is_broken_pipe() => {
                 let report = error.report();
-                output::json::line(context.out, &ProgressRecord::error(None, &report))?;
+                json::write_error(context.out, None, &report)?;
                 Ok(CommandOutcome::Failure)
             }
             Ok(_) | Err(_) => outcome,
@@ -175,7 +175,7 @@ impl Args {
         } else {
             &mut stderr
         };
-        let mut runner = PullRunner::new(pull_context, ProgressReporter::new(mode, out), &runtime);
+        let mut runner = PullRunner::new(pull_context, PullReporter::new(mode, out), &runtime);
         if destination.is_some() {
             runner.set_recorder(Recorder::start());
         }
@@ -227,7 +227,7 @@ impl Args {
             (_, true) => ProgressArg::None,
             _ => self.progress,
         };
-        ProgressMode::choose(kind, context.environment.terminal_features())
+        kind.mode(context.environment.terminal_features())
     }
 
     /// Returns the references to pull without duplicates. A missing tag is `latest`, with a note (REF-7).

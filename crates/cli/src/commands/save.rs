@@ -18,8 +18,8 @@ use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner, standard_output};
 use crate::output;
-use crate::output::human;
 use windlass::text::escape;
+use windlass_progress::human;
 
 /// Save images to an archive or a directory
 ///

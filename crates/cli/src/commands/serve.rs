@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use serde::Serialize;
 use windlass::error::{ContentError, OpenError};
 use windlass::store::{RepositoryLookup, StoredContent};
-use windlass::text::escape;
+use windlass::text::{escape, truncate};
 use windlass_listen::{Listener, ServerTls};
 use windlass_serve::{
     AllowedHosts, ListenAddress, OnResponse, RegistryServer, RequestLogEntry, ServeConfig,
@@ -24,9 +24,8 @@ use windlass_error_report::OperationError;
 use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::output;
-use crate::output::human;
-use crate::output::text::truncated;
 use crate::signals::{Signal, Signals};
+use windlass_progress::human;
 
 /// Serve local images as a read-only registry
 ///
@@ -293,7 +292,7 @@ fn line(entry: &RequestLogEntry, is_json: bool) -> String {
         return String::from_utf8_lossy(&line).trim_end().to_owned();
     }
     let target = escape(target);
-    let target = truncated(&target, MAX_TARGET);
+    let target = truncate(&target, MAX_TARGET);
     let cut = if *is_complete { "" } else { " (cut)" };
     let seconds = duration.as_secs_f64();
     format!(

@@ -1,11 +1,13 @@
 //! Arguments that several commands have in common.
 
+use clap::ValueEnum;
 use windlass::image::ImageChoice;
+use windlass_progress::ProgressMode;
 
 use super::parse_platform;
 use crate::context::Context;
+use crate::environment::TerminalFeatures;
 use crate::error::Error;
-use crate::progress::{ProgressArg, ProgressMode};
 
 /// Selects the images of an index.
 #[derive(Debug, clap::Args)]
@@ -41,6 +43,22 @@ pub(crate) struct OutputArgs {
     pub(crate) json: bool,
 }
 
+/// The values of `--progress`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressArg {
+    /// Live on a terminal, lines elsewhere
+    #[default]
+    Auto,
+    /// Live, even if this is no terminal
+    Tty,
+    /// A line at the start, at the end, and at least every 10 seconds
+    Plain,
+    /// One JSON object per line on standard output
+    Json,
+    /// Only errors
+    None,
+}
+
 impl PlatformArgs {
     /// Returns the selected images.
     pub(crate) fn choice(&self) -> Result<ImageChoice, Error> {
@@ -58,11 +76,27 @@ impl OutputArgs {
         if self.quiet || self.json {
             return ProgressMode::Silent;
         }
-        ProgressMode::choose(self.progress, context.environment.terminal_features())
+        self.progress.mode(context.environment.terminal_features())
     }
 
     /// Returns whether a note about the result is printed on standard error.
     pub(crate) fn has_notes(&self) -> bool {
         !self.quiet && !self.json
+    }
+}
+
+impl ProgressArg {
+    /// Returns the form of progress output on a terminal with these features, or on another output.
+    pub(crate) fn mode(self, stderr: TerminalFeatures) -> ProgressMode {
+        let terminal = ProgressMode::Terminal {
+            color: stderr.color,
+        };
+        match self {
+            Self::Auto if stderr.is_live => terminal,
+            Self::Auto | Self::Plain => ProgressMode::Plain,
+            Self::Tty => terminal,
+            Self::Json => ProgressMode::Json,
+            Self::None => ProgressMode::Silent,
+        }
     }
 }

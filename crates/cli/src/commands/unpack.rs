@@ -10,9 +10,8 @@ use windlass_error_report::OperationError;
 use crate::context::{Context, note};
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
-use crate::output::human;
-use crate::progress::ProgressMode;
 use windlass::text::escape;
+use windlass_progress::{ProgressMode, human};
 
 /// Unpack an image's root filesystem into a directory
 ///

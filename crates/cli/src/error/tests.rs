@@ -3,25 +3,6 @@
 use super::*;
 
 #[test]
-fn a_report_is_a_line_and_a_hint() {
-    let report = ErrorReport {
-        code: ErrorCode::Network,
-        message: "pulling alpine:3: out of order".to_owned(),
-        tried: vec!["alpine:3 at mirror.test: no such host".to_owned()],
-        hint: Some("try later".to_owned()),
-    };
-    assert_eq!(
-        render(&report, false),
-        "error: pulling alpine:3: out of order\ntried: alpine:3 at mirror.test: no such host\nhint: try later"
-    );
-    assert_eq!(
-        render(&report, true),
-        "\x1b[1m\x1b[31merror:\x1b[0m pulling alpine:3: out of order\n\
-         \x1b[1m\x1b[33mtried:\x1b[0m alpine:3 at mirror.test: no such host\n\x1b[1m\x1b[36mhint:\x1b[0m try later"
-    );
-}
-
-#[test]
 fn causes_stand_on_one_line_once_and_steer_nothing() {
     let source = io::Error::other("broken\n\x1b[2Jdisk");
     let error = Error::Certificates {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::human;
+use windlass_progress::human;
 
 /// Parses a timestamp. Go writes an unknown time as the year 1, so earlier years return `None`.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {

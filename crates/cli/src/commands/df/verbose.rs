@@ -12,7 +12,8 @@ use super::record::{
 };
 use super::table::{partial_table, share};
 use crate::output::table::Table;
-use crate::output::{human, time};
+use crate::output::time;
+use windlass_progress::human;
 
 const NONE: &str = "<none>";
 

@@ -7,7 +7,8 @@ use windlass::image::ImageSummary;
 
 use super::name::{NameColumns, names};
 use super::name_filter::NameFilter;
-use crate::output::{human, time};
+use crate::output::time;
+use windlass_progress::human;
 
 const UNKNOWN: &str = "N/A";
 

@@ -6,8 +6,8 @@ use windlass::image::{ImageSummary, ImageTree, PlatformImage};
 
 use super::name::{NONE, NameColumns};
 use super::name_filter::NameFilter;
-use crate::output::human;
 use crate::output::table::Table;
+use windlass_progress::human;
 
 /// The cell of a value that is not available locally.
 const ABSENT: &str = "-";

@@ -10,16 +10,14 @@ use windlass::{Preview, PullEvent, PullRequest};
 
 use super::context::{MAX_CONCURRENT_IMAGES, PullContext};
 use windlass_error_report::{ErrorReport, RegistryAction};
+use windlass_progress::{PreviewStatus, error_text, human, json, setback_text};
 
 use crate::commands::CommandOutcome;
 use crate::commands::remote_query::runtime;
 use crate::context::{Context, note, warn};
 use crate::environment;
-use crate::error::{Error, render};
-use crate::output;
-use crate::output::human;
+use crate::error::Error;
 use crate::output::table::Table;
-use crate::progress::{PreviewStatus, ProgressRecord, format_setback};
 use crate::signals::Signals;
 use windlass::text::escape;
 
@@ -102,7 +100,7 @@ fn write_text(
     for image in images {
         let name = image.reference.familiar();
         for setback in setbacks(&image.events) {
-            note(&format_setback(&name, setback));
+            note(&setback_text(&name, setback));
         }
         report_failure(image);
     }
@@ -118,7 +116,7 @@ fn write_text(
 /// Prints the error on standard error, if there is one.
 fn report_failure(image: &ImagePreview) {
     if let Err(report) = &image.outcome {
-        note(&render(report, environment::colors()));
+        note(&error_text(report, environment::colors()));
     }
 }
 
@@ -207,13 +205,12 @@ fn write_json(
     for image in images {
         let reference = image.reference.to_string();
         for event in &image.events {
-            output::json::line(context.out, &ProgressRecord::from_event(&reference, event))?;
+            json::write_event(context.out, &reference, event)?;
         }
-        let record = match &image.outcome {
-            Ok(preview) => ProgressRecord::preview(&reference, preview, space.free),
-            Err(report) => ProgressRecord::error(Some(&reference), report),
-        };
-        output::json::line(context.out, &record)?;
+        match &image.outcome {
+            Ok(preview) => json::write_preview(context.out, &reference, preview, space.free)?,
+            Err(report) => json::write_error(context.out, Some(&reference), report)?,
+        }
     }
     Ok(())
 }

@@ -14,17 +14,17 @@ use windlass::{PullRequest, Pulled};
 
 use super::context::{MAX_CONCURRENT_IMAGES, PullContext};
 use windlass_error_report::ErrorReport;
+use windlass_progress::PullReporter;
 
 use crate::environment;
 use crate::error::Error;
-use crate::progress::ProgressReporter;
 use crate::signals::{Signal, Signals};
 use windlass_timings::{CpuTime, FailureRecord, Recorder, SAMPLE_TIME};
 
 /// Runs the pulls of a command.
 pub(super) struct PullRunner<'a> {
     pull_context: PullContext<'a>,
-    reporter: RefCell<ProgressReporter<'a>>,
+    reporter: RefCell<PullReporter<'a>>,
     recorder: Option<RefCell<Recorder>>,
     start: Instant,
 }
@@ -40,7 +40,7 @@ impl<'a> PullRunner<'a> {
     /// Creates a runner that shows progress on `reporter`.
     pub(super) fn new(
         pull_context: PullContext<'a>,
-        reporter: ProgressReporter<'a>,
+        reporter: PullReporter<'a>,
         runtime: &Runtime,
     ) -> Self {
         let _guard = runtime.enter();

@@ -1,8 +1,9 @@
-//! Progress for programs: one JSON object per line.
+//! The JSON records of progress.
 //!
 //! The serialised names are a stable interface: names are added and never changed. Every object has a `type`, and an
 //! object about one image has its full `reference`. Sizes are integers in bytes, and times are integers in milliseconds.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,7 +12,7 @@ use windlass::transfer::{LayerStatus, PlannedLayer, PullView, Setback};
 use windlass::{Preview, PullEvent, PullOutcome, Pulled, text};
 use windlass_error_report::ErrorReport;
 
-use super::preview_status::PreviewStatus;
+use crate::preview_status::PreviewStatus;
 
 /// One line of `windlass pull --json`.
 #[derive(Debug, Serialize)]
@@ -151,6 +152,12 @@ pub(crate) enum LayerStatusRecord {
 }
 
 impl<'a> ProgressRecord<'a> {
+    /// Writes the record on one line.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let json = serde_json::to_string(self)?;
+        writeln!(out, "{}", text::escape_json(&json))
+    }
+
     /// Returns the record of an event.
     pub(crate) fn from_event(reference: &'a str, event: &'a PullEvent) -> Self {
         match event {
@@ -202,7 +209,7 @@ impl<'a> ProgressRecord<'a> {
         clippy::cast_sign_loss,
         reason = "a rate is not negative, and the conversion saturates"
     )]
-    pub(super) fn progress(reference: &'a str, view: &PullView, now: Duration) -> Self {
+    pub(crate) fn progress(reference: &'a str, view: &PullView, now: Duration) -> Self {
         Self::Progress {
             reference,
             bytes_missing: view.missing_bytes(),
@@ -216,7 +223,7 @@ impl<'a> ProgressRecord<'a> {
     }
 
     /// Returns the last record of a successful pull.
-    pub(super) fn done(reference: &'a str, pulled: &Pulled, view: &PullView) -> Self {
+    pub(crate) fn done(reference: &'a str, pulled: &Pulled, view: &PullView) -> Self {
         let fetched = view.layers().iter().map(|layer| FetchedLayerRecord {
             digest: layer.digest,
             size: layer.size,

@@ -8,8 +8,8 @@ use windlass::image::{Digest, Platform};
 use windlass::registry::{Origin, RequestContext, RequestKind};
 use windlass::transfer::{LayerStatus, PlannedLayer, Reason, Setback};
 
-use super::super::terminal::TerminalWriter;
 use super::*;
+use crate::terminal::TerminalWriter;
 
 const MB: u64 = 1_000_000;
 

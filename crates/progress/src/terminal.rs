@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use super::styled_line::StyledLine;
+use crate::styled_line::StyledLine;
 
 /// The size of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TerminalSize {
-    pub(super) columns: usize,
-    pub(super) rows: usize,
+pub(crate) struct TerminalSize {
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
 }
 
 /// Writes frames to a terminal.
@@ -16,7 +16,7 @@ pub(super) struct TerminalSize {
 /// It remembers the widths of the lines of the last frame, so that it finds the first row of the frame even if the
 /// terminal was made narrower and wrapped the lines.
 #[derive(Debug)]
-pub(super) struct TerminalWriter {
+pub(crate) struct TerminalWriter {
     color: bool,
     /// The widths of the lines of the last frame. The cursor is at the end of the last line.
     drawn: Vec<usize>,
@@ -24,7 +24,7 @@ pub(super) struct TerminalWriter {
 
 impl TerminalWriter {
     /// Creates a writer. There is no frame yet.
-    pub(super) fn new(color: bool) -> Self {
+    pub(crate) fn new(color: bool) -> Self {
         Self {
             color,
             drawn: Vec::new(),
@@ -34,14 +34,14 @@ impl TerminalWriter {
     /// Replaces the last frame.
     ///
     /// Text is overwritten before the rest of the row is cleared, so that frames do not flicker.
-    pub(super) fn draw(&mut self, out: &mut dyn Write, frame: &[StyledLine], size: TerminalSize) {
+    pub(crate) fn draw(&mut self, out: &mut dyn Write, frame: &[StyledLine], size: TerminalSize) {
         let mut text = self.move_to_top(size);
         self.add_frame(&mut text, frame);
         write_all(out, &text);
     }
 
     /// Writes lines that stay in place of the last frame, and the frame below them.
-    pub(super) fn write_above(
+    pub(crate) fn write_above(
         &mut self,
         out: &mut dyn Write,
         lines: &str,
@@ -58,7 +58,7 @@ impl TerminalWriter {
     }
 
     /// Returns whether lines are coloured.
-    pub(super) fn color(&self) -> bool {
+    pub(crate) fn color(&self) -> bool {
         self.color
     }
 
@@ -95,7 +95,7 @@ fn write_all(out: &mut dyn Write, text: &str) {
 }
 
 /// Returns the size of the terminal, or 80 columns and 24 rows if standard error is none.
-pub(super) fn terminal_size() -> TerminalSize {
+pub(crate) fn terminal_size() -> TerminalSize {
     match terminal_size::terminal_size_of(io::stderr()) {
         Some((columns, rows)) => TerminalSize {
             columns: usize::from(columns.0),
@@ -110,8 +110,8 @@ pub(super) fn terminal_size() -> TerminalSize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::styled_line::TextStyle;
     use super::*;
+    use crate::styled_line::TextStyle;
 
     fn lines(texts: &[&str]) -> Vec<StyledLine> {
         let line = |text: &&str| {

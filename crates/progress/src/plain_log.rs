@@ -7,27 +7,26 @@ use std::time::Duration;
 use windlass::transfer::{LayerStatus, PullPhase, PullView, Reason, Setback, percent};
 use windlass::{PullEvent, text};
 
-use crate::output::human;
-use windlass::text::escape;
+use crate::human;
 
 /// The interval of heartbeats without other output.
-pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Writes complete lines without escape sequences.
 #[derive(Debug, Default)]
-pub(super) struct PlainLog {
+pub(crate) struct PlainLog {
     /// The time of the last line of each pull, by the index of the pull.
     last_lines: HashMap<usize, Duration>,
 }
 
 impl PlainLog {
     /// Starts the interval of heartbeats of a pull.
-    pub(super) fn start(&mut self, index: usize, now: Duration) {
+    pub(crate) fn start(&mut self, index: usize, now: Duration) {
         self.last_lines.insert(index, now);
     }
 
     /// Writes the line of an event, if it has one. The event is already part of `view`.
-    pub(super) fn event(
+    pub(crate) fn event(
         &mut self,
         out: &mut dyn Write,
         index: usize,
@@ -41,7 +40,7 @@ impl PlainLog {
                 resumed_bytes,
                 ..
             } if view.missing_bytes() > 0 => format_start(view, *reused_bytes, *resumed_bytes),
-            PullEvent::Setback(setback) => format_setback(view.name(), setback),
+            PullEvent::Setback(setback) => setback_text(view.name(), setback),
             PullEvent::Layer {
                 digest,
                 status:
@@ -87,7 +86,7 @@ impl PlainLog {
     }
 
     /// Writes a heartbeat if the pull wrote no line for the interval.
-    pub(super) fn tick(
+    pub(crate) fn tick(
         &mut self,
         out: &mut dyn Write,
         index: usize,
@@ -108,8 +107,8 @@ impl PlainLog {
     }
 }
 
-/// Returns the line about a failed request.
-pub(crate) fn format_setback(name: &str, setback: &Setback) -> String {
+/// Returns the line about a failed request for a manifest or config of the image `name`.
+pub fn setback_text(name: &str, setback: &Setback) -> String {
     let reason = format_reason(&setback.reason);
     match setback.after {
         None => format!("{name}: {reason}; trying another endpoint"),
@@ -118,7 +117,7 @@ pub(crate) fn format_setback(name: &str, setback: &Setback) -> String {
 }
 
 fn format_reason(reason: &Reason) -> String {
-    escape(&text::error_chain(&*reason.0)).into_owned()
+    text::escape(&text::error_chain(&*reason.0)).into_owned()
 }
 
 fn format_start(view: &PullView, reused_bytes: u64, resumed_bytes: u64) -> String {
@@ -131,7 +130,7 @@ fn format_start(view: &PullView, reused_bytes: u64, resumed_bytes: u64) -> Strin
     let missing = human::amount(view.missing_bytes());
     let line = format!(
         "Pulling {name}{}: {layers}, {missing} to download",
-        escape(&platform)
+        text::escape(&platform)
     );
     let line = match reused_bytes {
         0 => line,

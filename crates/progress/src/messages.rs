@@ -1,15 +1,15 @@
 //! The final messages of pulls that succeeded or were stopped.
 
 use windlass::registry::Origin;
+use windlass::text::escape;
 use windlass::transfer::{PullPhase, PullView, percent};
 use windlass::{PullOutcome, Pulled, SkippedItems};
 
-use super::styled_line::{StyledLine, TextStyle};
-use crate::output::human;
-use windlass::text::escape;
+use crate::human;
+use crate::styled_line::{StyledLine, TextStyle};
 
 /// Returns the message of a successful pull. It names the mirrors that were used.
-pub(super) fn pulled(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> StyledLine {
+pub(crate) fn pulled(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> StyledLine {
     let mut line = StyledLine::default();
     match pulled.outcome {
         PullOutcome::Downloaded => {
@@ -48,7 +48,7 @@ fn used_mirrors(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> String 
 }
 
 /// Returns the message after a signal stopped the unfinished pulls, when `pulled` of `total` pulls had succeeded.
-pub(super) fn stopped(unfinished: &[&PullView], pulled: usize, total: usize) -> String {
+pub(crate) fn stopped(unfinished: &[&PullView], pulled: usize, total: usize) -> String {
     // The commit may have completed between the last event and the signal.
     if unfinished
         .iter()

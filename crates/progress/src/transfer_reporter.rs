@@ -1,21 +1,21 @@
 //! Progress of operations other than pulls: one line with the number of bytes.
 
 use std::collections::HashMap;
-use std::io;
+use std::fmt;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use windlass::CopyEvent;
 use windlass::image::Digest;
+use windlass::text::escape;
 use windlass::transfer::{BlobStatus, Throughput, percent};
 
-use super::ProgressMode;
-use super::frame::{FRAME_TIME, SPINNER, bar};
-use super::plain_log::HEARTBEAT;
-use super::styled_line::{StyledLine, TextStyle};
-use super::terminal::{TerminalSize, TerminalWriter, terminal_size};
-use crate::context::note;
-use crate::output::human;
-use windlass::text::escape;
+use crate::bar::{FRAME_TIME, bar, spinner};
+use crate::human;
+use crate::mode::ProgressMode;
+use crate::plain_log::HEARTBEAT;
+use crate::styled_line::{StyledLine, TextStyle};
+use crate::terminal::{TerminalSize, TerminalWriter, terminal_size};
 
 /// The state of the transfer of an image, from its events.
 #[derive(Debug, Default)]
@@ -36,64 +36,85 @@ struct TransferView {
 /// The width of the progress bar in columns.
 const BAR_COLUMNS: usize = 18;
 
-/// Reports the progress of one operation.
-pub(crate) struct TransferProgress {
-    view: TransferView,
-    mode: ProgressMode,
-    terminal: Option<TerminalWriter>,
-    start: Instant,
-}
-
 /// The tick interval of forms that report nothing on a tick.
 const IDLE_INTERVAL: Duration = Duration::from_secs(3600);
 
-impl TransferProgress {
-    /// Starts the progress of an operation, whose name is a phrase such as `Saving alpine`.
-    pub(crate) fn new(mode: ProgressMode, name: &str) -> Self {
-        let terminal = match mode {
-            ProgressMode::Terminal { color } => Some(TerminalWriter::new(color)),
-            ProgressMode::Plain | ProgressMode::Json | ProgressMode::Silent => None,
-        };
+/// Reports the progress of one operation.
+pub struct TransferReporter<'a> {
+    view: TransferView,
+    renderer: Renderer,
+    out: &'a mut dyn Write,
+    start: Instant,
+}
+
+#[derive(Debug)]
+enum Renderer {
+    Terminal(TerminalWriter),
+    Plain,
+    Silent,
+}
+
+impl fmt::Debug for TransferReporter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransferReporter")
+            .field("view", &self.view)
+            .field("renderer", &self.renderer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> TransferReporter<'a> {
+    /// Starts the progress of an operation, whose name is a phrase such as `Saving alpine`. Transfers have no records in
+    /// JSON.
+    pub fn new(mode: ProgressMode, name: &str, out: &'a mut dyn Write) -> Self {
         Self {
             view: TransferView {
                 name: escape(name).into_owned(),
                 ..TransferView::default()
             },
-            mode,
-            terminal,
+            renderer: match mode {
+                ProgressMode::Terminal { color } => Renderer::Terminal(TerminalWriter::new(color)),
+                ProgressMode::Plain => Renderer::Plain,
+                ProgressMode::Json | ProgressMode::Silent => Renderer::Silent,
+            },
+            out,
             start: Instant::now(),
         }
     }
 
     /// Returns the interval at which the caller calls [`tick`](Self::tick).
-    pub(crate) fn tick_time(&self) -> Duration {
-        match self.mode {
-            ProgressMode::Terminal { .. } => FRAME_TIME,
-            ProgressMode::Plain => HEARTBEAT,
-            ProgressMode::Json | ProgressMode::Silent => IDLE_INTERVAL,
+    pub fn tick_time(&self) -> Duration {
+        match self.renderer {
+            Renderer::Terminal(_) => FRAME_TIME,
+            Renderer::Plain => HEARTBEAT,
+            Renderer::Silent => IDLE_INTERVAL,
         }
     }
 
     /// Applies an event.
-    pub(crate) fn event(&mut self, event: CopyEvent) {
+    pub fn event(&mut self, event: CopyEvent) {
         self.view.apply(event, self.start.elapsed());
     }
 
     /// Draws a frame or writes a heartbeat.
-    pub(crate) fn tick(&mut self) {
+    pub fn tick(&mut self) {
         let now = self.start.elapsed();
-        if let Some(terminal) = &mut self.terminal {
-            let size = terminal_size();
-            terminal.draw(&mut io::stderr(), &[self.view.line(now, size)], size);
-        } else if self.mode == ProgressMode::Plain {
-            note(&self.view.heartbeat(now));
+        match &mut self.renderer {
+            Renderer::Terminal(terminal) => {
+                let size = terminal_size();
+                terminal.draw(self.out, &[self.view.line(now, size)], size);
+            }
+            // A transfer does not fail because its progress cannot be written.
+            Renderer::Plain => drop(writeln!(self.out, "{}", self.view.heartbeat(now))),
+            Renderer::Silent => {}
         }
     }
 
     /// Clears the frame.
-    pub(crate) fn end(&mut self) {
-        if let Some(terminal) = &mut self.terminal {
-            terminal.draw(&mut io::stderr(), &[], terminal_size());
+    pub fn end(&mut self) {
+        match &mut self.renderer {
+            Renderer::Terminal(terminal) => terminal.draw(self.out, &[], terminal_size()),
+            Renderer::Plain | Renderer::Silent => {}
         }
     }
 }
@@ -136,9 +157,7 @@ impl TransferView {
 
     fn line(&self, now: Duration, size: TerminalSize) -> StyledLine {
         let mut line = StyledLine::default();
-        let glyph = now.as_millis() / FRAME_TIME.as_millis().max(1);
-        let glyph = usize::try_from(glyph).unwrap_or_default() % SPINNER.len();
-        line.push(TextStyle::Moving, SPINNER[glyph]);
+        line.push(TextStyle::Moving, spinner(now));
         line.push(TextStyle::Strong, format!(" {}", self.name));
         if self.total > 0 {
             let done = percent(self.moved, self.total);

@@ -6,7 +6,7 @@ use windlass::Preview;
 /// The state of the local image compared with the image in the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum PreviewStatus {
+pub enum PreviewStatus {
     /// The store has no image with this reference.
     New,
     /// The reference names another image in the store.
@@ -19,7 +19,7 @@ pub(crate) enum PreviewStatus {
 
 impl PreviewStatus {
     /// Returns the status of a preview.
-    pub(crate) fn from_preview(preview: &Preview) -> Self {
+    pub fn from_preview(preview: &Preview) -> Self {
         match (preview.is_newer, preview.current, preview.image_id) {
             (false, _, _) => Self::UpToDate,
             (true, None, _) => Self::New,
@@ -29,7 +29,7 @@ impl PreviewStatus {
     }
 
     /// Returns the status for people. JSON has its serialised form.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Newer => "newer",
@@ -40,7 +40,7 @@ impl PreviewStatus {
 
     /// Estimates the disk space of layers from their compressed size in bytes. The compressed blobs are stored too, and
     /// unpacked layers are usually two to three times as large.
-    pub(crate) fn estimate_disk_bytes(bytes: u64) -> u64 {
+    pub fn estimate_disk_bytes(bytes: u64) -> u64 {
         bytes.saturating_add(bytes.saturating_mul(5) / 2)
     }
 }

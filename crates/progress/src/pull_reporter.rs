@@ -1,5 +1,6 @@
 //! Reports the progress of all pulls of a command.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -7,22 +8,22 @@ use windlass::image::Reference;
 use windlass::registry::Origin;
 use windlass::transfer::{PullPhase, PullView};
 use windlass::{PullEvent, Pulled};
-
-use super::frame::{FRAME_TIME, frame};
-use super::json::ProgressRecord;
-use super::plain_log::PlainLog;
-use super::styled_line::StyledLine;
-use super::terminal::{TerminalSize, TerminalWriter, terminal_size};
-use super::{ProgressMode, messages};
 use windlass_error_report::ErrorReport;
 
-use crate::error::render;
-use crate::output;
+use crate::bar::FRAME_TIME;
+use crate::error_text::error_text;
+use crate::frame::frame;
+use crate::messages;
+use crate::mode::ProgressMode;
+use crate::plain_log::PlainLog;
+use crate::record::ProgressRecord;
+use crate::styled_line::StyledLine;
+use crate::terminal::{TerminalSize, TerminalWriter, terminal_size};
 
 /// Reports the progress of pulls while they run.
 ///
 /// Only errors of writing JSON are returned, because JSON is the result of the command. Other errors are ignored.
-pub(crate) struct ProgressReporter<'a> {
+pub struct PullReporter<'a> {
     pulls: Vec<TrackedPull>,
     renderer: Renderer,
     /// Standard output for JSON, and standard error for the other forms.
@@ -59,9 +60,18 @@ enum Renderer {
     Silent,
 }
 
-impl<'a> ProgressReporter<'a> {
+impl fmt::Debug for PullReporter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PullReporter")
+            .field("pulls", &self.pulls)
+            .field("renderer", &self.renderer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> PullReporter<'a> {
     /// Creates a reporter that writes to `out`: standard output for JSON, standard error for the other forms.
-    pub(crate) fn new(mode: ProgressMode, out: &'a mut dyn Write) -> Self {
+    pub fn new(mode: ProgressMode, out: &'a mut dyn Write) -> Self {
         Self {
             pulls: Vec::new(),
             renderer: match mode {
@@ -76,7 +86,7 @@ impl<'a> ProgressReporter<'a> {
     }
 
     /// Returns the interval at which the caller calls [`Self::tick`].
-    pub(crate) fn tick_time(&self) -> Duration {
+    pub fn tick_time(&self) -> Duration {
         match self.renderer {
             Renderer::Terminal(_) => FRAME_TIME,
             Renderer::Plain(_) | Renderer::Json | Renderer::Silent => Duration::from_secs(1),
@@ -85,7 +95,7 @@ impl<'a> ProgressReporter<'a> {
 
     /// Adds a pull, which starts later and may use these mirrors. Its index is the number of pulls that were added
     /// before.
-    pub(crate) fn add(&mut self, reference: &Reference, mirrors: Vec<Origin>) {
+    pub fn add(&mut self, reference: &Reference, mirrors: Vec<Origin>) {
         self.pulls.push(TrackedPull {
             view: PullView::new(short_name(reference)),
             reference: reference.to_string(),
@@ -96,7 +106,7 @@ impl<'a> ProgressReporter<'a> {
     }
 
     /// Reports the start of a pull.
-    pub(crate) fn start(&mut self, index: usize, now: Duration) {
+    pub fn start(&mut self, index: usize, now: Duration) {
         self.pulls[index].stage = PullStage::Running;
         if let Renderer::Plain(plain) = &mut self.renderer {
             plain.start(index, now);
@@ -104,21 +114,13 @@ impl<'a> ProgressReporter<'a> {
     }
 
     /// Reports an event of a pull.
-    pub(crate) fn event(
-        &mut self,
-        index: usize,
-        event: &PullEvent,
-        now: Duration,
-    ) -> io::Result<()> {
+    pub fn event(&mut self, index: usize, event: &PullEvent, now: Duration) -> io::Result<()> {
         let pull = &mut self.pulls[index];
         pull.view.apply(event, now);
         match &mut self.renderer {
             Renderer::Plain(plain) => plain.event(self.out, index, &pull.view, event, now),
             Renderer::Json => {
-                output::json::line(
-                    self.out,
-                    &ProgressRecord::from_event(&pull.reference, event),
-                )?;
+                ProgressRecord::from_event(&pull.reference, event).write(self.out)?;
                 self.out.flush()?;
             }
             // The next tick draws a frame that includes the event.
@@ -128,7 +130,7 @@ impl<'a> ProgressReporter<'a> {
     }
 
     /// Reports what changed since the last tick.
-    pub(crate) fn tick(&mut self, now: Duration) {
+    pub fn tick(&mut self, now: Duration) {
         match &mut self.renderer {
             Renderer::Terminal(terminal) => {
                 let size = (self.size)();
@@ -145,7 +147,7 @@ impl<'a> ProgressReporter<'a> {
                 for pull in self.pulls.iter_mut().filter_map(TrackedPull::take_update) {
                     let record = ProgressRecord::progress(&pull.reference, &pull.view, now);
                     // Progress records are optional. An error that persists is returned for the next event.
-                    drop(output::json::line(self.out, &record).and_then(|()| self.out.flush()));
+                    drop(record.write(self.out).and_then(|()| self.out.flush()));
                 }
             }
             Renderer::Silent => {}
@@ -153,21 +155,13 @@ impl<'a> ProgressReporter<'a> {
     }
 
     /// Reports the success of a pull.
-    pub(crate) fn pulled(
-        &mut self,
-        index: usize,
-        pulled: &Pulled,
-        now: Duration,
-    ) -> io::Result<()> {
+    pub fn pulled(&mut self, index: usize, pulled: &Pulled, now: Duration) -> io::Result<()> {
         self.pulls[index].stage = PullStage::Pulled;
         let pull = &self.pulls[index];
         let line = messages::pulled(&pull.view, pulled, &pull.mirrors);
         match &self.renderer {
             Renderer::Json => {
-                output::json::line(
-                    self.out,
-                    &ProgressRecord::done(&pull.reference, pulled, &pull.view),
-                )?;
+                ProgressRecord::done(&pull.reference, pulled, &pull.view).write(self.out)?;
                 self.out.flush()?;
             }
             Renderer::Terminal(terminal) => {
@@ -181,7 +175,7 @@ impl<'a> ProgressReporter<'a> {
     }
 
     /// Reports the failure of a pull, in every form.
-    pub(crate) fn failed(
+    pub fn failed(
         &mut self,
         index: usize,
         report: &ErrorReport,
@@ -191,15 +185,15 @@ impl<'a> ProgressReporter<'a> {
         self.pulls[index].stage = PullStage::Failed;
         if matches!(self.renderer, Renderer::Json) {
             let reference = Some(self.pulls[index].reference.as_str());
-            output::json::line(self.out, &ProgressRecord::error(reference, report))?;
+            ProgressRecord::error(reference, report).write(self.out)?;
             return self.out.flush();
         }
-        self.write_permanently(&render(report, color), now);
+        self.write_permanently(&error_text(report, color), now);
         Ok(())
     }
 
     /// Reports that a signal stopped the unfinished pulls, and which data remains for the next pull.
-    pub(crate) fn stopped(&mut self, now: Duration) -> io::Result<()> {
+    pub fn stopped(&mut self, now: Duration) -> io::Result<()> {
         let is_unfinished =
             |pull: &&mut TrackedPull| matches!(pull.stage, PullStage::Queued | PullStage::Running);
         let pulled = self
@@ -216,8 +210,7 @@ impl<'a> ProgressReporter<'a> {
         for pull in unfinished {
             pull.stage = PullStage::Failed;
             if matches!(self.renderer, Renderer::Json) {
-                let record = ProgressRecord::error(Some(&pull.reference), &report);
-                output::json::line(self.out, &record)?;
+                ProgressRecord::error(Some(&pull.reference), &report).write(self.out)?;
             }
         }
         if matches!(self.renderer, Renderer::Json) {

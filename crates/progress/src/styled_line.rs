@@ -1,10 +1,10 @@
 //! A line of styled text whose width in columns can be computed.
 
-use clap::builder::styling::{AnsiColor, Style};
+use anstyle::{AnsiColor, Style};
 
 /// The style of a piece of text, if output is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TextStyle {
+pub(crate) enum TextStyle {
     /// Without style.
     Plain,
     /// The subject of the line.
@@ -21,26 +21,26 @@ pub(super) enum TextStyle {
 
 /// A line of styled pieces. Its text must not contain control characters: callers escape untrusted text.
 #[derive(Clone, Debug, Default)]
-pub(super) struct StyledLine(Vec<(TextStyle, String)>);
+pub(crate) struct StyledLine(Vec<(TextStyle, String)>);
 
 impl StyledLine {
     /// Appends text.
-    pub(super) fn push(&mut self, look: TextStyle, text: impl Into<String>) {
+    pub(crate) fn push(&mut self, look: TextStyle, text: impl Into<String>) {
         self.0.push((look, text.into()));
     }
 
     /// Appends another line.
-    pub(super) fn append(&mut self, other: Self) {
+    pub(crate) fn append(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
     /// Returns the width in columns.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.0.iter().map(|(_, text)| text.chars().count()).sum()
     }
 
     /// Truncates the line to a width in columns. A truncated line ends with `…`.
-    pub(super) fn truncate(&mut self, width: usize) {
+    pub(crate) fn truncate(&mut self, width: usize) {
         if self.width() <= width {
             return;
         }
@@ -54,7 +54,7 @@ impl StyledLine {
     }
 
     /// Returns the text, with escape sequences for the styles if `color` is true.
-    pub(super) fn render(&self, color: bool) -> String {
+    pub(crate) fn render(&self, color: bool) -> String {
         let piece = |(look, text): &(TextStyle, String)| {
             if color && *look != TextStyle::Plain && !text.is_empty() {
                 let style = look.style();

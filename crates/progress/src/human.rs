@@ -9,29 +9,29 @@ const DAY: u64 = 24 * HOUR;
 
 /// Formats `bytes` like the tables of `docker images` and `docker history`: three significant digits, no trailing
 /// zeros ("7.38MB", "141MB", "0B").
-pub(crate) fn table_size(bytes: u64) -> String {
+pub fn table_size(bytes: u64) -> String {
     significant(bytes, 3)
 }
 
 /// Formats `bytes` like `docker system df`: four significant digits ("1.049MB").
-pub(crate) fn usage_size(bytes: u64) -> String {
+pub fn usage_size(bytes: u64) -> String {
     significant(bytes, 4)
 }
 
 /// Formats `bytes` with one decimal ("144.6 MB", "61.0 MB", "999 B").
-pub(crate) fn amount(bytes: u64) -> String {
+pub fn amount(bytes: u64) -> String {
     let (scale, unit) = unit_of(bytes);
     format!("{} {unit}", tenths(bytes, scale))
 }
 
 /// Formats `done` of `total` in the unit of `total` ("88.1/144.6 MB").
-pub(crate) fn amount_of(done: u64, total: u64) -> String {
+pub fn amount_of(done: u64, total: u64) -> String {
     let (scale, unit) = unit_of(total);
     format!("{}/{} {unit}", tenths(done, scale), tenths(total, scale))
 }
 
 /// Formats an approximate number of bytes with three significant digits ("431 MB", "1.25 GB").
-pub(crate) fn about(bytes: u64) -> String {
+pub fn about(bytes: u64) -> String {
     let (scale, unit) = unit_of(bytes);
     if scale == 1 {
         return format!("{bytes} {unit}");
@@ -51,12 +51,12 @@ pub(crate) fn about(bytes: u64) -> String {
     clippy::cast_sign_loss,
     reason = "a rate is not negative, and large values saturate"
 )]
-pub(crate) fn about_rate(rate: f64) -> String {
+pub fn about_rate(rate: f64) -> String {
     about(rate as u64)
 }
 
 /// Formats a duration for progress output ("0.3s", "42s", "2m 05s", "1h 04m").
-pub(crate) fn duration(time: Duration) -> String {
+pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     if time < Duration::from_millis(9950) {
         format!("{:.1}s", time.as_secs_f64())
@@ -71,7 +71,7 @@ pub(crate) fn duration(time: Duration) -> String {
 }
 
 /// Formats an age like Docker's tables ("2 weeks ago").
-pub(crate) fn age(time: Duration) -> String {
+pub fn age(time: Duration) -> String {
     let seconds = time.as_secs();
     // Docker rounds to the nearest hour and derives whole days, weeks and months from it.
     let hours = (seconds + HOUR / 2) / HOUR;
@@ -94,7 +94,7 @@ pub(crate) fn age(time: Duration) -> String {
 }
 
 /// Formats `count` and `noun`, in the plural unless the count is one.
-pub(crate) fn count(count: u64, noun: &str) -> String {
+pub fn count(count: u64, noun: &str) -> String {
     match (count, noun.strip_suffix('y')) {
         (1, _) => format!("{count} {noun}"),
         (_, Some(stem)) => format!("{count} {stem}ies"),
@@ -153,7 +153,7 @@ fn significant(bytes: u64, digits: i32) -> String {
 
 /// Converts `bytes`. The lost precision does not matter: at most four digits are shown.
 #[expect(clippy::cast_precision_loss, reason = "at most four digits are shown")]
-pub(crate) fn to_float(bytes: u64) -> f64 {
+fn to_float(bytes: u64) -> f64 {
     bytes as f64
 }
 

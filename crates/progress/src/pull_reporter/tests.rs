@@ -164,9 +164,9 @@ fn events() -> Vec<(u64, PullEvent)> {
 }
 
 /// Returns what a reporter writes.
-fn written(mode: ProgressMode, work: impl FnOnce(&mut ProgressReporter<'_>)) -> String {
+fn written(mode: ProgressMode, work: impl FnOnce(&mut PullReporter<'_>)) -> String {
     let mut out = Vec::new();
-    let mut reporter = ProgressReporter::new(mode, &mut out);
+    let mut reporter = PullReporter::new(mode, &mut out);
     reporter.size = || SIZE;
     work(&mut reporter);
     drop(reporter);
@@ -174,7 +174,7 @@ fn written(mode: ProgressMode, work: impl FnOnce(&mut ProgressReporter<'_>)) -> 
 }
 
 /// Reports the events, with a tick every second.
-fn play(reporter: &mut ProgressReporter<'_>, until: u64) {
+fn play(reporter: &mut PullReporter<'_>, until: u64) {
     reporter.add(&reference("alpine:3"), vec![origin("mirror.test")]);
     reporter.start(0, at(0));
     let events = events();
