@@ -116,7 +116,7 @@ pub enum EvalError {
     /// The rendered text exceeds the limit.
     #[error("the output exceeds {MAX_OUTPUT_BYTES} bytes")]
     TooLong,
-    /// Rendering exceeds the limit of actions and loop iterations.
+    /// Rendering exceeds the limit of actions, calls, loop iterations and processed bytes.
     #[error("rendering exceeds {MAX_STEPS} steps")]
     TooManySteps,
 }

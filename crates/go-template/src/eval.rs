@@ -4,14 +4,14 @@ use super::ast::{Branch, Command, Operand, Pipeline, PipelineTarget, TemplateNod
 use super::error::EvalError;
 use super::functions::{self, Function};
 use super::value::Value;
-use super::{MAX_OUTPUT_BYTES, MAX_STEPS, show};
+use super::{BYTES_PER_STEP, MAX_OUTPUT_BYTES, MAX_STEPS, show};
 
 /// Renders one value.
 pub(crate) struct Evaluator {
     /// The values of the variables in scope, at the positions that the parser has assigned.
     variables: Vec<Value>,
     out: String,
-    steps: u32,
+    steps: usize,
     /// Whether the value has the names of columns.
     is_header: bool,
 }
@@ -100,6 +100,10 @@ impl Evaluator {
             self.variables.resize(mark + count, Value::Nil);
         }
         let mut is_empty = true;
+        if let Value::Map(map) = &value {
+            // Its entries are copied, also for a loop that ends early.
+            self.count_steps(map.entries.len())?;
+        }
         for (index, element) in self.elements(&value)? {
             self.step()?;
             is_empty = false;
@@ -203,10 +207,22 @@ impl Evaluator {
             }
         }
         values.extend(last);
-        if self.is_header {
-            return Ok(functions::header(function, &values));
-        }
-        functions::call(function, &values)
+        self.count_steps(functions::input_bytes(function, &values) / BYTES_PER_STEP)?;
+        let result = match self.is_header {
+            true => functions::header(function, &values),
+            false => functions::call(function, &values)?,
+        };
+        self.count_steps(match &result {
+            Value::Text(text) => text.raw().len() / BYTES_PER_STEP,
+            Value::List(list) => list.items.len(),
+            Value::Nil
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::Map(_)
+            | Value::Struct(_) => 0,
+        })?;
+        Ok(result)
     }
 
     fn operand(&mut self, operand: &Operand, dot: &Value) -> Result<Value, EvalError> {
@@ -228,7 +244,11 @@ impl Evaluator {
     }
 
     fn step(&mut self) -> Result<(), EvalError> {
-        self.steps += 1;
+        self.count_steps(1)
+    }
+
+    fn count_steps(&mut self, count: usize) -> Result<(), EvalError> {
+        self.steps = self.steps.saturating_add(count);
         match self.steps {
             ..=MAX_STEPS => Ok(()),
             _ => Err(EvalError::TooManySteps),

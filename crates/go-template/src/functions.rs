@@ -92,11 +92,7 @@ impl Function {
 
     /// Returns whether `value` is the result, whatever arguments follow.
     pub(crate) fn is_decided_by(self, value: &Value) -> bool {
-        match self {
-            Self::And => !value.is_true(),
-            Self::Or => value.is_true(),
-            _ => false,
-        }
+        (self == Self::And && !value.is_true()) || (self == Self::Or && value.is_true())
     }
 
     fn row(self) -> &'static (Self, &'static str, usize, usize) {
@@ -113,6 +109,42 @@ pub(crate) fn call(function: Function, values: &[Value]) -> Result<Value, EvalEr
         function: name,
         fault,
     })
+}
+
+/// Returns how many bytes of texts among `values` a call reads. Printed lists and maps are counted by the length of the
+/// result.
+pub(crate) fn input_bytes(function: Function, values: &[Value]) -> usize {
+    match function {
+        F::And | F::Or | F::Not | F::Index | F::Len | F::Slice | F::Truncate => 0,
+        F::Eq
+        | F::Ge
+        | F::Gt
+        | F::Join
+        | F::Json
+        | F::Le
+        | F::Lower
+        | F::Lt
+        | F::Ne
+        | F::Pad
+        | F::Print
+        | F::Printf
+        | F::Println
+        | F::Split
+        | F::Title
+        | F::Upper => {
+            let texts = values.iter().map(|value| match value {
+                Value::Text(text) => text.raw().len(),
+                Value::Nil
+                | Value::Bool(_)
+                | Value::Int(_)
+                | Value::Float(_)
+                | Value::List(_)
+                | Value::Map(_)
+                | Value::Struct(_) => 0,
+            });
+            texts.sum()
+        }
+    }
 }
 
 /// Calls `function` with names of columns among `values`. Functions that change texts return them unchanged.
@@ -203,7 +235,9 @@ fn json(value: &Value) -> Result<Value, CallFault> {
         wanted: "what JSON has",
         found: value.kind(),
     })?;
-    Ok(Value::plain(&escape_json(&text)))
+    let text = escape_json(&text);
+    check_length(&text)?;
+    Ok(Value::plain(&text))
 }
 
 /// Returns an error if a text exceeds the limit.

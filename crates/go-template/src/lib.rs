@@ -29,8 +29,11 @@ const MAX_TEMPLATE_BYTES: usize = 64 << 10;
 const MAX_DEPTH: usize = 100;
 /// The largest size of the rendered text, in bytes.
 const MAX_OUTPUT_BYTES: usize = 16 << 20;
-/// How many actions and loop iterations rendering may take.
-const MAX_STEPS: u32 = 10_000_000;
+/// How many steps rendering may take: actions, calls, loop iterations, and the bytes that functions process.
+const MAX_STEPS: usize = 10_000_000;
+/// How many bytes of a text, or how many elements of a list, count as a step. All texts that variables hold have at most
+/// [`MAX_STEPS`] times as many bytes.
+const BYTES_PER_STEP: usize = 16;
 /// The largest width and precision in `printf` (Rust's own limit is 65535), and the largest number of parts of `split`.
 const MAX_WIDTH: usize = 60_000;
 

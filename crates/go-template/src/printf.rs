@@ -3,6 +3,7 @@
 mod spec;
 mod verb;
 
+use super::MAX_OUTPUT_BYTES;
 use super::error::CallFault;
 use super::functions::check_length;
 use super::value::{TextValue, Value};
@@ -99,10 +100,21 @@ impl Printer<'_> {
         if self.is_reordered || self.next >= self.values.len() {
             return String::new();
         }
-        let values = self.values[self.next..].iter().map(|value| match value {
-            Value::Nil => "<nil>".to_owned(),
-            value => format!("{}={}", verb::go_type(value), super::show::show(value)),
-        });
-        format!("%!(EXTRA {})", values.collect::<Vec<_>>().join(", "))
+        let mut text = "%!(EXTRA ".to_owned();
+        for (number, value) in self.values[self.next..].iter().enumerate() {
+            if text.len() > MAX_OUTPUT_BYTES {
+                break;
+            }
+            if number > 0 {
+                text.push_str(", ");
+            }
+            text.push_str(verb::go_type(value));
+            if !matches!(value, Value::Nil) {
+                text.push('=');
+                text.push_str(&super::show::show(value));
+            }
+        }
+        text.push(')');
+        text
     }
 }

@@ -1,7 +1,6 @@
 //! Go's default format of values.
 
-use std::fmt::Write as _;
-
+use super::MAX_OUTPUT_BYTES;
 use super::float;
 use super::value::{Value, shown};
 
@@ -20,34 +19,59 @@ pub(crate) fn show(value: &Value) -> String {
         Value::Int(int) => int.to_string(),
         Value::Float(number) => float::general(*number, None),
         Value::Text(text) => text.shown().into_owned(),
-        _ => "<nil>".to_owned(),
+        Value::Nil | Value::List(_) | Value::Map(_) | Value::Struct(_) => "<nil>".to_owned(),
     })
 }
 
 /// Formats `value`; `one` formats the values without elements.
+///
+/// Elements that begin beyond the limit of a text are left out: every caller rejects a text that exceeds it.
 pub(crate) fn with(value: &Value, one: &mut dyn FnMut(&Value) -> String) -> String {
     let mut text = String::new();
+    append(&mut text, value, one);
+    text
+}
+
+fn append(text: &mut String, value: &Value, one: &mut dyn FnMut(&Value) -> String) {
+    if text.len() > MAX_OUTPUT_BYTES {
+        return;
+    }
     match value {
         Value::List(list) => {
-            let items: Vec<String> = list.items.iter().map(|item| with(item, one)).collect();
-            text = format!("[{}]", items.join(" "));
+            text.push('[');
+            for (number, item) in list.items.iter().enumerate() {
+                separate(text, number);
+                append(text, item, one);
+            }
+            text.push(']');
         }
         Value::Map(map) => {
             text.push_str("map[");
             for (number, (key, value)) in map.entries.iter().enumerate() {
-                let space = if number == 0 { "" } else { " " };
-                let key = shown(key, map.is_guarded);
-                write!(text, "{space}{key}:{}", with(value, one)).expect("a string takes all text");
+                separate(text, number);
+                text.push_str(&shown(key, map.is_guarded));
+                text.push(':');
+                append(text, value, one);
             }
             text.push(']');
         }
         Value::Struct(fields) => {
-            let values = fields.shown().map(|field| with(&field.value, one));
-            text = format!("{{{}}}", values.collect::<Vec<_>>().join(" "));
+            text.push('{');
+            for (number, field) in fields.shown().enumerate() {
+                separate(text, number);
+                append(text, &field.value, one);
+            }
+            text.push('}');
         }
         Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) => {
-            text = one(value);
+            text.push_str(&one(value));
         }
     }
-    text
+}
+
+/// Adds a space before every element but the first.
+fn separate(text: &mut String, number: usize) {
+    if number > 0 {
+        text.push(' ');
+    }
 }

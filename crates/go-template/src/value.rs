@@ -187,6 +187,14 @@ impl TextValue {
         shown(&self.text, self.is_guarded)
     }
 
+    /// Returns at most `most` characters of the text as it is printed.
+    pub(crate) fn shown_start(&self, most: usize) -> String {
+        // A character is printed as one or several.
+        let end = self.text.char_indices().nth(most);
+        let start = &self.text[..end.map_or(self.text.len(), |(end, _)| end)];
+        shown(start, self.is_guarded).chars().take(most).collect()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }

@@ -133,7 +133,13 @@ impl LayerRecord {
     fn turn(&mut self, state: State, now: Micros) {
         match state {
             State::Done => self.end(now),
-            _ => self.track.turn(state, now),
+            State::Exists
+            | State::Waiting
+            | State::Paused
+            | State::Connecting
+            | State::Downloading
+            | State::Retrying
+            | State::Unpacking => self.track.turn(state, now),
         }
         self.state = state;
     }

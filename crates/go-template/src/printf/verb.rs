@@ -4,6 +4,7 @@ use super::spec::FormatDirective;
 use crate::float;
 use crate::show;
 use crate::value::Value;
+use windlass_oci::text::{escape, is_printable};
 
 /// Formats `value`. The verb applies to the elements of lists, maps and structs.
 pub(crate) fn print(value: &Value, verb: char, spec: &FormatDirective) -> String {
@@ -25,14 +26,13 @@ fn one(value: &Value, verb: char, spec: &FormatDirective) -> String {
         Value::Int(int) => whole(*int, verb, spec),
         Value::Float(number) => fraction(*number, verb, spec),
         Value::Text(text) => {
-            let text = text.shown();
             let text = match spec.precision() {
-                Some(most) => text.chars().take(most).collect(),
-                None => text.into_owned(),
+                Some(most) => text.shown_start(most),
+                None => text.shown().into_owned(),
             };
             word(text, verb, spec)
         }
-        _ => None,
+        Value::Nil | Value::Bool(_) | Value::List(_) | Value::Map(_) | Value::Struct(_) => None,
     };
     printed.unwrap_or_else(|| misfit(value, verb))
 }
@@ -74,7 +74,8 @@ fn whole(int: i64, verb: char, spec: &FormatDirective) -> Option<String> {
         'O' => ("0o", format!("{size:o}")),
         'x' => (prefix("0x"), format!("{size:x}")),
         'X' => (prefix("0X"), format!("{size:X}")),
-        'c' => return Some(pad(&character().to_string(), spec)),
+        // A number from an image must not become a character that controls the terminal (R9).
+        'c' => return Some(pad(&escape(&character().to_string()), spec)),
         'q' => return Some(pad(&quoted(&character().to_string(), '\'', spec), spec)),
         'U' => return Some(pad(&format!("U+{:04X}", u32::from(character())), spec)),
         _ => return None,
@@ -136,7 +137,7 @@ fn quoted(text: &str, quotes: char, spec: &FormatDirective) -> String {
     for character in text.chars() {
         let prints = match spec.has_sign {
             true => matches!(character, ' '..='~'),
-            false => windlass_oci::text::is_printable(character),
+            false => is_printable(character),
         };
         let code = u32::from(character);
         match character {

@@ -83,6 +83,81 @@ fn depth_size_and_steps_are_limited() {
     );
 }
 
+/// Returns the error of rendering `source`.
+fn render_error(source: &str) -> String {
+    let value = serde_json::json!({ "List": vec![0; 50_000], "Map": many_entries() });
+    let template = Template::parse(source, Escapes::Interpreted).unwrap();
+    let rendered = template.render(&Value::from_json(value, true));
+    rendered.unwrap_err().to_string()
+}
+
+fn many_entries() -> serde_json::Map<String, serde_json::Value> {
+    (0..20_000)
+        .map(|number| (number.to_string(), number.into()))
+        .collect()
+}
+
+/// A few bytes of a template that would make a text of gigabytes.
+#[test]
+fn no_function_makes_more_text_than_the_limit() {
+    let too_long = |function: &str| format!("{function}: {}", CallFault::TooLong);
+    for (source, function) in [
+        ("{{printf `%60000d` .List}}".to_owned(), "printf"),
+        (format!("{{{{`\"` {}}}}}", "| json ".repeat(64)), "json"),
+        (
+            format!("{{{{printf `` {}}}}}", ".List ".repeat(500)),
+            "printf",
+        ),
+        (
+            format!(
+                "{{{{printf (print {}) .List}}}}",
+                "`%60000[1]d` ".repeat(100)
+            ),
+            "printf",
+        ),
+    ] {
+        assert_eq!(render_error(&source), too_long(function), "{source}");
+    }
+}
+
+/// The work of all calls together is limited, and so is what variables hold.
+#[test]
+fn steps_count_the_bytes_that_functions_process() {
+    let long = "{{$x := `x`}}{{range 23}}{{$x = print $x $x}}{{end}}";
+    let variables = "{{$y := print $x 1}}".repeat(1000);
+    for source in [
+        format!("{long}{variables}"),
+        format!("{long}{{{{range 9999999}}}}{{{{$y := upper $x}}}}{{{{end}}}}"),
+        "{{range 9999999}}{{$y := slice $.List}}{{end}}".to_owned(),
+        "{{range 9999999}}{{range $.Map}}{{break}}{{end}}{{end}}".to_owned(),
+    ] {
+        assert_eq!(
+            render_error(&source),
+            EvalError::TooManySteps.to_string(),
+            "{source}"
+        );
+    }
+}
+
+/// R9: a number has no origin, so a character that is made of one is escaped in any case.
+#[test]
+fn characters_that_are_made_of_numbers_are_escaped() {
+    assert_eq!(
+        guarded("{{printf `%c%c` (index .t 1) 0x202e}}"),
+        r"\u{1b}\u{202e}"
+    );
+    assert_eq!(guarded("{{printf `%3c` 'é'}}"), "  é");
+}
+
+/// A precision counts the characters that are printed.
+#[test]
+fn a_precision_applies_to_escaped_text() {
+    assert_eq!(
+        guarded("{{printf `%.3s|%.0s|%.99s` .t .t .t}}"),
+        r"a\u||a\u{1b}[2J\nb"
+    );
+}
+
 /// Concatenated tokens, which are valid templates more often than random characters.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
