@@ -7,10 +7,10 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 use windlass::image::Reference;
 use windlass::{
-    CopyEvent, Engine, ImportOptions, LoadFrom, LoadOptions, Loaded, Operation, Prune, Pruned,
-    Removal, RemoveOptions,
+    CopyEvent, Engine, LoadFrom, LoadOptions, Loaded, Operation, Prune, Pruned, Removal,
+    RemoveOptions,
 };
-use windlass_control::{ControlClient, ControlError, ImportRequest, OperationResult, Request};
+use windlass_control::{ControlClient, LoadParams, PruneParams};
 use windlass_error_report::{OperationError, TransferError};
 
 use crate::error::Error;
@@ -23,12 +23,6 @@ pub(crate) enum Backend {
     Daemon(ControlClient),
 }
 
-/// A tar for the daemon to import.
-pub(crate) enum TarSource {
-    Url(String),
-    File(OwnedFd),
-}
-
 impl Backend {
     /// Gives an image another name.
     pub(crate) fn tag(&self, source: &str, target: Reference) -> Result<(), Error> {
@@ -38,11 +32,7 @@ impl Backend {
                 Ok(()) => Ok(()),
                 Err(source) => Err(OperationError::Tag { name, source }.into()),
             },
-            Self::Daemon(daemon) => {
-                let source = name;
-                daemon.run(Request::Tag { source, target })?;
-                Ok(())
-            }
+            Self::Daemon(daemon) => Ok(daemon.tag(name, target)?),
         }
     }
 
@@ -55,10 +45,7 @@ impl Backend {
                 Ok(removal) => Ok(removal),
                 Err(source) => Err(OperationError::Remove { name, source }.into()),
             },
-            Self::Daemon(daemon) => match daemon.run(Request::Remove { name, force })? {
-                OperationResult::Removed { removal } => Ok(removal),
-                _ => Err(ControlError::unexpected_result().into()),
-            },
+            Self::Daemon(daemon) => Ok(daemon.remove(name, force)?),
         }
     }
 
@@ -66,17 +53,11 @@ impl Backend {
     pub(crate) fn prune(&self, options: &Prune, filters: &[String]) -> Result<Pruned, Error> {
         match self {
             Self::Local(engine) => Ok(engine.prune(options).map_err(OperationError::Prune)?),
-            Self::Daemon(daemon) => {
-                let request = Request::Prune {
-                    all: options.all,
-                    partials: options.partials,
-                    filters: filters.to_owned(),
-                };
-                match daemon.run(request)? {
-                    OperationResult::Pruned { pruned } => Ok(pruned),
-                    _ => Err(ControlError::unexpected_result().into()),
-                }
-            }
+            Self::Daemon(daemon) => Ok(daemon.prune(PruneParams {
+                all: options.all,
+                partials: options.partials,
+                filters: filters.to_owned(),
+            })?),
         }
     }
 
@@ -99,11 +80,8 @@ impl Backend {
                     }
                     LoadFrom::File(file) => file.into(),
                 };
-                let load = daemon.transfer(Request::Load { options, action }, Some(file), None);
-                Ok(load.then(|result| match result? {
-                    OperationResult::Loaded { loaded } => Ok(loaded),
-                    _ => Err(ControlError::unexpected_result().into()),
-                }))
+                let load = daemon.load(LoadParams { options, action }, file);
+                Ok(load.map_err(Error::from))
             }
         }
     }
@@ -116,35 +94,6 @@ fn not_loaded(action: String, source: TransferError) -> Error {
         source: Box::new(source),
     };
     error.into()
-}
-
-/// Lets the daemon make an image of a tar. `changes` are those of `options`, as the user wrote them.
-pub(crate) fn import_by_daemon(
-    daemon: &ControlClient,
-    source: TarSource,
-    options: ImportOptions,
-    changes: &[String],
-    action: String,
-) -> Operation<CopyEvent, Loaded, Error> {
-    let (url, file) = match source {
-        TarSource::Url(url) => (Some(url), None),
-        TarSource::File(file) => (None, Some(file)),
-    };
-    let request = Request::Import(ImportRequest {
-        url,
-        name: options.name,
-        platform: options.platform,
-        changes: changes.to_owned(),
-        created: options.created,
-        comment: options.comment,
-        limit: options.limit,
-        action,
-    });
-    let import = daemon.transfer(request, file, None);
-    import.then(|result| match result? {
-        OperationResult::Loaded { mut loaded } if loaded.len() == 1 => Ok(loaded.swap_remove(0)),
-        _ => Err(ControlError::unexpected_result().into()),
-    })
 }
 
 /// Opens a file or a directory for the daemon to read. Opening a pipe does not wait for its writer.

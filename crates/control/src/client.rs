@@ -1,5 +1,7 @@
 //! The end of the command.
 
+mod result;
+
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -7,15 +9,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::UnixStream;
+use windlass::image::{Digest, Reference};
 use windlass::registry::{CredentialProvider, CredentialScope, Credentials};
-use windlass::{CopyEvent, Operation, PullEvent, Pulled, text};
-use windlass_error_report::ErrorReport;
+use windlass::{CopyEvent, Event, Loaded, Operation, Pruned, PullEvent, Pulled, Removal, text};
 
 use crate::connection::{MessageReader, MessageWriter, split};
 use crate::descriptor::SocketDirectory;
-use crate::{
-    CredentialReply, Handshake, LOCK_PURPOSE, OperationResult, Request, Response, SOCKET_NAME,
+use crate::error::ControlError;
+use crate::message::{
+    CopyParams, CredentialReply, Handshake, ImportParams, LoadParams, OperationResult, PruneParams,
+    PullParams, Request, Response, TransferRequest,
 };
+use crate::{LOCK_PURPOSE, SOCKET_NAME};
 
 /// A client of the daemon that owns a store. Each request is a connection.
 #[derive(Clone, Debug)]
@@ -27,29 +32,6 @@ pub struct ControlClient {
 #[derive(Debug)]
 pub struct ImageHold {
     _stream: StdUnixStream,
-}
-
-/// Why a request has no result.
-#[derive(Debug, thiserror::Error)]
-pub enum ControlError {
-    /// The operation failed, and this is the report of the daemon.
-    #[error("{}", .0.message)]
-    Reported(Box<ErrorReport>),
-    /// The connection failed, or the daemon violated the protocol.
-    #[error("the daemon that owns the store: {reason}")]
-    Connection {
-        /// What happened.
-        reason: String,
-    },
-    /// The daemon is another version of windlass.
-    #[error(
-        "the daemon that owns the store is windlass {daemon}, and this is windlass {}",
-        env!("CARGO_PKG_VERSION")
-    )]
-    Version {
-        /// The version of the daemon.
-        daemon: String,
-    },
 }
 
 impl ControlClient {
@@ -91,62 +73,113 @@ impl ControlClient {
         }
     }
 
-    /// Performs a short operation. Blocks.
-    pub fn run(&self, request: Request) -> Result<OperationResult, ControlError> {
-        self.transfer(request, None, None).run(drop)?
+    /// Gives an image another name. `source` is its name or ID as the user wrote it. Blocks.
+    pub fn tag(&self, source: String, target: Reference) -> Result<(), ControlError> {
+        self.run(Request::Tag { source, target })?.completed()
     }
 
-    /// Performs a transfer, with an archive or directory if there is one. The daemon requests `credentials` as it needs
-    /// them; `None` for transfers without a registry. Dropping the operation disconnects, upon which the daemon cancels
-    /// the transfer.
-    pub fn transfer(
+    /// Removes a name, and the image if that is its last one. Blocks.
+    pub fn remove(&self, name: String, force: bool) -> Result<Removal, ControlError> {
+        self.run(Request::Remove { name, force })?.removed()
+    }
+
+    /// Removes unused images. Blocks.
+    pub fn prune(&self, params: PruneParams) -> Result<Pruned, ControlError> {
+        self.run(Request::Prune(params))?.pruned()
+    }
+
+    /// Loads images from an archive or a directory. Dropping the operation cancels it, as it does for all of the
+    /// following ones.
+    pub fn load(
+        &self,
+        params: LoadParams,
+        file: OwnedFd,
+    ) -> Operation<CopyEvent, Vec<Loaded>, ControlError> {
+        let load = self.transfer(TransferRequest::Load(params), Some(file), None);
+        load.then(|result| result?.loaded())
+    }
+
+    /// Makes an image of the tar `file`, or of the one at the URL of `params`.
+    pub fn import(
+        &self,
+        params: ImportParams,
+        file: Option<OwnedFd>,
+    ) -> Operation<CopyEvent, Loaded, ControlError> {
+        let import = self.transfer(TransferRequest::Import(params), file, None);
+        import.then(|result| match <[Loaded; 1]>::try_from(result?.loaded()?) {
+            Ok([image]) => Ok(image),
+            Err(_) => Err(ControlError::unexpected_result()),
+        })
+    }
+
+    /// Copies an image into the store, from `file` if that is its source. Returns the digest of the manifest or index.
+    /// The daemon requests `credentials` as it needs them.
+    pub fn copy(
+        &self,
+        params: CopyParams,
+        file: Option<OwnedFd>,
+        credentials: Arc<dyn CredentialProvider>,
+    ) -> Operation<CopyEvent, Digest, ControlError> {
+        let copy = self.transfer(TransferRequest::Copy(params), file, Some(credentials));
+        copy.then(|result| result?.copied())
+    }
+
+    /// Pulls an image. The daemon requests `credentials` as it needs them.
+    pub fn pull(
+        &self,
+        params: PullParams,
+        credentials: Arc<dyn CredentialProvider>,
+    ) -> Operation<PullEvent, Pulled, ControlError> {
+        let event = |response| match response {
+            Response::PullEvent { event } => Ok(event),
+            other => Err(other),
+        };
+        let pull = self.drive(Request::Pull(params), None, Some(credentials), event);
+        pull.then(|result| result?.pulled())
+    }
+
+    fn run(&self, request: Request) -> Result<OperationResult, ControlError> {
+        self.drive(request, None, None, Err::<CopyEvent, _>)
+            .run(drop)?
+    }
+
+    fn transfer(
+        &self,
+        request: TransferRequest,
+        file: Option<OwnedFd>,
+        credentials: Option<Arc<dyn CredentialProvider>>,
+    ) -> Operation<CopyEvent, OperationResult, ControlError> {
+        let event = |response| match response {
+            Response::CopyEvent { event } => Ok(event),
+            other => Err(other),
+        };
+        self.drive(Request::Transfer(request), file, credentials, event)
+    }
+
+    /// Sends `request` with `file`, and receives until the result. `event` returns the event in a response, or else the
+    /// response. Dropping the operation disconnects, upon which the daemon cancels its own.
+    fn drive<E: Event>(
         &self,
         request: Request,
         file: Option<OwnedFd>,
         credentials: Option<Arc<dyn CredentialProvider>>,
-    ) -> Operation<CopyEvent, OperationResult, ControlError> {
+        event: impl Fn(Response) -> Result<E, Response> + Send + 'static,
+    ) -> Operation<E, OperationResult, ControlError> {
         let client = self.clone();
         Operation::new(|events| async move {
             let (mut reader, writer) = client.send(&request, file).await?;
             loop {
-                match reader.next().await? {
-                    Some(Response::CopyEvent { event }) => events.send(event),
-                    Some(Response::CredentialRequest { host, repository }) => {
+                match reader.next().await?.map(&event) {
+                    Some(Ok(event)) => events.send(event),
+                    Some(Err(Response::CredentialRequest { host, repository })) => {
                         let scope = CredentialScope { host, repository };
                         writer
                             .send(&look_up(credentials.as_deref(), &scope).await)
                             .await?;
                     }
-                    Some(Response::Done { result }) => return Ok(*result),
-                    response => return Err(final_error(response)),
-                }
-            }
-        })
-    }
-
-    /// Pulls an image. Dropping the operation cancels the pull.
-    pub fn pull(
-        &self,
-        request: Request,
-        credentials: impl CredentialProvider + 'static,
-    ) -> Operation<PullEvent, Pulled, ControlError> {
-        let client = self.clone();
-        Operation::new(|events| async move {
-            let (mut reader, writer) = client.send(&request, None).await?;
-            loop {
-                match reader.next().await? {
-                    Some(Response::PullEvent { event }) => events.send(event),
-                    Some(Response::CredentialRequest { host, repository }) => {
-                        let scope = CredentialScope { host, repository };
-                        writer
-                            .send(&look_up(Some(&credentials), &scope).await)
-                            .await?;
-                    }
-                    Some(Response::Done { result }) => match *result {
-                        OperationResult::Pulled(pulled) => return Ok(*pulled),
-                        _ => return Err(ControlError::unexpected_result()),
-                    },
-                    response => return Err(final_error(response)),
+                    Some(Err(Response::Done { result })) => return Ok(*result),
+                    Some(Err(response)) => return Err(final_error(Some(response))),
+                    None => return Err(final_error(None)),
                 }
             }
         })
@@ -189,37 +222,12 @@ async fn look_up(
 fn final_error(response: Option<Response>) -> ControlError {
     match response {
         Some(Response::Failed { report }) => ControlError::Reported(Box::new(report)),
-        Some(_) => ControlError::connection("unexpected message"),
+        Some(
+            Response::PullEvent { .. }
+            | Response::CopyEvent { .. }
+            | Response::CredentialRequest { .. }
+            | Response::Done { .. },
+        ) => ControlError::connection("unexpected message"),
         None => io::Error::from(io::ErrorKind::UnexpectedEof).into(),
-    }
-}
-
-impl Handshake {
-    /// Returns an error if the other end is another version.
-    fn check(self) -> Result<(), ControlError> {
-        match self == Self::current() {
-            true => Ok(()),
-            false => Err(ControlError::Version {
-                daemon: self.windlass,
-            }),
-        }
-    }
-}
-
-impl ControlError {
-    /// Makes the error of a result that belongs to another kind of request.
-    pub fn unexpected_result() -> Self {
-        Self::connection("unexpected result")
-    }
-
-    fn connection(reason: impl Into<String>) -> Self {
-        let reason = reason.into();
-        Self::Connection { reason }
-    }
-}
-
-impl From<io::Error> for ControlError {
-    fn from(error: io::Error) -> Self {
-        Self::connection(error.to_string())
     }
 }

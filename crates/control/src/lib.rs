@@ -3,22 +3,22 @@
 //! A daemon creates a socket in the store that it owns, so only users with access to the store can connect. Commands send
 //! every change of the store to the daemon, which performs it with the same engine and reports the same events and
 //! errors. Commands that only read the store open it themselves and have the daemon keep all images meanwhile
-//! ([`Request::Hold`]). Files are passed as open descriptors, so the daemon reads what the user may read, in whatever
+//! ([`ControlClient::hold`]). Files are passed as open descriptors, so the daemon reads what the user may read, in whatever
 //! namespace the daemon runs.
 //!
-//! The protocol has no versions: both ends start with a [`Handshake`] and refuse another version of windlass. After it,
+//! The protocol has no versions: both ends start with a handshake and refuse another version of windlass. After it,
 //! each connection carries one request. A message is a line of JSON.
 
 mod client;
 mod connection;
 mod descriptor;
+mod error;
 mod message;
 mod server;
 
-pub use client::{ControlClient, ControlError, ImageHold};
-pub use message::{
-    CredentialReply, Handshake, ImageSource, ImportRequest, OperationResult, Request, Response,
-};
+pub use client::{ControlClient, ImageHold};
+pub use error::ControlError;
+pub use message::{CopyParams, ImageSource, ImportParams, LoadParams, PruneParams, PullParams};
 pub use server::listen;
 
 /// The name of the socket in the root directory of the store.

@@ -8,30 +8,23 @@ use windlass::registry::{Credentials, Secret};
 use windlass::{CopyEvent, LoadOptions, Loaded, Pruned, PullEvent, Pulled, Removal};
 use windlass_error_report::{ErrorReport, LoginState, RegistryLogin};
 
+use crate::error::ControlError;
+
 /// The first message of either end.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Handshake {
+pub(crate) struct Handshake {
     /// The version of windlass.
-    pub windlass: String,
+    pub(crate) windlass: String,
 }
 
 /// What a command requests.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
-pub enum Request {
+pub(crate) enum Request {
     /// Keep all images until the connection is closed.
     Hold,
     /// Pull an image.
-    Pull {
-        /// The image.
-        reference: Reference,
-        /// The platform; the daemon's own if there is none.
-        platform: Option<Platform>,
-        /// The limit of the throughput, in bytes per second.
-        limit_rate: Option<NonZeroU64>,
-        /// The credentials that the user has configured, for the hints of errors.
-        login: LoginState,
-    },
+    Pull(PullParams),
     /// Give an image another name.
     Tag {
         /// The image, as the user wrote it.
@@ -47,36 +40,69 @@ pub enum Request {
         force: bool,
     },
     /// Remove unused images.
-    Prune {
-        /// Whether to remove all images, not only those without a tag.
-        all: bool,
-        /// Whether to remove partial downloads.
-        partials: bool,
-        /// The filters, as the user wrote them.
-        filters: Vec<String>,
-    },
+    Prune(PruneParams),
+    /// Bring images into the store.
+    Transfer(TransferRequest),
+}
+
+/// A request that brings images into the store.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "transfer", rename_all = "snake_case")]
+pub(crate) enum TransferRequest {
     /// Load images from the archive or directory whose descriptor comes with the message.
-    Load {
-        /// Which images, and their name.
-        options: LoadOptions,
-        /// What the command does, for error messages: `loading app.tar`.
-        action: String,
-    },
+    Load(LoadParams),
     /// Make an image of the tar whose descriptor comes with the message, or of the one at a URL.
-    Import(ImportRequest),
+    Import(ImportParams),
     /// Copy an image into the store.
-    Copy {
-        /// Where the image is.
-        source: ImageSource,
-        /// Its name in the store.
-        name: Reference,
-        /// Which platforms.
-        choice: ImageChoice,
-        /// What the command does, for error messages.
-        action: String,
-        /// The registry that the image comes from, for the hints of errors.
-        registry: Option<RegistryLogin>,
-    },
+    Copy(CopyParams),
+}
+
+/// An image to pull.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PullParams {
+    /// The image.
+    pub reference: Reference,
+    /// The platform; the daemon's own if there is none.
+    pub platform: Option<Platform>,
+    /// The limit of the throughput, in bytes per second.
+    pub limit_rate: Option<NonZeroU64>,
+    /// The credentials that the user has configured, for the hints of errors.
+    pub login: LoginState,
+}
+
+/// Images to remove.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PruneParams {
+    /// Whether to remove all images, not only those without a tag.
+    pub all: bool,
+    /// Whether to remove partial downloads.
+    pub partials: bool,
+    /// The filters, as the user wrote them.
+    pub filters: Vec<String>,
+}
+
+/// Images to load.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LoadParams {
+    /// Which images, and their name.
+    pub options: LoadOptions,
+    /// What the command does, for error messages: `loading app.tar`.
+    pub action: String,
+}
+
+/// An image to copy into the store.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CopyParams {
+    /// Where the image is.
+    pub source: ImageSource,
+    /// Its name in the store.
+    pub name: Reference,
+    /// Which platforms.
+    pub choice: ImageChoice,
+    /// What the command does, for error messages.
+    pub action: String,
+    /// The registry that the image comes from, for the hints of errors.
+    pub registry: Option<RegistryLogin>,
 }
 
 /// Where an image to copy is.
@@ -102,7 +128,7 @@ pub enum ImageSource {
 
 /// A tar to make an image of.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct ImportRequest {
+pub struct ImportParams {
     /// The URL of the tar, if no descriptor comes with the message.
     pub url: Option<String>,
     /// The name of the image.
@@ -124,7 +150,7 @@ pub struct ImportRequest {
 /// What the daemon sends: events and requests for credentials, then one result or report.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "response", rename_all = "snake_case")]
-pub enum Response {
+pub(crate) enum Response {
     /// An event of a pull.
     PullEvent {
         /// The event.
@@ -157,7 +183,7 @@ pub enum Response {
 /// The result of an operation.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
-pub enum OperationResult {
+pub(crate) enum OperationResult {
     /// The operation has no result.
     Completed,
     /// An image was pulled.
@@ -187,7 +213,7 @@ pub enum OperationResult {
 /// The reply to a [`Response::CredentialRequest`]. Only this message contains secrets in plain text.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "credentials", rename_all = "snake_case")]
-pub enum CredentialReply {
+pub(crate) enum CredentialReply {
     /// There are no credentials.
     Anonymous,
     /// A username and a password.
@@ -216,9 +242,19 @@ pub enum CredentialReply {
 
 impl Handshake {
     /// Returns the handshake of this version.
-    pub fn current() -> Self {
+    pub(crate) fn current() -> Self {
         Self {
             windlass: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Returns an error if the other end is another version.
+    pub(crate) fn check(self) -> Result<(), ControlError> {
+        match self == Self::current() {
+            true => Ok(()),
+            false => Err(ControlError::Version {
+                daemon: self.windlass,
+            }),
         }
     }
 }

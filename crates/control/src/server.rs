@@ -5,7 +5,6 @@ mod operations;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::pin::Pin;
@@ -18,21 +17,21 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task;
 use tokio::time::timeout;
 use windlass::error::CredentialError;
-use windlass::image::{Platform, Reference};
 use windlass::registry::{Caller, CredentialProvider, CredentialScope, Credentials};
 use windlass::transfer::Throttle;
 use windlass::{Event, Operation, PullRequest};
 use windlass_daemon::Daemon;
-use windlass_error_report::{
-    Advice, ErrorCode, ErrorReport, LoginState, OperationError, RegistryAction,
-};
+use windlass_error_report::{Advice, ErrorCode, ErrorReport, OperationError, RegistryAction};
 use windlass_listen::{
     AcceptedConnection, AcceptedStream, ConnectionLimit, Listener, UnixSocketOptions,
 };
 
+use crate::SOCKET_NAME;
 use crate::connection::{MessageReader, MessageWriter, split};
 use crate::descriptor::SocketDirectory;
-use crate::{CredentialReply, Handshake, OperationResult, Request, Response, SOCKET_NAME};
+use crate::message::{
+    CredentialReply, Handshake, OperationResult, PullParams, Request, Response, TransferRequest,
+};
 
 /// The resources that clients of the control socket may use.
 #[derive(Clone, Copy, Debug)]
@@ -63,14 +62,6 @@ struct CredentialQuery {
 
 /// Looks up credentials at the command that requested the operation.
 struct ForwardedCredentials(mpsc::Sender<CredentialQuery>);
-
-/// The fields of [`Request::Pull`].
-struct PullParameters {
-    reference: Reference,
-    platform: Option<Platform>,
-    limit_rate: Option<NonZeroU64>,
-    login: LoginState,
-}
 
 /// Creates the socket in the store at `root`, which this process owns. Returns a future that serves requests until the
 /// daemon stops.
@@ -153,20 +144,7 @@ async fn serve_request(
     };
     let response = match request {
         Request::Hold => return hold(reader, &writer, daemon).await,
-        Request::Pull {
-            reference,
-            platform,
-            limit_rate,
-            login,
-        } => {
-            let parameters = PullParameters {
-                reference,
-                platform,
-                limit_rate,
-                login,
-            };
-            pull(&mut reader, &writer, daemon, parameters).await?
-        }
+        Request::Pull(params) => pull(&mut reader, &writer, daemon, params).await?,
         Request::Tag { source, target } => {
             let tag = move |daemon: &Daemon| operations::tag(daemon, source, &target);
             Some(run_blocking(daemon, tag).await)
@@ -175,15 +153,11 @@ async fn serve_request(
             let remove = move |daemon: &Daemon| operations::remove(daemon, name, force);
             Some(run_blocking(daemon, remove).await)
         }
-        Request::Prune {
-            all,
-            partials,
-            filters,
-        } => {
-            let prune = move |daemon: &Daemon| operations::prune(daemon, all, partials, &filters);
+        Request::Prune(params) => {
+            let prune = move |daemon: &Daemon| operations::prune(daemon, &params);
             Some(run_blocking(daemon, prune).await)
         }
-        request @ (Request::Load { .. } | Request::Import(_) | Request::Copy { .. }) => {
+        Request::Transfer(request) => {
             let file = reader.take_file();
             transfer(&mut reader, &writer, daemon, request, file).await?
         }
@@ -219,14 +193,14 @@ async fn pull(
     reader: &mut MessageReader,
     writer: &MessageWriter,
     daemon: &Arc<Daemon>,
-    parameters: PullParameters,
+    params: PullParams,
 ) -> io::Result<Option<Response>> {
     let (credentials, queries) = mpsc::channel(1);
     let pull = daemon.start_pull(PullRequest {
-        reference: parameters.reference.clone(),
-        platform: parameters.platform,
+        reference: params.reference.clone(),
+        platform: params.platform,
         caller: Caller::new(Arc::new(ForwardedCredentials(credentials))),
-        throttle: Throttle::new(parameters.limit_rate),
+        throttle: Throttle::new(params.limit_rate),
     });
     let message = |event| Response::PullEvent { event };
     let outcome = drive(reader, writer, queries, pull, message).await?;
@@ -236,8 +210,8 @@ async fn pull(
         },
         Err(source) => failed(&OperationError::Registry {
             action: RegistryAction::Pull,
-            reference: parameters.reference,
-            login: parameters.login,
+            reference: params.reference,
+            login: params.login,
             source: Box::new(source),
         }),
     }))
@@ -248,7 +222,7 @@ async fn transfer(
     reader: &mut MessageReader,
     writer: &MessageWriter,
     daemon: &Arc<Daemon>,
-    request: Request,
+    request: TransferRequest,
     file: Option<OwnedFd>,
 ) -> io::Result<Option<Response>> {
     let (credentials, queries) = mpsc::channel(1);

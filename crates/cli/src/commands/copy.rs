@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
 use crate::output;
 use windlass::text::escape;
-use windlass_control::{ControlClient, ControlError, ImageSource, OperationResult, Request};
+use windlass_control::{ControlClient, CopyParams, ImageSource};
 use windlass_progress::human;
 
 /// Copy an image between registries, files and the store
@@ -190,21 +190,19 @@ impl Args {
                 )
             }
         };
-        let request = Request::Copy {
+        let params = CopyParams {
             source,
             name: name.clone().or_latest(),
             choice,
             action: self.action("copying"),
             registry: self.registry_login(&credentials),
         };
-        let copy = daemon.transfer(request, file, Some(Arc::new(credentials)));
-        Ok(copy.then(|result| match result? {
-            OperationResult::Copied { digest } => Ok(Copied {
-                digest,
-                artifacts: 0,
-            }),
-            _ => Err(ControlError::unexpected_result().into()),
-        }))
+        let copy = daemon.copy(params, file, Arc::new(credentials));
+        let copied = copy.map(|digest| Copied {
+            digest,
+            artifacts: 0,
+        });
+        Ok(copied.map_err(Error::from))
     }
 
     fn transfer_error(&self, source: TransferError, credentials: &CredentialStore) -> Error {

@@ -13,15 +13,16 @@ use super::loaded_image::{warn_about_moved_names, write_record};
 use super::shared_args::OutputArgs;
 use super::{CommandOutcome, parse_platform, parse_reference};
 
-use crate::backend::{Backend, import_by_daemon};
+use crate::backend::Backend;
 use crate::context::{Context, note};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
 use crate::signals::Signal;
 use crate::stdin::Stdin;
-use source::Source;
+use source::{Source, TarSource};
 use windlass::text::escape;
+use windlass_control::ImportParams;
 
 /// Create an image from a tar archive
 ///
@@ -98,8 +99,21 @@ impl Args {
                 let from = source
                     .open_for_daemon(stdin)
                     .map_err(|error| source.import_error(error))?;
-                let importing = source.action("importing");
-                let import = import_by_daemon(&daemon, from, options, &self.change, importing);
+                let (url, file) = match from {
+                    TarSource::Url(url) => (Some(url), None),
+                    TarSource::File(file) => (None, Some(file)),
+                };
+                let params = ImportParams {
+                    url,
+                    name: options.name,
+                    platform: options.platform,
+                    changes: self.change.clone(),
+                    created: options.created,
+                    comment: options.comment,
+                    limit: options.limit,
+                    action: source.action("importing"),
+                };
+                let import = daemon.import(params, file).map_err(Error::from);
                 runner.run(&action, import)
             }
         };

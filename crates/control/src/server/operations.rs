@@ -7,17 +7,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::ZonedDateTime;
-use windlass::error::CopyImageError;
 use windlass::image::{ImageLocation, ImageName, LayoutKind, Reference};
 use windlass::registry::{Caller, WebUrl};
 use windlass::{
     ContainerConfig, Copier, CopyEvent, CopyRequest, Engine, EventSender, FilterUse, Filters,
-    ImportOptions, ImportSource, LoadFrom, LoadOptions, Loaded, Operation, Prune, RemoveOptions,
+    ImportOptions, ImportSource, LoadFrom, Loaded, Operation, Prune, RemoveOptions,
 };
 use windlass_daemon::Daemon;
 use windlass_error_report::{OperationError, TransferError};
 
-use crate::{ImageSource, ImportRequest, OperationResult, Request};
+use crate::message::{
+    CopyParams, ImageSource, ImportParams, LoadParams, OperationResult, PruneParams,
+    TransferRequest,
+};
 
 /// A transfer into the store.
 pub(super) type Transfer = Operation<CopyEvent, OperationResult, OperationError>;
@@ -49,15 +51,13 @@ pub(super) fn remove(
 
 pub(super) fn prune(
     daemon: &Daemon,
-    all: bool,
-    partials: bool,
-    filters: &[String],
+    params: &PruneParams,
 ) -> Result<OperationResult, OperationError> {
-    let filters = filters.iter().map(String::as_str);
+    let filters = params.filters.iter().map(String::as_str);
     let filters = Filters::parse(FilterUse::Prune, filters, &ZonedDateTime::now());
     let options = Prune {
-        all,
-        partials,
+        all: params.all,
+        partials: params.partials,
         filters: filters.map_err(OperationError::Filter)?,
     };
     let pruned = daemon.prune(&options).map_err(OperationError::Prune)?;
@@ -68,56 +68,23 @@ pub(super) fn prune(
 pub(super) fn transfer(
     daemon: &Arc<Daemon>,
     caller: Caller,
-    request: Request,
+    request: TransferRequest,
     file: Option<OwnedFd>,
 ) -> Result<Transfer, OperationError> {
     match request {
-        Request::Load { options, action } => load(daemon, file, options, action),
-        Request::Import(request) => import(daemon, request, file),
-        Request::Copy {
-            source,
-            name,
-            choice,
-            action,
-            registry,
-        } => {
-            let file = file.map(File::from);
-            let request = CopyRequest {
-                source: place(source, file.as_ref())?,
-                destination: ImageLocation::Store(ImageName::Reference(name)),
-                choice,
-                referrers: false,
-                foreign: false,
-                caller,
-                at_once: CONCURRENT_BLOBS,
-                chunk: None,
-            };
-            let copy = copy(daemon, request).keep_until_done(file);
-            Ok(copy.map_err(|source| OperationError::Transfer {
-                action,
-                registry,
-                source: Box::new(source.into()),
-            }))
-        }
-        Request::Hold
-        | Request::Pull { .. }
-        | Request::Tag { .. }
-        | Request::Remove { .. }
-        | Request::Prune { .. } => Err(OperationError::Transfer {
-            action: "transferring images".to_owned(),
-            registry: None,
-            source: Box::new(unreadable(io::Error::other("the request is no transfer"))),
-        }),
+        TransferRequest::Load(params) => load(daemon, params, file),
+        TransferRequest::Import(params) => import(daemon, params, file),
+        TransferRequest::Copy(params) => copy(daemon, caller, params, file),
     }
 }
 
 /// Loads images from an archive or a directory.
 fn load(
     daemon: &Arc<Daemon>,
+    params: LoadParams,
     file: Option<OwnedFd>,
-    options: LoadOptions,
-    action: String,
 ) -> Result<Transfer, OperationError> {
+    let LoadParams { options, action } = params;
     let failed = |action, source| OperationError::Transfer {
         action,
         registry: None,
@@ -143,11 +110,11 @@ fn load(
 /// Makes an image of a tar.
 fn import(
     daemon: &Arc<Daemon>,
-    request: ImportRequest,
+    params: ImportParams,
     file: Option<OwnedFd>,
 ) -> Result<Transfer, OperationError> {
-    let action = request.action.clone();
-    let import = match try_import(daemon, request, file) {
+    let action = params.action.clone();
+    let import = match try_import(daemon, params, file) {
         Ok(import) => import,
         Err(source) => return Err(OperationError::import(action, source)),
     };
@@ -161,22 +128,22 @@ fn import(
 
 fn try_import(
     daemon: &Arc<Daemon>,
-    request: ImportRequest,
+    params: ImportParams,
     file: Option<OwnedFd>,
 ) -> Result<Operation<CopyEvent, Loaded, TransferError>, TransferError> {
     let mut config = ContainerConfig::default();
-    for change in &request.changes {
+    for change in &params.changes {
         config.change(change).map_err(invalid)?;
     }
     let options = ImportOptions {
-        name: request.name,
-        platform: request.platform,
+        name: params.name,
+        platform: params.platform,
         config,
-        created: request.created,
-        comment: request.comment,
-        limit: request.limit,
+        created: params.created,
+        comment: params.comment,
+        limit: params.limit,
     };
-    let Some(url) = request.url else {
+    let Some(url) = params.url else {
         let source = ImportSource::File(require(file)?);
         let import = daemon.import(source, options);
         return Ok(import.map_err(TransferError::from));
@@ -205,10 +172,24 @@ fn place(source: ImageSource, file: Option<&File>) -> Result<ImageLocation, Oper
     })
 }
 
+/// Copies an image into the store.
 fn copy(
-    daemon: &Daemon,
-    request: CopyRequest,
-) -> Operation<CopyEvent, OperationResult, CopyImageError> {
+    daemon: &Arc<Daemon>,
+    caller: Caller,
+    params: CopyParams,
+    file: Option<OwnedFd>,
+) -> Result<Transfer, OperationError> {
+    let file = file.map(File::from);
+    let request = CopyRequest {
+        source: place(params.source, file.as_ref())?,
+        destination: ImageLocation::Store(ImageName::Reference(params.name)),
+        choice: params.choice,
+        referrers: false,
+        foreign: false,
+        caller,
+        at_once: CONCURRENT_BLOBS,
+        chunk: None,
+    };
     let engine = Engine::clone(daemon.engine());
     let create_file = engine.clone();
     let copier = Copier {
@@ -219,7 +200,12 @@ fn copy(
     let copy = copier.copy(request).map(|copied| OperationResult::Copied {
         digest: copied.digest,
     });
-    copy.run_on(&daemon.runtime())
+    let copy = copy.run_on(&daemon.runtime()).keep_until_done(file);
+    Ok(copy.map_err(|source| OperationError::Transfer {
+        action: params.action,
+        registry: params.registry,
+        source: Box::new(source.into()),
+    }))
 }
 
 fn parse_name(text: &str) -> Result<ImageName, OperationError> {

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use windlass::ImportSource;
 use windlass::registry::WebUrl;
 use windlass_error_report::{OperationError, TransferError};
 
-use crate::backend::TarSource;
 use crate::context::Context;
 use crate::error::Error;
 use crate::operation::OperationRunner;
@@ -21,6 +21,12 @@ pub(super) enum Source {
     Stdin,
     File(PathBuf),
     Url(WebUrl),
+}
+
+/// A tar that the daemon imports.
+pub(super) enum TarSource {
+    Url(String),
+    File(OwnedFd),
 }
 
 fn file_error(action: &'static str) -> impl Fn(io::Error) -> TransferError {

@@ -12,7 +12,7 @@ use windlass_error_report::{ErrorReport, OperationError, RegistryAction};
 
 use crate::commands::remote_query::login_state;
 use crate::error::Error;
-use windlass_control::{ControlClient, Request};
+use windlass_control::{ControlClient, PullParams};
 
 /// How many images are pulled or resolved at the same time. Their layers share the download slots.
 pub(super) const MAX_CONCURRENT_IMAGES: usize = 8;
@@ -65,13 +65,15 @@ impl<'a> PullContext<'a> {
                 error.into()
             });
         };
-        let request = Request::Pull {
+        let params = PullParams {
             reference,
             platform: request.platform.clone(),
             limit_rate: *limit_rate,
             login,
         };
-        daemon.pull(request, credentials).map_err(Error::from)
+        daemon
+            .pull(params, Arc::new(credentials))
+            .map_err(Error::from)
     }
 
     /// Returns the requests for a reference: one for each platform. The error includes the reference.
