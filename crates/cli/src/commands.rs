@@ -37,7 +37,6 @@ pub(crate) mod version;
 use std::path::PathBuf;
 
 use windlass::image::{ImageName, Platform, Reference};
-
 use windlass_error_report::OperationError;
 use windlass_progress::error_text;
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use windlass::registry::Remote;
 use windlass::store::StoreOwner;
+use windlass::text::{escape, truncate};
 use windlass::{Engine, EngineConfig, OpenMode};
+use windlass_control::{ControlClient, ImageHold};
 use windlass_credentials::CredentialStore;
 use windlass_error_report::OperationError;
 
@@ -18,8 +20,6 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::global_args::GlobalArgs;
 use crate::stdin::Stdin;
-use windlass::text::{escape, truncate};
-use windlass_control::{ControlClient, ImageHold};
 
 /// The largest number of characters of the purpose that waiting processes display.
 const PURPOSE_WIDTH: usize = 100;

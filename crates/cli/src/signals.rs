@@ -1,8 +1,6 @@
 //! Signals: the first one stops a command in an orderly way, the second one ends the process.
 
-use std::io;
-use std::process;
-use std::thread;
+use std::{io, process, thread};
 
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};

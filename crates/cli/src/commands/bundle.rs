@@ -9,16 +9,15 @@ use serde::Serialize;
 use windlass::bundle::{
     BundleOptions, BundleRequest, Bundled, CONFIG, Hostname, RuntimeUser, VolumeMode,
 };
+use windlass::text::escape;
+use windlass_error_report::OperationError;
+use windlass_progress::{ProgressMode, human};
 
 use super::{CommandOutcome, image_name, parse_platform};
-use windlass_error_report::OperationError;
-
 use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
 use crate::output;
-use windlass::text::escape;
-use windlass_progress::{ProgressMode, human};
 
 /// Create an OCI runtime bundle from an image
 ///

@@ -7,23 +7,22 @@ use serde::Serialize;
 use windlass::error::{CopyImageError, ImageLocationError};
 use windlass::image::{ImageChoice, ImageLocation, ImageName};
 use windlass::registry::Caller;
+use windlass::text::escape;
 use windlass::{Copied, Copier, CopyEvent, CopyRequest, Operation};
+use windlass_control::{ControlClient, CopyParams, ImageSource};
 use windlass_credentials::CredentialStore;
+use windlass_error_report::{OperationError, RegistryLogin, TransferError};
+use windlass_progress::human;
 
 use super::push::parse_size;
 use super::remote_query::login_state;
 use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{AuthFile, CommandOutcome};
-use windlass_error_report::{OperationError, RegistryLogin, TransferError};
-
 use crate::backend::{self, Backend};
 use crate::context::{Context, note};
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
 use crate::output;
-use windlass::text::escape;
-use windlass_control::{ControlClient, CopyParams, ImageSource};
-use windlass_progress::human;
 
 /// Copy an image between registries, files and the store
 ///

@@ -15,19 +15,19 @@ use tokio::runtime::Builder;
 use windlass::registry::Remote;
 use windlass::{Engine, OpenMode};
 use windlass_daemon::{Daemon, DaemonListener, Notifier};
-
-use super::CommandOutcome;
 use windlass_error_report::OperationError;
 
+use super::CommandOutcome;
 use crate::context::{Context, warn};
 use crate::environment;
 use crate::error::Error;
 use crate::signals::Signals;
-pub(crate) use args::Args;
 use config::{ConfigSource, DaemonConfig, daemon};
 use listeners::ListenerPlan;
 use log::DaemonLog;
 use reload::Reloader;
+
+pub(crate) use args::Args;
 
 /// How long to wait at the end for threads that cannot be interrupted.
 const THREAD_TIMEOUT: Duration = Duration::from_secs(5);

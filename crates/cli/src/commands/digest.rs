@@ -1,9 +1,9 @@
 //! `windlass digest`
 
-use super::remote_query::{QueryOutcome, query};
-use super::{AuthFile, CommandOutcome, parse_platform, parse_reference};
 use windlass_error_report::RegistryAction;
 
+use super::remote_query::{QueryOutcome, query};
+use super::{AuthFile, CommandOutcome, parse_platform, parse_reference};
 use crate::context::Context;
 use crate::error::Error;
 

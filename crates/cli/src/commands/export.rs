@@ -5,19 +5,18 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use windlass::Exported;
+use windlass::text::escape;
 use windlass::transfer::OutputTarget;
+use windlass_error_report::OperationError;
+use windlass_progress::human;
 
 use super::compression::CompressionArg;
 use super::shared_args::OutputArgs;
 use super::{CommandOutcome, image_name};
-use windlass_error_report::OperationError;
-
 use crate::context::{Context, note};
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner, standard_output};
 use crate::output;
-use windlass::text::escape;
-use windlass_progress::human;
 
 /// Export an image's root filesystem as a tar archive
 ///

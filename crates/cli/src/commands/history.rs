@@ -3,18 +3,17 @@
 use clap::ArgAction;
 use serde::Serialize;
 use windlass::image::{HistoryEntry, ImageId};
+use windlass::text::{escape, truncate};
+use windlass_error_report::OperationError;
+use windlass_go_template::{StructField, StructValue, Value};
+use windlass_progress::human;
 
 use super::image_name;
-use windlass_error_report::OperationError;
-
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::format::Format;
 use crate::output::table::Table;
 use crate::output::{self, time};
-use windlass::text::{escape, truncate};
-use windlass_go_template::{StructField, StructValue, Value};
-use windlass_progress::human;
 
 /// The fields of a step in templates, and their column headers.
 const FIELDS: [(&str, &str); 6] = [

@@ -7,12 +7,13 @@ use std::num::NonZeroU64;
 
 use jiff::Timestamp;
 use windlass::image::{Platform, Reference};
-use windlass::{ContainerConfig, ImportOptions, Loaded, text};
+use windlass::text::{self, escape};
+use windlass::{ContainerConfig, ImportOptions, Loaded};
+use windlass_control::ImportParams;
 
 use super::loaded_image::{warn_about_moved_names, write_record};
 use super::shared_args::OutputArgs;
 use super::{CommandOutcome, parse_platform, parse_reference};
-
 use crate::backend::Backend;
 use crate::context::{Context, note};
 use crate::environment::Environment;
@@ -21,8 +22,6 @@ use crate::operation::{Ending, OperationRunner};
 use crate::signals::Signal;
 use crate::stdin::Stdin;
 use source::{Source, TarSource};
-use windlass::text::escape;
-use windlass_control::ImportParams;
 
 /// Create an image from a tar archive
 ///

@@ -5,10 +5,9 @@ mod value;
 use std::io::{self, IsTerminal as _};
 
 use windlass::image::Inspection;
-
-use super::{CommandOutcome, image_name, report};
 use windlass_error_report::OperationError;
 
+use super::{CommandOutcome, image_name, report};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;

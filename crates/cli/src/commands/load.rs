@@ -4,18 +4,17 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use windlass::image::Reference;
+use windlass::text::escape;
 use windlass::{LoadFrom, LoadOptions, Loaded};
+use windlass_error_report::{OperationError, TransferError};
 
 use super::loaded_image::{warn_about_moved_names, write_record};
 use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{CommandOutcome, parse_reference};
-use windlass_error_report::{OperationError, TransferError};
-
 use crate::context::{Context, note};
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
 use crate::stdin::Stdin;
-use windlass::text::escape;
 
 /// Load images from an archive or a directory
 ///

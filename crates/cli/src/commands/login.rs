@@ -3,20 +3,19 @@
 use clap::builder::{StringValueParser, TypedValueParser as _};
 use windlass::image::{DEFAULT_REGISTRY, Reference};
 use windlass::registry::{CredentialScope, LoggedIn, Secret};
+use windlass::text::escape;
 use windlass_credentials::{
     CredentialLocation, CredentialSource, CredentialStore, LoginCredentials, LoginSecret,
     StoredLogin,
 };
+use windlass_error_report::OperationError;
 
 use super::remote_query::runtime;
 use super::{AuthFile, CommandOutcome};
-use windlass_error_report::OperationError;
-
 use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::prompt::{self, PromptOutcome};
 use crate::signals::{Signal, Signals};
-use windlass::text::escape;
 
 /// The maximum length of a password or token on standard input, in bytes.
 const MAX_PASSWORD_LENGTH: u64 = 64 << 10;

@@ -1,15 +1,14 @@
 //! `windlass logout`
 
 use windlass::registry::CredentialScope;
+use windlass::text::escape;
 use windlass_credentials::{CredentialSource, ErasedLogin};
+use windlass_error_report::OperationError;
 
 use super::AuthFile;
 use super::login::registry;
-use windlass_error_report::OperationError;
-
 use crate::context::{Context, warn};
 use crate::error::Error;
-use windlass::text::escape;
 
 /// Log out of a registry
 ///

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::image_name;
 use windlass_error_report::OperationError;
 
+use super::image_name;
 use crate::context::Context;
 use crate::error::Error;
 

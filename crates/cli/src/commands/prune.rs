@@ -5,18 +5,17 @@ use serde::Serialize;
 use windlass::image::Digest;
 use windlass::store::PartialBlob;
 use windlass::{FilterUse, Filters, Prune, Pruned, Removed};
+use windlass_error_report::OperationError;
+use windlass_progress::human;
 
 use super::CommandOutcome;
 use super::remote_query::runtime;
 use super::removal_record::RemovalRecord;
-use windlass_error_report::OperationError;
-
 use crate::context::{Context, note};
 use crate::error::Error;
 use crate::output;
 use crate::prompt::{self, PromptOutcome};
 use crate::signals::{Signal, Signals};
-use windlass_progress::human;
 
 /// Remove untagged images, or all images
 ///

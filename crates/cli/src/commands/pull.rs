@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use windlass::Pulled;
 use windlass::image::{Platforms, Reference};
+use windlass_progress::{ProgressMode, PullReporter, json};
+use windlass_timings::{Destination, Recorder, page, parse_path};
 
 use super::remote_query::runtime;
 use super::shared_args::ProgressArg;
@@ -24,8 +26,6 @@ use context::PullContext;
 use dry_run::DryRun;
 use network_options::NetworkOptions;
 use runner::{PullRunner, PullsOutcome};
-use windlass_progress::{ProgressMode, PullReporter, json};
-use windlass_timings::{Destination, Recorder, page, parse_path};
 
 /// Download and unpack images
 #[derive(Debug, clap::Args)]

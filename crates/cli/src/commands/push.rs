@@ -7,18 +7,17 @@ use std::sync::Arc;
 use serde::Serialize;
 use windlass::image::{ImageName, Reference};
 use windlass::registry::Caller;
+use windlass::text::escape;
 use windlass::{Engine, PushRequest, Pushed};
+use windlass_error_report::{OperationError, RegistryLogin};
 
 use super::remote_query::login_state;
 use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{AuthFile, CommandOutcome, parse_reference, report};
-use windlass_error_report::{OperationError, RegistryLogin};
-
 use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
 use crate::output;
-use windlass::text::escape;
 
 /// Upload images to registries
 ///

@@ -6,20 +6,19 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde::Serialize;
 use windlass::image::{ImageName, LayoutKind};
+use windlass::text::escape;
 use windlass::transfer::OutputTarget;
 use windlass::{SaveRequest, SaveTo, Saved};
+use windlass_error_report::OperationError;
+use windlass_progress::human;
 
 use super::compression::CompressionArg;
 use super::shared_args::{OutputArgs, PlatformArgs};
 use super::{CommandOutcome, image_name};
-use windlass_error_report::OperationError;
-
 use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner, standard_output};
 use crate::output;
-use windlass::text::escape;
-use windlass_progress::human;
 
 /// Save images to an archive or a directory
 ///

@@ -11,7 +11,9 @@ use serde::Serialize;
 use windlass::error::{ContentError, OpenError};
 use windlass::store::{RepositoryLookup, StoredContent};
 use windlass::text::{escape, truncate};
+use windlass_error_report::OperationError;
 use windlass_listen::{Listener, ServerTls};
+use windlass_progress::human;
 use windlass_serve::{
     AllowedHosts, ListenAddress, OnResponse, RegistryServer, RequestLogEntry, ServeConfig,
     ServeLimits,
@@ -19,13 +21,10 @@ use windlass_serve::{
 
 use super::CommandOutcome;
 use super::remote_query::runtime;
-use windlass_error_report::OperationError;
-
 use crate::context::{Context, note, warn};
 use crate::error::Error;
 use crate::output;
 use crate::signals::{Signal, Signals};
-use windlass_progress::human;
 
 /// Serve local images as a read-only registry
 ///

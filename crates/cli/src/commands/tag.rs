@@ -1,10 +1,9 @@
 //! `windlass tag`
 
 use windlass::image::Reference;
-
-use super::image_name;
 use windlass_error_report::OperationError;
 
+use super::image_name;
 use crate::context::Context;
 use crate::error::Error;
 

@@ -1,11 +1,10 @@
 //! `windlass tags`
 
 use serde::Serialize;
+use windlass_error_report::RegistryAction;
 
 use super::remote_query::{QueryOutcome, query};
 use super::{AuthFile, CommandOutcome, parse_reference};
-use windlass_error_report::RegistryAction;
-
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;

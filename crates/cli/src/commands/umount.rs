@@ -1,6 +1,7 @@
 //! `windlass umount`
 
 use std::path::PathBuf;
+
 use windlass_error_report::OperationError;
 
 use crate::context::Context;

@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 
 use windlass::UnpackSummary;
+use windlass::text::escape;
+use windlass_error_report::OperationError;
+use windlass_progress::{ProgressMode, human};
 
 use super::{CommandOutcome, image_name};
-use windlass_error_report::OperationError;
-
 use crate::context::{Context, note};
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
-use windlass::text::escape;
-use windlass_progress::{ProgressMode, human};
 
 /// Unpack an image's root filesystem into a directory
 ///

@@ -3,12 +3,12 @@
 use std::env::consts;
 
 use serde::Serialize;
+use windlass_go_template::{StructField, StructValue, Value};
 
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;
 use crate::output::format::DocumentFormat;
-use windlass_go_template::{StructField, StructValue, Value};
 
 /// Show the version
 #[derive(Debug, clap::Args)]

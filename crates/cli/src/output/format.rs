@@ -3,9 +3,10 @@
 use std::io::{self, IsTerminal as _, Write};
 use std::str::FromStr;
 
+use windlass_go_template::{Escapes, EvalError, ParseError, Template, Value};
+
 use super::{columns, json};
 use crate::error::Error;
-use windlass_go_template::{Escapes, EvalError, ParseError, Template, Value};
 
 /// The value of `--format` of a list.
 #[derive(Clone, Debug, PartialEq)]

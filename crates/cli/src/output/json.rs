@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
-
 use windlass::text::escape_json;
 
 /// Writes `value` on one line.

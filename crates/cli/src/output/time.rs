@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-
 use windlass_progress::human;
 
 /// Parses a timestamp. Go writes an unknown time as the year 1, so earlier years return `None`.

@@ -7,7 +7,6 @@ use windlass::error::RegistryError;
 use windlass::image::{Digest, ImageId, Platform};
 use windlass::registry::{RequestContext, RequestKind};
 use windlass::transfer::{LayerStatus, PlannedLayer, Reason, Setback};
-
 use windlass_error_report::ErrorCode;
 
 use super::*;

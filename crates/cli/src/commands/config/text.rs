@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::num::NonZeroU64;
 
+use windlass::text::escape;
 use windlass_config::{SourceState, shown_rate};
 
 use super::effective_config::EffectiveConfig;
 use super::registry_view::{HostView, RegistryView};
 use crate::output::table::Table;
-use windlass::text::escape;
 
 /// Writes the whole configuration, or only the registry if there is a single one.
 pub(super) fn write(out: &mut dyn Write, config: &EffectiveConfig) -> io::Result<()> {

@@ -1,7 +1,6 @@
 //! The log of the daemon, on standard error.
 
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -12,10 +11,10 @@ use tracing_subscriber::fmt::format::{FormatFields, Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, reload};
+use windlass::text::escape;
 use windlass_config::{LogFormat, LogLevel};
 
 use crate::error::DaemonError;
-use windlass::text::escape;
 
 /// The log. Its level can be changed.
 #[derive(Clone, Debug)]

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windlass_daemon::Daemon;
+use windlass_error_report::OperationError;
 use windlass_listen::ServerTls;
 
 use super::config::{ConfigSource, DaemonConfig, ReloadableConfig, daemon};
 use super::log::DaemonLog;
 use crate::error::Error;
-use windlass_error_report::OperationError;
 
 /// Reloads the configuration.
 #[derive(Debug)]

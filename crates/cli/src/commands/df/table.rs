@@ -3,9 +3,9 @@
 use std::time::SystemTime;
 
 use windlass::store::{DiskUsage, PartialBlob};
+use windlass_progress::human;
 
 use crate::output::table::Table;
-use windlass_progress::human;
 
 /// Returns the usage by kind.
 pub(super) fn usage_table(usage: &DiskUsage) -> Table<4> {

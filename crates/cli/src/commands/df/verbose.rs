@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use windlass::image::{ImageSummary, Reference};
 use windlass::store::{DiskUsage, MeasuredStore, Usage};
+use windlass_progress::human;
 
 use super::record::{
     BlobUsageRecord, EachItem, ImageUsageRecord, KindUsage, LayerUsageRecord, OnDisk, UsageRecord,
@@ -13,7 +14,6 @@ use super::record::{
 use super::table::{partial_table, share};
 use crate::output::table::Table;
 use crate::output::time;
-use windlass_progress::human;
 
 const NONE: &str = "<none>";
 

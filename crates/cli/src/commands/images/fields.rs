@@ -1,8 +1,9 @@
 //! The template value of a row, with the field names of Docker.
 
+use windlass_go_template::{ParseError, StructField, StructValue, Value};
+
 use super::rows::Row;
 use crate::output::format::Format;
-use windlass_go_template::{ParseError, StructField, StructValue, Value};
 
 /// Docker's `raw` format: one line per field, and an empty line after each image.
 const RAW: &str = "\

@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use windlass::image::ImageSummary;
+use windlass_progress::human;
 
 use super::name::{NameColumns, names};
 use super::name_filter::NameFilter;
 use crate::output::time;
-use windlass_progress::human;
 
 const UNKNOWN: &str = "N/A";
 

@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 
 use windlass::image::{ImageSummary, ImageTree, PlatformImage};
+use windlass_progress::human;
 
 use super::name::{NONE, NameColumns};
 use super::name_filter::NameFilter;
 use crate::output::table::Table;
-use windlass_progress::human;
 
 /// The cell of a value that is not available locally.
 const ABSENT: &str = "-";

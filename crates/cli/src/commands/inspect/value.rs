@@ -2,7 +2,6 @@
 
 use serde_json::Value as Json;
 use windlass::image::Inspection;
-
 use windlass_go_template::{StructField, StructValue, Value};
 
 /// Fields of a config, by the type of their default.

@@ -7,12 +7,12 @@ use windlass::image::{Platforms, Reference};
 use windlass::registry::{Caller, Endpoint, Origin};
 use windlass::transfer::{RateLimit, Throttle};
 use windlass::{Engine, Operation, PullEvent, PullRequest, Pulled};
+use windlass_control::{ControlClient, PullParams};
 use windlass_credentials::CredentialStore;
 use windlass_error_report::{ErrorReport, OperationError, RegistryAction};
 
 use crate::commands::remote_query::login_state;
 use crate::error::Error;
-use windlass_control::{ControlClient, PullParams};
 
 /// How many images are pulled or resolved at the same time. Their layers share the download slots.
 pub(super) const MAX_CONCURRENT_IMAGES: usize = 8;

@@ -6,12 +6,12 @@ use std::path::Path;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use windlass::image::{Digest, Platforms, Reference};
+use windlass::text::escape;
 use windlass::{Preview, PullEvent, PullRequest};
-
-use super::context::{MAX_CONCURRENT_IMAGES, PullContext};
 use windlass_error_report::{ErrorReport, RegistryAction};
 use windlass_progress::{PreviewStatus, error_text, human, json, setback_text};
 
+use super::context::{MAX_CONCURRENT_IMAGES, PullContext};
 use crate::commands::CommandOutcome;
 use crate::commands::remote_query::runtime;
 use crate::context::{Context, note, warn};
@@ -19,7 +19,6 @@ use crate::environment;
 use crate::error::Error;
 use crate::output::table::Table;
 use crate::signals::Signals;
-use windlass::text::escape;
 
 /// The options of a dry run.
 pub(super) struct DryRun<'a> {

@@ -2,24 +2,22 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::future;
-use std::io;
 use std::time::Duration;
+use std::{future, io};
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::runtime::Runtime;
 use tokio::time::{self, Instant};
 use windlass::image::Reference;
 use windlass::{PullRequest, Pulled};
-
-use super::context::{MAX_CONCURRENT_IMAGES, PullContext};
 use windlass_error_report::ErrorReport;
 use windlass_progress::PullReporter;
+use windlass_timings::{CpuTime, FailureRecord, Recorder, SAMPLE_TIME};
 
+use super::context::{MAX_CONCURRENT_IMAGES, PullContext};
 use crate::environment;
 use crate::error::Error;
 use crate::signals::{Signal, Signals};
-use windlass_timings::{CpuTime, FailureRecord, Recorder, SAMPLE_TIME};
 
 /// Runs the pulls of a command.
 pub(super) struct PullRunner<'a> {
