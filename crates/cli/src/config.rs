@@ -1,4 +1,4 @@
-//! What a command works with: the configuration, the directory of the store, and the credentials of the user.
+//! Chooses the configuration, the directory of the store, and the locations of credentials.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ const CERTS_D: &str = "certs.d";
 /// The names of the directories of other programs. The first one that configures a registry counts.
 const OTHER_DIRECTORIES: [&str; 3] = ["containerd", "docker", "containers"];
 
-/// The configuration that a command works with.
+/// The configuration of a command.
 #[derive(Debug)]
 pub(crate) struct CommandSettings {
     /// The configuration in files.
@@ -113,7 +113,7 @@ impl CommandSettings {
 }
 
 /// Returns the credentials of the user, from the files of [`credential_locations`].
-pub(crate) fn keys(authfile: Option<&Path>, environment: &Environment) -> CredentialStore {
+pub(crate) fn credentials(authfile: Option<&Path>, environment: &Environment) -> CredentialStore {
     let helpers = HelperSettings::new(environment.path.clone());
     CredentialStore::new(credential_locations(authfile, environment), helpers)
 }

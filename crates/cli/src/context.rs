@@ -1,7 +1,7 @@
 //! The context of a command: its configuration, engine, credentials and output.
 
 use std::cell::OnceCell;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -19,14 +19,15 @@ use crate::config::{self, CommandSettings};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::global_args::GlobalArgs;
+use crate::output::message::note;
 use crate::stdin::Stdin;
 
 /// The largest number of characters of the purpose that waiting processes display.
 const PURPOSE_WIDTH: usize = 100;
 
-/// How often a command looks for the control socket of a daemon that owns the store and is starting.
+/// How often a command tries to connect to a daemon that owns the store and is starting.
 const DAEMON_POLLS: usize = 40;
-/// The time between two of these looks.
+/// The time between two of these attempts.
 const DAEMON_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The context of a command.
@@ -37,12 +38,12 @@ pub(crate) struct Context<'a> {
     pub(crate) out: &'a mut dyn Write,
     global: GlobalArgs,
     settings: OnceCell<CommandSettings>,
-    /// Keeps a daemon from removing images that this command reads.
-    holding: OnceCell<ImageHold>,
+    /// Keeps the daemon from removing images that this command reads.
+    image_hold: OnceCell<ImageHold>,
 }
 
 impl<'a> Context<'a> {
-    /// Makes the context of a command with these global options.
+    /// Creates the context of a command.
     pub(crate) fn new(
         global: GlobalArgs,
         environment: Environment,
@@ -53,17 +54,18 @@ impl<'a> Context<'a> {
             out,
             global,
             settings: OnceCell::new(),
-            holding: OnceCell::new(),
+            image_hold: OnceCell::new(),
         }
     }
 
     /// Opens the engine to read the store, without its lock.
-    pub(crate) fn look(&self) -> Result<Engine, Error> {
+    pub(crate) fn open_unlocked(&self) -> Result<Engine, Error> {
         self.open(OpenMode::Unlocked, |_| {}, || {})
     }
 
-    /// Opens the engine to change the store. Processes that wait for the lock display `purpose`, the command.
-    pub(crate) fn own(
+    /// Opens the engine to change the store, with an exclusive lock. Processes that wait for the lock display `purpose`,
+    /// the command.
+    pub(crate) fn open_exclusive(
         &self,
         purpose: &str,
         configure: impl FnOnce(&mut EngineConfig),
@@ -104,19 +106,19 @@ impl<'a> Context<'a> {
         match self.daemon()? {
             Some(daemon) => Ok(Backend::Daemon(daemon)),
             None => self
-                .own(purpose, configure)
+                .open_exclusive(purpose, configure)
                 .map(Box::new)
                 .map(Backend::Local),
         }
     }
 
-    /// Opens the engine to read images while others may read them, too. No image is removed meanwhile, by a daemon
-    /// neither.
-    pub(crate) fn share(&self) -> Result<Engine, Error> {
+    /// Opens the engine to read images with a shared lock: no process removes an image meanwhile, and neither does a
+    /// daemon that owns the store.
+    pub(crate) fn open_shared(&self) -> Result<Engine, Error> {
         if let Some(daemon) = self.daemon()? {
-            let held = daemon.hold()?;
-            self.holding.get_or_init(|| held);
-            return self.look();
+            let hold = daemon.hold()?;
+            self.image_hold.get_or_init(|| hold);
+            return self.open_unlocked();
         }
         self.open(OpenMode::Shared, |_| {}, || {})
     }
@@ -135,7 +137,7 @@ impl<'a> Context<'a> {
         Ok(None)
     }
 
-    /// Returns access to registries without a store.
+    /// Returns a client of registries, for commands without a store.
     pub(crate) fn remote(&self) -> Result<Remote, Error> {
         let settings = self.settings()?;
         let pull = settings.engine(PathBuf::new()).pull;
@@ -143,8 +145,8 @@ impl<'a> Context<'a> {
     }
 
     /// Returns the credentials of the user. Those in `authfile` have priority.
-    pub(crate) fn keys(&self, authfile: Option<&Path>) -> CredentialStore {
-        config::keys(authfile, &self.environment)
+    pub(crate) fn credentials(&self, authfile: Option<&Path>) -> CredentialStore {
+        config::credentials(authfile, &self.environment)
     }
 
     /// Returns the configuration. The first call reads it.
@@ -182,7 +184,7 @@ impl<'a> Context<'a> {
         let mut is_reported = false;
         let on_wait = |owner: &StoreOwner| {
             if !std::mem::replace(&mut is_reported, true) {
-                note(&waiting(owner, &root));
+                note(&waiting_message(owner, &root));
             }
             meanwhile();
         };
@@ -190,18 +192,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Prints a message to standard error.
-pub(crate) fn note(text: &str) {
-    // A failure to write to standard error cannot be reported.
-    drop(writeln!(io::stderr(), "{text}"));
-}
-
-/// Prints a warning to standard error. The caller escapes remote text in it.
-pub(crate) fn warn(text: &str) {
-    note(&format!("warning: {text}"));
-}
-
-fn waiting(owner: &StoreOwner, root: &Path) -> String {
+fn waiting_message(owner: &StoreOwner, root: &Path) -> String {
     let process = match (owner.pid, owner.what.as_str()) {
         (None, _) => "another process".to_owned(),
         (Some(pid), "") => format!("pid {pid}"),

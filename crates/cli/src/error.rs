@@ -13,7 +13,11 @@ use windlass_control::ControlError;
 use windlass_error_report::{ErrorCode, ErrorReport, OperationError};
 use windlass_go_template::EvalError;
 use windlass_listen::{BindError, ServerTlsError};
+use windlass_progress::error_text;
 use windlass_timings::DestinationError;
+
+use crate::environment;
+use crate::output::message::note;
 
 pub(crate) use daemon::DaemonError;
 
@@ -102,6 +106,13 @@ impl Error {
             Self::Operation(error) => error.report(),
             Self::Control(ControlError::Reported(report)) => (**report).clone(),
             error => ErrorReport::new(&text::error_chain(error), &[], &error.advice()),
+        }
+    }
+
+    /// Prints the error on standard error, unless it is that the reader of standard output has closed its end.
+    pub(crate) fn print(&self) {
+        if !self.is_broken_pipe() {
+            note(&error_text(&self.report(), environment::colors()));
         }
     }
 

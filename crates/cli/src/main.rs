@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use args::{Cli, Command};
-use commands::{CommandOutcome, report};
+use commands::CommandOutcome;
 use context::Context;
 use environment::Environment;
 use error::Error;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Ok(CommandOutcome::Failure) => ExitCode::FAILURE,
         Ok(CommandOutcome::Interrupted(signal)) => signal.exit_code().into(),
         Err(error) => {
-            report(&error);
+            error.print();
             error.exit_code().into()
         }
     }

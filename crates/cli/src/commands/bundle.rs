@@ -13,11 +13,13 @@ use windlass::text::escape;
 use windlass_error_report::OperationError;
 use windlass_progress::{ProgressMode, human};
 
-use super::{CommandOutcome, image_name, parse_platform};
-use crate::context::{Context, note, warn};
+use super::CommandOutcome;
+use super::shared_args::{parse_image_name, parse_platform};
+use crate::context::Context;
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
 use crate::output;
+use crate::output::message::{note, warn};
 
 /// Create an OCI runtime bundle from an image
 ///
@@ -114,9 +116,9 @@ struct BundleRecord<'a> {
 impl Args {
     /// Creates the bundle.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
-        let name = image_name(&self.name)?;
+        let name = parse_image_name(&self.name)?;
         let request = self.request()?;
-        let engine = context.share()?;
+        let engine = context.open_shared()?;
         let runner = OperationRunner::new(ProgressMode::Silent)?;
         match runner.run_quietly(engine.bundle(&name, &self.directory, request)) {
             Ending::Done(bundled) => {

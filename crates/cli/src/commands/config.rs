@@ -8,7 +8,7 @@ mod value_origin;
 
 use clap::Subcommand;
 
-use super::AuthFile;
+use super::shared_args::AuthFile;
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;

@@ -14,15 +14,15 @@ use windlass_credentials::CredentialStore;
 use windlass_error_report::{OperationError, RegistryLogin, TransferError};
 use windlass_progress::human;
 
-use super::push::parse_size;
+use super::CommandOutcome;
 use super::remote_query::login_state;
-use super::shared_args::{OutputArgs, PlatformArgs};
-use super::{AuthFile, CommandOutcome};
+use super::shared_args::{AuthFile, OutputArgs, PlatformArgs, parse_size};
 use crate::backend::{self, Backend};
-use crate::context::{Context, note};
+use crate::context::Context;
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
 use crate::output;
+use crate::output::message::note;
 
 /// Copy an image between registries, files and the store
 ///
@@ -91,7 +91,7 @@ impl Args {
     /// Copies the image.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let choice = self.platforms.choice()?;
-        let credentials = context.keys(self.auth.authfile.as_deref());
+        let credentials = context.credentials(self.auth.authfile.as_deref());
         let runner = OperationRunner::new(self.display.mode(context))?;
         let engine = match self.engine(context)? {
             Some(Backend::Daemon(daemon)) => {
@@ -237,7 +237,11 @@ impl Args {
                 .map(Some);
         }
         if is_store(&self.source) {
-            return context.share().map(Box::new).map(Backend::Local).map(Some);
+            return context
+                .open_shared()
+                .map(Box::new)
+                .map(Backend::Local)
+                .map(Some);
         }
         Ok(None)
     }

@@ -18,9 +18,10 @@ use windlass_daemon::{Daemon, DaemonListener, Notifier};
 use windlass_error_report::OperationError;
 
 use super::CommandOutcome;
-use crate::context::{Context, warn};
+use crate::context::Context;
 use crate::environment;
 use crate::error::Error;
+use crate::output::message::warn;
 use crate::signals::Signals;
 use config::{ConfigSource, DaemonConfig, daemon};
 use listeners::ListenerPlan;

@@ -39,7 +39,7 @@ pub(crate) struct Args {
 impl Args {
     /// Prints the usage by kind.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
-        let engine = context.look()?;
+        let engine = context.open_unlocked()?;
         let usage = engine.disk_usage().map_err(OperationError::List)?;
         if self.verbose {
             let measured = engine.measure().map_err(OperationError::List)?;

@@ -10,13 +10,14 @@ use windlass::transfer::OutputTarget;
 use windlass_error_report::OperationError;
 use windlass_progress::human;
 
+use super::CommandOutcome;
 use super::compression::CompressionArg;
-use super::shared_args::OutputArgs;
-use super::{CommandOutcome, image_name};
-use crate::context::{Context, note};
+use super::shared_args::{OutputArgs, parse_image_name};
+use crate::context::Context;
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner, standard_output};
 use crate::output;
+use crate::output::message::note;
 
 /// Export an image's root filesystem as a tar archive
 ///
@@ -58,9 +59,9 @@ struct ExportRecord<'a> {
 impl Args {
     /// Exports the image. A file appears only when it is complete.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
-        let name = image_name(&self.name)?;
+        let name = parse_image_name(&self.name)?;
         self.check()?;
-        let engine = context.share()?;
+        let engine = context.open_shared()?;
         let runner = OperationRunner::new(self.display.mode(context))?;
         let output = match self.file() {
             Some(path) => OutputTarget::Path(path.to_owned()),

@@ -8,7 +8,7 @@ use windlass_error_report::OperationError;
 use windlass_go_template::{StructField, StructValue, Value};
 use windlass_progress::human;
 
-use super::image_name;
+use super::shared_args::parse_image_name;
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::format::Format;
@@ -93,8 +93,8 @@ struct StepRecord<'a> {
 impl Args {
     /// Prints the steps.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
-        let name = image_name(&self.name)?;
-        let steps = context.look()?.history(&name);
+        let name = parse_image_name(&self.name)?;
+        let steps = context.open_unlocked()?.history(&name);
         let steps = steps.map_err(|source| OperationError::Inspect {
             name: self.name.clone(),
             source,

@@ -103,7 +103,7 @@ impl Args {
         let filters = self.filters.iter().map(String::as_str);
         let filters = Filters::parse(FilterUse::Images, filters, &ZonedDateTime::now());
         let filters = filters.map_err(OperationError::Filter)?;
-        let engine = context.look()?;
+        let engine = context.open_unlocked()?;
         let images = engine
             .images_matching(&filters)
             .map_err(OperationError::List)?;

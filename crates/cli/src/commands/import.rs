@@ -11,14 +11,15 @@ use windlass::text::{self, escape};
 use windlass::{ContainerConfig, ImportOptions, Loaded};
 use windlass_control::ImportParams;
 
+use super::CommandOutcome;
 use super::loaded_image::{warn_about_moved_names, write_record};
-use super::shared_args::OutputArgs;
-use super::{CommandOutcome, parse_platform, parse_reference};
+use super::shared_args::{OutputArgs, parse_platform, parse_reference, parse_size};
 use crate::backend::Backend;
-use crate::context::{Context, note};
+use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
+use crate::output::message::note;
 use crate::signals::Signal;
 use crate::stdin::Stdin;
 use source::{Source, TarSource};
@@ -185,9 +186,4 @@ fn creation_time(environment: &Environment) -> Result<Timestamp, Error> {
             text::sanitize(epoch)
         ),
     })
-}
-
-fn parse_size(text: &str) -> Result<NonZeroU64, String> {
-    let size = windlass_config::parse_size(text).map_err(|error| error.to_string())?;
-    NonZeroU64::new(size).ok_or_else(|| "the size must be at least 1 byte".to_owned())
 }

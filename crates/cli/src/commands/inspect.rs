@@ -7,7 +7,8 @@ use std::io::{self, IsTerminal as _};
 use windlass::image::Inspection;
 use windlass_error_report::OperationError;
 
-use super::{CommandOutcome, image_name, report};
+use super::CommandOutcome;
+use super::shared_args::parse_image_name;
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;
@@ -37,11 +38,11 @@ pub(crate) struct Args {
 impl Args {
     /// Prints the images. A failure is reported and does not prevent the output of the others.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
-        let engine = context.look()?;
+        let engine = context.open_unlocked()?;
         let mut found = Vec::new();
         let mut outcome = CommandOutcome::Success;
         for text in &self.names {
-            let image = image_name(text).and_then(|name| {
+            let image = parse_image_name(text).and_then(|name| {
                 engine.inspect(&name).map_err(|source| {
                     OperationError::Inspect {
                         name: text.clone(),
@@ -53,7 +54,7 @@ impl Args {
             match image {
                 Ok(image) => found.push(image),
                 Err(error) => {
-                    report(&error);
+                    error.print();
                     outcome = CommandOutcome::Failure;
                 }
             }

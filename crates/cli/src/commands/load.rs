@@ -8,12 +8,13 @@ use windlass::text::escape;
 use windlass::{LoadFrom, LoadOptions, Loaded};
 use windlass_error_report::{OperationError, TransferError};
 
+use super::CommandOutcome;
 use super::loaded_image::{warn_about_moved_names, write_record};
-use super::shared_args::{OutputArgs, PlatformArgs};
-use super::{CommandOutcome, parse_reference};
-use crate::context::{Context, note};
+use super::shared_args::{OutputArgs, PlatformArgs, parse_reference};
+use crate::context::Context;
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
+use crate::output::message::note;
 use crate::stdin::Stdin;
 
 /// Load images from an archive or a directory

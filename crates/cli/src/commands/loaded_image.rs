@@ -5,8 +5,8 @@ use std::io;
 use serde::Serialize;
 use windlass::Loaded;
 
-use crate::context::warn;
 use crate::output;
+use crate::output::message::warn;
 
 /// A loaded image, as JSON.
 #[derive(Serialize)]

@@ -10,10 +10,12 @@ use windlass_credentials::{
 };
 use windlass_error_report::OperationError;
 
+use super::CommandOutcome;
 use super::remote_query::runtime;
-use super::{AuthFile, CommandOutcome};
-use crate::context::{Context, note, warn};
+use super::shared_args::AuthFile;
+use crate::context::Context;
 use crate::error::Error;
+use crate::output::message::{note, warn};
 use crate::prompt::{self, PromptOutcome};
 use crate::signals::{Signal, Signals};
 
@@ -68,7 +70,7 @@ impl Args {
             warn("other users can see --password on the command line; use --password-stdin");
         }
         let remote = context.remote()?;
-        let store = context.keys(self.auth.authfile.as_deref());
+        let store = context.credentials(self.auth.authfile.as_deref());
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let verified: Result<_, Error> = runtime()?.block_on(async {
             let user = match self.user_credentials(&signals).await? {

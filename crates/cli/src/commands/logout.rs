@@ -5,10 +5,11 @@ use windlass::text::escape;
 use windlass_credentials::{CredentialSource, ErasedLogin};
 use windlass_error_report::OperationError;
 
-use super::AuthFile;
 use super::login::registry;
-use crate::context::{Context, warn};
+use super::shared_args::AuthFile;
+use crate::context::Context;
 use crate::error::Error;
+use crate::output::message::warn;
 
 /// Log out of a registry
 ///
@@ -32,7 +33,7 @@ impl Args {
     /// Removes the login. A missing login is not an error.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         let registry = registry(self.registry.as_deref())?;
-        let credentials = context.keys(self.auth.authfile.as_deref());
+        let credentials = context.credentials(self.auth.authfile.as_deref());
         let erased = credentials
             .erase(&registry)
             .map_err(|source| OperationError::LogOut {

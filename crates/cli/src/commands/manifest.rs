@@ -2,8 +2,9 @@
 
 use windlass_error_report::RegistryAction;
 
+use super::CommandOutcome;
 use super::remote_query::{QueryOutcome, query};
-use super::{AuthFile, CommandOutcome, parse_platform, parse_reference};
+use super::shared_args::{AuthFile, parse_platform, parse_reference};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use windlass_error_report::OperationError;
 
-use super::image_name;
+use super::shared_args::parse_image_name;
 use crate::context::Context;
 use crate::error::Error;
 
@@ -29,8 +29,8 @@ pub(crate) struct Args {
 impl Args {
     /// Mounts the image.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
-        let name = image_name(&self.name)?;
-        let engine = context.share()?;
+        let name = parse_image_name(&self.name)?;
+        let engine = context.open_shared()?;
         engine.mount(&name, &self.directory).map_err(|source| {
             OperationError::Mount {
                 name: self.name.clone(),

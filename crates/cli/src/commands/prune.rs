@@ -11,9 +11,10 @@ use windlass_progress::human;
 use super::CommandOutcome;
 use super::remote_query::runtime;
 use super::removal_record::RemovalRecord;
-use crate::context::{Context, note};
+use crate::context::Context;
 use crate::error::Error;
 use crate::output;
+use crate::output::message::note;
 use crate::prompt::{self, PromptOutcome};
 use crate::signals::{Signal, Signals};
 
@@ -92,7 +93,7 @@ impl Args {
         let selection = self.selection()?;
         let pruned = if self.dry_run {
             context
-                .look()?
+                .open_unlocked()?
                 .prune_preview(&selection)
                 .map_err(OperationError::Prune)?
         } else {

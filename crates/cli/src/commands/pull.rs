@@ -15,12 +15,13 @@ use windlass::image::{Platforms, Reference};
 use windlass_progress::{ProgressMode, PullReporter, json};
 use windlass_timings::{Destination, Recorder, page, parse_path};
 
+use super::CommandOutcome;
 use super::remote_query::runtime;
-use super::shared_args::ProgressArg;
-use super::{AuthFile, CommandOutcome, parse_platform, parse_reference, report};
+use super::shared_args::{AuthFile, ProgressArg, parse_platform, parse_reference};
 use crate::backend::Backend;
-use crate::context::{Context, note, warn};
+use crate::context::Context;
 use crate::error::Error;
+use crate::output::message::{note, warn};
 use crate::signals::Signals;
 use context::PullContext;
 use dry_run::DryRun;
@@ -158,9 +159,9 @@ impl Args {
         })?;
         let (engine, daemon) = match backend {
             Backend::Local(engine) => (*engine, None),
-            Backend::Daemon(daemon) => (context.look()?, Some(daemon)),
+            Backend::Daemon(daemon) => (context.open_unlocked()?, Some(daemon)),
         };
-        let credentials = context.keys(self.auth.authfile.as_deref());
+        let credentials = context.credentials(self.auth.authfile.as_deref());
         let mut pull_context = PullContext::new(&engine, credentials, platforms);
         if let Some(daemon) = daemon {
             self.warn_about_ignored_options(mode);
@@ -191,7 +192,7 @@ impl Args {
         match outcome? {
             PullsOutcome::Interrupted(signal) => {
                 runner.show_interruption()?;
-                written.unwrap_or_else(|error| report(&error));
+                written.unwrap_or_else(|error| error.print());
                 Ok(CommandOutcome::Interrupted(signal))
             }
             PullsOutcome::Finished(pulls) => {

@@ -11,13 +11,14 @@ use windlass::text::escape;
 use windlass::{Engine, PushRequest, Pushed};
 use windlass_error_report::{OperationError, RegistryLogin};
 
+use super::CommandOutcome;
 use super::remote_query::login_state;
-use super::shared_args::{OutputArgs, PlatformArgs};
-use super::{AuthFile, CommandOutcome, parse_reference, report};
-use crate::context::{Context, note, warn};
+use super::shared_args::{AuthFile, OutputArgs, PlatformArgs, parse_reference, parse_size};
+use crate::context::Context;
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
 use crate::output;
+use crate::output::message::{note, warn};
 
 /// Upload images to registries
 ///
@@ -74,14 +75,14 @@ impl Args {
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let names = self.names.iter().map(|name| parse_reference(name));
         let names: Vec<_> = names.collect::<Result<_, _>>()?;
-        let engine = context.share()?;
+        let engine = context.open_shared()?;
         let names = if self.all_tags {
             all_tags(&engine, &names)?
         } else {
             names
         };
         let runner = OperationRunner::new(self.display.mode(context))?;
-        let credentials = context.keys(self.auth.authfile.as_deref());
+        let credentials = context.credentials(self.auth.authfile.as_deref());
         let caller = Caller::new(Arc::new(credentials.clone()));
         let mut outcome = CommandOutcome::Success;
         for reference in names {
@@ -103,14 +104,15 @@ impl Args {
                 }
                 Ending::Failed(source) => {
                     let registry = reference.repository().registry().to_owned();
-                    report(&Error::Operation(OperationError::Transfer {
+                    let error = OperationError::Transfer {
                         action: format!("pushing {}", reference.familiar()),
                         registry: Some(RegistryLogin {
                             registry,
                             login: login_state(&credentials, &reference),
                         }),
                         source: Box::new(source.into()),
-                    }));
+                    };
+                    Error::from(error).print();
                     outcome = CommandOutcome::Failure;
                 }
             }
@@ -171,10 +173,4 @@ fn all_tags(engine: &Engine, repositories: &[Reference]) -> Result<Vec<Reference
         );
     }
     Ok(tags)
-}
-
-/// Parses the size of a chunk.
-pub(super) fn parse_size(text: &str) -> Result<NonZeroU64, String> {
-    let size = windlass_config::parse_size(text).map_err(|error| error.to_string())?;
-    NonZeroU64::new(size).ok_or_else(|| "the size must be at least 1 byte".to_owned())
 }

@@ -10,8 +10,9 @@ use windlass::registry::{Caller, CredentialScope, Remote};
 use windlass_credentials::CredentialStore;
 use windlass_error_report::{LoginState, OperationError, RegistryAction};
 
-use crate::context::{Context, note};
+use crate::context::Context;
 use crate::error::Error;
+use crate::output::message::note;
 use crate::signals::{Signal, Signals};
 
 /// The result of a query.
@@ -33,7 +34,7 @@ pub(super) fn query<T, F>(
 where
     F: Future<Output = Result<T, PullError>>,
 {
-    let credentials = context.keys(authfile);
+    let credentials = context.credentials(authfile);
     let request = start(
         context.remote()?,
         Caller::new(Arc::new(credentials.clone())),

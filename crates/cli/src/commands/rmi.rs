@@ -3,8 +3,8 @@
 use serde::Serialize;
 use windlass::Removed;
 
+use super::CommandOutcome;
 use super::removal_record::RemovalRecord;
-use super::{CommandOutcome, report};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;
@@ -67,7 +67,7 @@ impl Args {
                 // Like rm, --force ignores what does not exist.
                 Err(error) if self.force && error.is_unknown_image() => {}
                 Err(error) => {
-                    report(&error);
+                    error.print();
                     outcome = CommandOutcome::Failure;
                 }
             }

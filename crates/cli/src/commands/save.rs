@@ -12,13 +12,14 @@ use windlass::{SaveRequest, SaveTo, Saved};
 use windlass_error_report::OperationError;
 use windlass_progress::human;
 
+use super::CommandOutcome;
 use super::compression::CompressionArg;
-use super::shared_args::{OutputArgs, PlatformArgs};
-use super::{CommandOutcome, image_name};
-use crate::context::{Context, note, warn};
+use super::shared_args::{OutputArgs, PlatformArgs, parse_image_name};
+use crate::context::Context;
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner, standard_output};
 use crate::output;
+use crate::output::message::{note, warn};
 
 /// Save images to an archive or a directory
 ///
@@ -86,11 +87,11 @@ struct SaveRecord<'a> {
 impl Args {
     /// Saves the images. The output appears only when it is complete.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
-        let names = self.names.iter().map(|name| image_name(name));
+        let names = self.names.iter().map(|name| parse_image_name(name));
         let names: Vec<ImageName> = names.collect::<Result<_, _>>()?;
         let choice = self.platforms.choice()?;
         self.check()?;
-        let engine = context.share()?;
+        let engine = context.open_shared()?;
         let runner = OperationRunner::new(self.display.mode(context))?;
         let request = SaveRequest {
             names,

@@ -21,9 +21,10 @@ use windlass_serve::{
 
 use super::CommandOutcome;
 use super::remote_query::runtime;
-use crate::context::{Context, note, warn};
+use crate::context::Context;
 use crate::error::Error;
 use crate::output;
+use crate::output::message::{note, warn};
 use crate::signals::{Signal, Signals};
 
 /// Serve local images as a read-only registry

@@ -1,13 +1,28 @@
 //! Arguments that several commands have in common.
 
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
 use clap::ValueEnum;
-use windlass::image::ImageChoice;
+use windlass::image::{ImageChoice, ImageName, Platform, Reference};
+use windlass_error_report::OperationError;
 use windlass_progress::ProgressMode;
 
-use super::parse_platform;
 use crate::context::Context;
 use crate::environment::TerminalFeatures;
 use crate::error::Error;
+
+/// The file with credentials that takes precedence over all others.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AuthFile {
+    /// The path of the file.
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "File with credentials, in Podman's format; takes precedence over all others [env: REGISTRY_AUTH_FILE]"
+    )]
+    pub(crate) authfile: Option<PathBuf>,
+}
 
 /// Selects the images of an index.
 #[derive(Debug, clap::Args)]
@@ -99,4 +114,27 @@ impl ProgressArg {
             Self::None => ProgressMode::Silent,
         }
     }
+}
+
+/// Parses the name or ID of a local image (REF-8).
+pub(crate) fn parse_image_name(text: &str) -> Result<ImageName, Error> {
+    text.parse()
+        .map_err(|error| OperationError::Reference(error).into())
+}
+
+/// Parses a reference.
+pub(crate) fn parse_reference(text: &str) -> Result<Reference, Error> {
+    text.parse()
+        .map_err(|error| OperationError::Reference(error).into())
+}
+
+/// Parses a platform.
+pub(crate) fn parse_platform(text: &str) -> Result<Platform, Error> {
+    text.parse().map_err(Error::Platform)
+}
+
+/// Parses a size in bytes that is not 0.
+pub(crate) fn parse_size(text: &str) -> Result<NonZeroU64, String> {
+    let size = windlass_config::parse_size(text).map_err(|error| error.to_string())?;
+    NonZeroU64::new(size).ok_or_else(|| "the size must be at least 1 byte".to_owned())
 }

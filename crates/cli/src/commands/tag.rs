@@ -3,7 +3,7 @@
 use windlass::image::Reference;
 use windlass_error_report::OperationError;
 
-use super::image_name;
+use super::shared_args::parse_image_name;
 use crate::context::Context;
 use crate::error::Error;
 
@@ -27,7 +27,7 @@ impl Args {
     /// Adds the name.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
         // An invalid name is reported before the command waits for the store.
-        image_name(&self.source)?;
+        parse_image_name(&self.source)?;
         let target = self
             .target
             .parse::<Reference>()

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use windlass_error_report::RegistryAction;
 
+use super::CommandOutcome;
 use super::remote_query::{QueryOutcome, query};
-use super::{AuthFile, CommandOutcome, parse_reference};
+use super::shared_args::{AuthFile, parse_reference};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;

@@ -21,7 +21,7 @@ pub(crate) struct Args {
 impl Args {
     /// Unmounts the directory.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
-        let engine = context.look()?;
+        let engine = context.open_unlocked()?;
         let unmounted = engine.umount(&self.directory);
         unmounted.map_err(|source| {
             OperationError::Unmount {

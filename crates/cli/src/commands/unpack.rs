@@ -7,10 +7,12 @@ use windlass::text::escape;
 use windlass_error_report::OperationError;
 use windlass_progress::{ProgressMode, human};
 
-use super::{CommandOutcome, image_name};
-use crate::context::{Context, note};
+use super::CommandOutcome;
+use super::shared_args::parse_image_name;
+use crate::context::Context;
 use crate::error::Error;
 use crate::operation::{Ending, OperationRunner};
+use crate::output::message::note;
 
 /// Unpack an image's root filesystem into a directory
 ///
@@ -34,8 +36,8 @@ pub(crate) struct Args {
 impl Args {
     /// Unpacks the image.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
-        let name = image_name(&self.name)?;
-        let engine = context.share()?;
+        let name = parse_image_name(&self.name)?;
+        let engine = context.open_shared()?;
         let runner = OperationRunner::new(ProgressMode::Silent)?;
         match runner.run_quietly(engine.unpack(&name, &self.directory)) {
             Ending::Done(summary) => {

@@ -56,7 +56,7 @@ impl EffectiveConfig {
         authfile: Option<&Path>,
         target: Option<&ShowTarget>,
     ) -> Result<Self, Error> {
-        let keys = context.keys(authfile);
+        let keys = context.credentials(authfile);
         let settings = context.settings()?;
         let overview = settings.configuration.overview(&settings.pull);
         let findings = settings.configuration.findings.iter();

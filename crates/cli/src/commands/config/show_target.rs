@@ -3,7 +3,7 @@
 use windlass::image::{DEFAULT_REGISTRY, Reference, RepositoryName};
 use windlass_config::Configuration;
 
-use crate::commands::parse_reference;
+use crate::commands::shared_args::parse_reference;
 use crate::error::Error;
 
 /// What to show the hosts of.

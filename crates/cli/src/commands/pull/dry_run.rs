@@ -14,9 +14,10 @@ use windlass_progress::{PreviewStatus, error_text, human, json, setback_text};
 use super::context::{MAX_CONCURRENT_IMAGES, PullContext};
 use crate::commands::CommandOutcome;
 use crate::commands::remote_query::runtime;
-use crate::context::{Context, note, warn};
+use crate::context::Context;
 use crate::environment;
 use crate::error::Error;
+use crate::output::message::{note, warn};
 use crate::output::table::Table;
 use crate::signals::Signals;
 
@@ -51,9 +52,9 @@ struct DiskSpace {
 impl DryRun<'_> {
     /// Prints what a pull would do.
     pub(super) fn run(self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
-        let engine = context.look()?;
+        let engine = context.open_unlocked()?;
         let root = context.root()?;
-        let credentials = context.keys(self.authfile);
+        let credentials = context.credentials(self.authfile);
         let pull_context = PullContext::new(&engine, credentials, self.platforms);
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let images = runtime()?.block_on(async {
