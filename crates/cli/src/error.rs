@@ -52,7 +52,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Config(Box<ConfigError>),
     /// A name or password is required, and there is no terminal to prompt on.
-    #[error("no {what} was given, and there is no terminal to ask for it")]
+    #[error("no {what} was given, and there is no terminal to prompt for it")]
     NoTerminal { what: &'static str },
     /// The input to a prompt is empty.
     #[error("no {what} was given")]
@@ -116,8 +116,8 @@ impl Error {
         }
     }
 
-    /// Returns the exit code: 2 for an invalid command line, as clap does, 141 (that of a process that `SIGPIPE` ends)
-    /// where the reader of the output has gone, and otherwise 1.
+    /// Returns the exit code: 2 for an invalid command line, as in clap; 141, that of a process that `SIGPIPE` ends, if
+    /// the reader of the output has closed its end; otherwise 1.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::TagWithAllTags { .. }
@@ -164,6 +164,12 @@ impl Error {
             Self::Operation(error) => error.is_broken_pipe(),
             _ => false,
         }
+    }
+}
+
+impl From<DaemonError> for Error {
+    fn from(error: DaemonError) -> Self {
+        Self::Daemon(Box::new(error))
     }
 }
 

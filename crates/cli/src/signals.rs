@@ -32,7 +32,7 @@ impl Signal {
 }
 
 impl Signals {
-    /// Starts to receive signals, on a thread of its own, so that they have an effect even while the command waits for the
+    /// Starts to receive signals, on a thread of its own, so that they take effect even while the command waits for the
     /// disk.
     pub(crate) fn watch() -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
@@ -72,6 +72,18 @@ impl Signals {
             .ok()
             .and_then(|signal| *signal)
             .unwrap_or(Signal::Terminate)
+    }
+
+    /// Waits for `future`, or returns the signal that arrives first.
+    pub(crate) async fn interruptible<T>(
+        &self,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Signal> {
+        tokio::select! {
+            biased;
+            signal = self.first() => Err(signal),
+            output = future => Ok(output),
+        }
     }
 
     /// Returns the first signal, if one was received.

@@ -1,7 +1,9 @@
 //! The credentials that were configured when a registry was contacted.
 
 use serde::{Deserialize, Serialize};
-use windlass_credentials::{CredentialSource, LookupError};
+use windlass::image::Reference;
+use windlass::registry::CredentialScope;
+use windlass_credentials::{CredentialSource, CredentialStore};
 
 /// Whether credentials for a registry are configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,10 +25,15 @@ pub struct RegistryLogin {
     pub login: LoginState,
 }
 
-impl From<Result<Option<CredentialSource>, LookupError>> for LoginState {
-    /// Converts the result of a lookup that runs no credential helper.
-    fn from(source: Result<Option<CredentialSource>, LookupError>) -> Self {
-        match source {
+impl LoginState {
+    /// Returns whether `credentials` has credentials for the repository of `reference`. Runs no credential helper.
+    pub fn find(credentials: &CredentialStore, reference: &Reference) -> Self {
+        let repository = reference.repository();
+        let scope = CredentialScope {
+            host: repository.registry().to_owned(),
+            repository: repository.path().to_owned(),
+        };
+        match credentials.source_of(&scope) {
             Ok(Some(source)) => Self::Configured(source),
             Ok(None) => Self::Missing,
             Err(_) => Self::Unreadable,

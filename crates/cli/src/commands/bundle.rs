@@ -17,7 +17,7 @@ use super::CommandOutcome;
 use super::shared_args::{parse_image_name, parse_platform};
 use crate::context::Context;
 use crate::error::Error;
-use crate::operation::{Ending, OperationRunner};
+use crate::operation::{OperationOutcome, OperationRunner};
 use crate::output;
 use crate::output::message::{note, warn};
 
@@ -121,11 +121,11 @@ impl Args {
         let engine = context.open_shared()?;
         let runner = OperationRunner::new(ProgressMode::Silent)?;
         match runner.run_quietly(engine.bundle(&name, &self.directory, request)) {
-            Ending::Done(bundled) => {
+            OperationOutcome::Completed(bundled) => {
                 self.print_result(context, &bundled)?;
                 Ok(CommandOutcome::Success)
             }
-            Ending::Stopped(signal) => {
+            OperationOutcome::Interrupted(signal) => {
                 let directory = self.directory.to_string_lossy();
                 note(&format!(
                     "Stopped. Nothing was left in {}.",
@@ -133,7 +133,7 @@ impl Args {
                 ));
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            Ending::Failed(source) => Err(OperationError::Bundle {
+            OperationOutcome::Failed(source) => Err(OperationError::Bundle {
                 name: self.name.clone(),
                 directory: self.directory.clone(),
                 source,

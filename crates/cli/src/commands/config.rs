@@ -8,7 +8,7 @@ mod value_origin;
 
 use clap::Subcommand;
 
-use super::shared_args::AuthFile;
+use super::shared_args::AuthFileArgs;
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;
@@ -49,7 +49,7 @@ struct ShowArgs {
     json: bool,
 
     #[command(flatten)]
-    auth: AuthFile,
+    auth: AuthFileArgs,
 }
 
 impl Args {

@@ -11,16 +11,15 @@ use windlass::text::escape;
 use windlass::{Copied, Copier, CopyEvent, CopyRequest, Operation};
 use windlass_control::{ControlClient, CopyParams, ImageSource};
 use windlass_credentials::CredentialStore;
-use windlass_error_report::{OperationError, RegistryLogin, TransferError};
+use windlass_error_report::{LoginState, OperationError, RegistryLogin, TransferError};
 use windlass_progress::human;
 
 use super::CommandOutcome;
-use super::remote_query::login_state;
-use super::shared_args::{AuthFile, OutputArgs, PlatformArgs, parse_size};
+use super::shared_args::{AuthFileArgs, OutputArgs, PlatformArgs, parse_size};
 use crate::backend::{self, Backend};
 use crate::context::Context;
 use crate::error::Error;
-use crate::operation::{Ending, OperationRunner};
+use crate::operation::{OperationOutcome, OperationRunner};
 use crate::output;
 use crate::output::message::note;
 
@@ -72,7 +71,7 @@ pub(crate) struct Args {
     display: OutputArgs,
 
     #[command(flatten)]
-    auth: AuthFile,
+    auth: AuthFileArgs,
 }
 
 /// The result, as JSON.
@@ -127,7 +126,7 @@ impl Args {
         });
         let copied = runner.run(&self.action("Copying"), copy);
         if let Some(engine) = &engine {
-            runner.settle(engine);
+            runner.wait_until_idle(engine);
         }
         self.finish(context, copied)
     }
@@ -135,18 +134,18 @@ impl Args {
     fn finish(
         &self,
         context: &mut Context<'_>,
-        copied: Ending<Copied, Error>,
+        copied: OperationOutcome<Copied, Error>,
     ) -> Result<CommandOutcome, Error> {
         match copied {
-            Ending::Done(copied) => {
+            OperationOutcome::Completed(copied) => {
                 self.print_result(context, &copied)?;
                 Ok(CommandOutcome::Success)
             }
-            Ending::Stopped(signal) => {
+            OperationOutcome::Interrupted(signal) => {
                 note("Stopped. Complete blobs are kept; no image was tagged.");
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            Ending::Failed(error) => Err(error),
+            OperationOutcome::Failed(error) => Err(error),
         }
     }
 
@@ -223,7 +222,7 @@ impl Args {
             let registry = reference.repository().registry().to_owned();
             Some(RegistryLogin {
                 registry,
-                login: login_state(credentials, reference),
+                login: LoginState::find(credentials, reference),
             })
         })
     }

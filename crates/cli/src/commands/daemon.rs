@@ -23,7 +23,7 @@ use crate::environment;
 use crate::error::Error;
 use crate::output::message::warn;
 use crate::signals::Signals;
-use config::{ConfigSource, DaemonConfig, daemon};
+use config::{ConfigSource, DaemonConfig};
 use listeners::ListenerPlan;
 use log::DaemonLog;
 use reload::Reloader;
@@ -42,23 +42,22 @@ impl Args {
             return validate(&config, context);
         }
         let service = &context.environment.service;
-        raise_descriptors();
+        raise_descriptor_limit();
         // Inherited sockets are taken before anything else is opened.
-        let listening = ListenerPlan::new(&config.fixed, &context.environment)?;
+        let plan = ListenerPlan::new(&config.fixed, &context.environment)?;
         let colors = environment::colors() && !config.fixed.raw;
-        let logs = DaemonLog::start(config.reloadable.level, config.fixed.format, colors)
-            .map_err(daemon)?;
+        let logs = DaemonLog::start(config.reloadable.level, config.fixed.format, colors)?;
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let mode = OpenMode::Exclusive {
             purpose: windlass_control::LOCK_PURPOSE,
         };
         let engine = Engine::try_open(config.reloadable.engine.clone(), mode)
             .map_err(OperationError::Open)?;
-        let served = Daemon::new(Arc::new(engine), config.reloadable.info.clone());
-        let served = Arc::new(served.map_err(Error::Runtime)?);
-        served.set_uploads(config.reloadable.uploads);
-        let tls = listening.tls().cloned();
-        let sockets = listening.bind().map_err(daemon)?;
+        let daemon = Daemon::new(Arc::new(engine), config.reloadable.info.clone());
+        let daemon = Arc::new(daemon.map_err(Error::Runtime)?);
+        daemon.set_uploads(config.reloadable.uploads);
+        let tls = plan.tls().cloned();
+        let sockets = plan.bind()?;
         log_start(&config, &sockets);
         let notifier = Notifier::new(service.notify_socket.as_deref(), service.watchdog)
             .unwrap_or_else(|error| {
@@ -66,7 +65,7 @@ impl Args {
                 Notifier::default()
             });
         let reloader = Reloader {
-            daemon: Arc::clone(&served),
+            daemon: Arc::clone(&daemon),
             source,
             logs,
             tls,
@@ -74,11 +73,11 @@ impl Args {
         };
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(Error::Runtime)?;
-        let lived = runtime.block_on(run_loop::run(
-            served, sockets, reloader, &notifier, &signals,
+        let result = runtime.block_on(run_loop::run(
+            daemon, sockets, reloader, &notifier, &signals,
         ));
         runtime.shutdown_timeout(THREAD_TIMEOUT);
-        lived?;
+        result?;
         tracing::info!("stopped");
         Ok(CommandOutcome::Success)
     }
@@ -90,7 +89,7 @@ fn validate(config: &DaemonConfig, context: &mut Context<'_>) -> Result<CommandO
         warn(finding);
     }
     if let Some(tls) = &config.fixed.tls {
-        tls.read().map_err(daemon)?;
+        tls.read()?;
     }
     let engine = config.reloadable.engine.clone();
     Remote::new(engine.pull.registry, engine.pull.retry).map_err(OperationError::Client)?;
@@ -100,7 +99,7 @@ fn validate(config: &DaemonConfig, context: &mut Context<'_>) -> Result<CommandO
 }
 
 /// Raises the limit of open descriptors to the maximum: each client takes one, and the default is too low for thousands.
-fn raise_descriptors() {
+fn raise_descriptor_limit() {
     let limits = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limits.maximum,

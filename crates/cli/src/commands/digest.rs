@@ -4,7 +4,7 @@ use windlass_error_report::RegistryAction;
 
 use super::CommandOutcome;
 use super::remote_query::{QueryOutcome, query};
-use super::shared_args::{AuthFile, parse_platform, parse_reference};
+use super::shared_args::{AuthFileArgs, parse_platform, parse_reference};
 use crate::context::Context;
 use crate::error::Error;
 
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     platform: Option<String>,
 
     #[command(flatten)]
-    auth: AuthFile,
+    auth: AuthFileArgs,
 }
 
 impl Args {

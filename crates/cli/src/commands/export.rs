@@ -15,7 +15,7 @@ use super::compression::CompressionArg;
 use super::shared_args::{OutputArgs, parse_image_name};
 use crate::context::Context;
 use crate::error::Error;
-use crate::operation::{Ending, OperationRunner, standard_output};
+use crate::operation::{OperationOutcome, OperationRunner, standard_output};
 use crate::output;
 use crate::output::message::note;
 
@@ -69,18 +69,18 @@ impl Args {
         };
         let export = engine.export(&name, output, self.compression());
         match runner.run(&self.action("Exporting"), export) {
-            Ending::Done(exported) => {
+            OperationOutcome::Completed(exported) => {
                 self.print_result(context, &exported)?;
                 Ok(CommandOutcome::Success)
             }
-            Ending::Stopped(signal) => {
+            OperationOutcome::Interrupted(signal) => {
                 note(match self.file() {
                     Some(_) => "Stopped. Nothing was written.",
                     None => "Stopped. The output is incomplete.",
                 });
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            Ending::Failed(source) => Err(OperationError::Transfer {
+            OperationOutcome::Failed(source) => Err(OperationError::Transfer {
                 action: self.action("exporting"),
                 registry: None,
                 source: Box::new(source.into()),

@@ -18,7 +18,7 @@ use crate::backend::Backend;
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::operation::{Ending, OperationRunner};
+use crate::operation::{OperationOutcome, OperationRunner};
 use crate::output::message::note;
 use crate::signals::Signal;
 use crate::stdin::Stdin;
@@ -118,12 +118,12 @@ impl Args {
             }
         };
         match imported {
-            Ending::Done(image) => {
+            OperationOutcome::Completed(image) => {
                 self.print_result(context, &image)?;
                 Ok(CommandOutcome::Success)
             }
-            Ending::Stopped(signal) => Ok(interrupted(signal)),
-            Ending::Failed(error) => Err(error),
+            OperationOutcome::Interrupted(signal) => Ok(interrupted(signal)),
+            OperationOutcome::Failed(error) => Err(error),
         }
     }
 

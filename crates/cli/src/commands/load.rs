@@ -13,7 +13,7 @@ use super::loaded_image::{warn_about_moved_names, write_record};
 use super::shared_args::{OutputArgs, PlatformArgs, parse_reference};
 use crate::context::Context;
 use crate::error::Error;
-use crate::operation::{Ending, OperationRunner};
+use crate::operation::{OperationOutcome, OperationRunner};
 use crate::output::message::note;
 use crate::stdin::Stdin;
 
@@ -67,15 +67,15 @@ impl Args {
             .map_err(|error| self.transfer_error(error))?;
         let load = backend.load(source, options, self.action("loading"))?;
         match runner.run(&self.action("Loading"), load) {
-            Ending::Done(loaded) => {
+            OperationOutcome::Completed(loaded) => {
                 self.print_result(context, &loaded)?;
                 Ok(CommandOutcome::Success)
             }
-            Ending::Stopped(signal) => {
+            OperationOutcome::Interrupted(signal) => {
                 note("Stopped. Nothing was loaded.");
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            Ending::Failed(error) => Err(error),
+            OperationOutcome::Failed(error) => Err(error),
         }
     }
 

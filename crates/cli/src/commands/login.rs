@@ -11,10 +11,10 @@ use windlass_credentials::{
 use windlass_error_report::OperationError;
 
 use super::CommandOutcome;
-use super::remote_query::runtime;
-use super::shared_args::AuthFile;
+use super::shared_args::AuthFileArgs;
 use crate::context::Context;
 use crate::error::Error;
+use crate::operation::current_thread_runtime;
 use crate::output::message::{note, warn};
 use crate::prompt::{self, PromptOutcome};
 use crate::signals::{Signal, Signals};
@@ -53,7 +53,7 @@ pub(crate) struct Args {
     password_stdin: bool,
 
     #[command(flatten)]
-    auth: AuthFile,
+    auth: AuthFileArgs,
 }
 
 /// The user name and the password of the user.
@@ -65,14 +65,14 @@ struct UserCredentials {
 impl Args {
     /// Prompts for missing values, verifies the credentials, and stores them.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
-        let registry = registry(self.registry.as_deref())?;
+        let registry = parse_registry(self.registry.as_deref())?;
         if self.password.is_some() {
             warn("other users can see --password on the command line; use --password-stdin");
         }
         let remote = context.remote()?;
         let store = context.credentials(self.auth.authfile.as_deref());
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let verified: Result<_, Error> = runtime()?.block_on(async {
+        let verified: Result<_, Error> = current_thread_runtime()?.block_on(async {
             let user = match self.user_credentials(&signals).await? {
                 Ok(user) => user,
                 Err(signal) => return Ok(Err(signal)),
@@ -80,16 +80,14 @@ impl Args {
             let request = remote
                 .client()
                 .log_in(&registry, &user.username, &user.password);
-            tokio::select! {
-                biased;
-                signal = signals.first() => Ok(Err(signal)),
-                response = request => match response {
-                    Ok(logged_in) => Ok(Ok(login_credentials(user, logged_in))),
-                    Err(source) => Err(OperationError::LogIn {
-                        registry: registry.clone(),
-                        source: Box::new(source),
-                    }.into()),
-                },
+            match signals.interruptible(request).await {
+                Ok(Ok(logged_in)) => Ok(Ok(login_credentials(user, logged_in))),
+                Ok(Err(source)) => Err(OperationError::LogIn {
+                    registry: registry.clone(),
+                    source: Box::new(source),
+                }
+                .into()),
+                Err(signal) => Ok(Err(signal)),
             }
         });
         let login = match verified? {
@@ -153,7 +151,7 @@ impl Args {
 }
 
 /// Returns the registry in the normal form of references; the default is `docker.io`.
-pub(super) fn registry(text: Option<&str>) -> Result<String, Error> {
+pub(super) fn parse_registry(text: Option<&str>) -> Result<String, Error> {
     let Some(text) = text else {
         return Ok(DEFAULT_REGISTRY.to_owned());
     };
@@ -263,8 +261,8 @@ mod tests {
             "http://127.0.0.1:5000/v2/",
             "[::1]:5000",
         ];
-        let registries = names.map(|name| registry(Some(name)).unwrap());
-        assert_eq!(registry(None).unwrap(), "docker.io");
+        let registries = names.map(|name| parse_registry(Some(name)).unwrap());
+        assert_eq!(parse_registry(None).unwrap(), "docker.io");
         assert_eq!(
             registries,
             [
@@ -284,7 +282,7 @@ mod tests {
     fn invalid_registry_names_are_rejected() {
         for name in ["", "alpine", "ghcr.io/owner", "a b.test", "ftp://a.test"] {
             assert!(
-                matches!(registry(Some(name)), Err(Error::NotARegistry { .. })),
+                matches!(parse_registry(Some(name)), Err(Error::NotARegistry { .. })),
                 "{name}"
             );
         }
@@ -293,7 +291,7 @@ mod tests {
     /// I7.
     #[test]
     fn a_password_in_the_name_is_not_printed() {
-        let error = registry(Some("https://me:hunter2@ghcr.io")).unwrap_err();
+        let error = parse_registry(Some("https://me:hunter2@ghcr.io")).unwrap_err();
         assert_eq!(
             error.to_string(),
             "expected a registry, HOST or HOST:PORT, not \"…@ghcr.io\""

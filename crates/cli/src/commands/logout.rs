@@ -5,8 +5,8 @@ use windlass::text::escape;
 use windlass_credentials::{CredentialSource, ErasedLogin};
 use windlass_error_report::OperationError;
 
-use super::login::registry;
-use super::shared_args::AuthFile;
+use super::login::parse_registry;
+use super::shared_args::AuthFileArgs;
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::message::warn;
@@ -26,13 +26,13 @@ pub(crate) struct Args {
     registry: Option<String>,
 
     #[command(flatten)]
-    auth: AuthFile,
+    auth: AuthFileArgs,
 }
 
 impl Args {
     /// Removes the login. A missing login is not an error.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<(), Error> {
-        let registry = registry(self.registry.as_deref())?;
+        let registry = parse_registry(self.registry.as_deref())?;
         let credentials = context.credentials(self.auth.authfile.as_deref());
         let erased = credentials
             .erase(&registry)

@@ -9,10 +9,10 @@ use windlass_error_report::OperationError;
 use windlass_progress::human;
 
 use super::CommandOutcome;
-use super::remote_query::runtime;
 use super::removal_record::RemovalRecord;
 use crate::context::Context;
 use crate::error::Error;
+use crate::operation::current_thread_runtime;
 use crate::output;
 use crate::output::message::note;
 use crate::prompt::{self, PromptOutcome};
@@ -142,7 +142,8 @@ impl Args {
             });
         }
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let answer = runtime()?.block_on(prompt::line(&confirmation_prompt(selection), &signals));
+        let answer = current_thread_runtime()?
+            .block_on(prompt::line(&confirmation_prompt(selection), &signals));
         let answer = answer.map_err(|source| Error::Input {
             what: "answer",
             source,

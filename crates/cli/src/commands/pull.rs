@@ -16,11 +16,11 @@ use windlass_progress::{ProgressMode, PullReporter, json};
 use windlass_timings::{Destination, Recorder, page, parse_path};
 
 use super::CommandOutcome;
-use super::remote_query::runtime;
-use super::shared_args::{AuthFile, ProgressArg, parse_platform, parse_reference};
+use super::shared_args::{AuthFileArgs, ProgressArg, parse_platform, parse_reference};
 use crate::backend::Backend;
 use crate::context::Context;
 use crate::error::Error;
+use crate::operation::current_thread_runtime;
 use crate::output::message::{note, warn};
 use crate::signals::Signals;
 use context::PullContext;
@@ -109,7 +109,7 @@ pub(crate) struct Args {
     timings: Option<PathBuf>,
 
     #[command(flatten)]
-    auth: AuthFile,
+    auth: AuthFileArgs,
 }
 
 impl Args {
@@ -168,7 +168,7 @@ impl Args {
             pull_context = pull_context.with_daemon(daemon, self.network.rate());
         }
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let runtime = runtime()?;
+        let runtime = current_thread_runtime()?;
 
         let mut stderr = io::stderr();
         let out = if mode == ProgressMode::Json {

@@ -9,14 +9,13 @@ use windlass::image::{ImageName, Reference};
 use windlass::registry::Caller;
 use windlass::text::escape;
 use windlass::{Engine, PushRequest, Pushed};
-use windlass_error_report::{OperationError, RegistryLogin};
+use windlass_error_report::{LoginState, OperationError, RegistryLogin};
 
 use super::CommandOutcome;
-use super::remote_query::login_state;
-use super::shared_args::{AuthFile, OutputArgs, PlatformArgs, parse_reference, parse_size};
+use super::shared_args::{AuthFileArgs, OutputArgs, PlatformArgs, parse_reference, parse_size};
 use crate::context::Context;
 use crate::error::Error;
-use crate::operation::{Ending, OperationRunner};
+use crate::operation::{OperationOutcome, OperationRunner};
 use crate::output;
 use crate::output::message::{note, warn};
 
@@ -58,7 +57,7 @@ pub(crate) struct Args {
     display: OutputArgs,
 
     #[command(flatten)]
-    auth: AuthFile,
+    auth: AuthFileArgs,
 }
 
 /// A pushed image, as JSON.
@@ -97,18 +96,18 @@ impl Args {
             };
             let action = format!("Pushing {}", reference.familiar());
             match runner.run(&action, engine.push(request)) {
-                Ending::Done(pushed) => self.print_result(context, &pushed)?,
-                Ending::Stopped(signal) => {
+                OperationOutcome::Completed(pushed) => self.print_result(context, &pushed)?,
+                OperationOutcome::Interrupted(signal) => {
                     note("Stopped. Complete blobs stay in the registry.");
                     return Ok(CommandOutcome::Interrupted(signal));
                 }
-                Ending::Failed(source) => {
+                OperationOutcome::Failed(source) => {
                     let registry = reference.repository().registry().to_owned();
                     let error = OperationError::Transfer {
                         action: format!("pushing {}", reference.familiar()),
                         registry: Some(RegistryLogin {
                             registry,
-                            login: login_state(&credentials, &reference),
+                            login: LoginState::find(&credentials, &reference),
                         }),
                         source: Box::new(source.into()),
                     };

@@ -3,15 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Runtime};
 use windlass::error::PullError;
 use windlass::image::Reference;
-use windlass::registry::{Caller, CredentialScope, Remote};
-use windlass_credentials::CredentialStore;
+use windlass::registry::{Caller, Remote};
 use windlass_error_report::{LoginState, OperationError, RegistryAction};
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::operation::current_thread_runtime;
 use crate::output::message::note;
 use crate::signals::{Signal, Signals};
 
@@ -40,19 +39,13 @@ where
         Caller::new(Arc::new(credentials.clone())),
     );
     let signals = Signals::watch().map_err(Error::Runtime)?;
-    let response = runtime()?.block_on(async {
-        tokio::select! {
-            biased;
-            signal = signals.first() => Err(signal),
-            response = request => Ok(response),
-        }
-    });
+    let response = current_thread_runtime()?.block_on(signals.interruptible(request));
     match response {
         Ok(Ok(response)) => Ok(QueryOutcome::Response(response)),
         Ok(Err(source)) => Err(OperationError::Registry {
             action,
             reference: reference.clone(),
-            login: login_state(&credentials, reference),
+            login: LoginState::find(&credentials, reference),
             source: Box::new(source),
         }
         .into()),
@@ -61,20 +54,4 @@ where
             Ok(QueryOutcome::Interrupted(signal))
         }
     }
-}
-
-/// Returns which credentials the user has for the repository of `reference`.
-pub(super) fn login_state(credentials: &CredentialStore, reference: &Reference) -> LoginState {
-    let repository = reference.repository();
-    let scope = CredentialScope {
-        host: repository.registry().to_owned(),
-        repository: repository.path().to_owned(),
-    };
-    LoginState::from(credentials.source_of(&scope))
-}
-
-/// Creates a runtime that uses only the current thread.
-pub(crate) fn runtime() -> Result<Runtime, Error> {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Error::Runtime)
 }

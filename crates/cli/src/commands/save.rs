@@ -17,7 +17,7 @@ use super::compression::CompressionArg;
 use super::shared_args::{OutputArgs, PlatformArgs, parse_image_name};
 use crate::context::Context;
 use crate::error::Error;
-use crate::operation::{Ending, OperationRunner, standard_output};
+use crate::operation::{OperationOutcome, OperationRunner, standard_output};
 use crate::output;
 use crate::output::message::{note, warn};
 
@@ -99,15 +99,15 @@ impl Args {
             to: self.target()?,
         };
         match runner.run(&self.action("Saving"), engine.save(request)) {
-            Ending::Done(saved) => {
+            OperationOutcome::Completed(saved) => {
                 self.print_result(context, &saved)?;
                 Ok(CommandOutcome::Success)
             }
-            Ending::Stopped(signal) => {
+            OperationOutcome::Interrupted(signal) => {
                 note("Stopped. Nothing was written.");
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            Ending::Failed(source) => Err(OperationError::Transfer {
+            OperationOutcome::Failed(source) => Err(OperationError::Transfer {
                 action: self.action("saving"),
                 registry: None,
                 source: Box::new(source.into()),

@@ -20,16 +20,16 @@ use windlass_serve::{
 };
 
 use super::CommandOutcome;
-use super::remote_query::runtime;
 use crate::context::Context;
 use crate::error::Error;
+use crate::operation::current_thread_runtime;
 use crate::output;
 use crate::output::message::{note, warn};
 use crate::signals::{Signal, Signals};
 
 /// Serve local images as a read-only registry
 ///
-/// Images that are pulled, loaded or removed meanwhile show at once. A repository is found under the name of its
+/// Images that are pulled, loaded or removed while it runs take effect at once. A repository is found under the name of its
 /// registry (docker.io/library/alpine), or under the registry that a mirror's client names in the parameter `ns`;
 /// names without a registry are Docker Hub's. Nothing can be pushed or changed. The first line of the output is the URL.
 #[derive(Debug, clap::Args)]
@@ -103,18 +103,18 @@ const LOG_QUEUE: usize = 1024;
 const MAX_TARGET: usize = 300;
 
 impl Args {
-    /// Serves until a signal arrives. SIGTERM is how a service is stopped, and so not a failure.
+    /// Serves until a signal arrives. SIGTERM stops a service and is not a failure.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         self.check()?;
         let root = context.root()?;
         let tls = self.tls()?;
-        let holdings = Arc::new(StoredContent::at(root.clone()).map_err(store_error)?);
+        let content = Arc::new(StoredContent::at(root.clone()).map_err(store_error)?);
         let listeners: Result<Vec<_>, _> = self.listen.iter().map(ListenAddress::bind).collect();
         let listeners = listeners.map_err(Error::Listen)?;
         let signals = Signals::watch().map_err(Error::Runtime)?;
         let urls = self.listen.iter().zip(&listeners);
         let urls = urls.map(|(address, listener)| url(address, listener, tls.is_some()));
-        self.announce(context, &holdings, &root, urls.collect())?;
+        self.announce(context, &content, &root, urls.collect())?;
 
         let (log, writer) = self.log();
         let config = ServeConfig {
@@ -130,11 +130,11 @@ impl Args {
                 Arc::new(send) as OnResponse
             }),
         };
-        let server = RegistryServer::new(holdings, config);
+        let server = RegistryServer::new(content, config);
         let until = async {
             signals.first().await;
         };
-        let report = runtime()?.block_on(server.run(listeners, until));
+        let report = current_thread_runtime()?.block_on(server.run(listeners, until));
         let report = report.map_err(Error::Runtime)?;
         drop(server);
         if let Some(Err(_)) = writer.map(JoinHandle::join) {
@@ -156,7 +156,7 @@ impl Args {
             Some(listen) if !self.allow_remote => Err(Error::Usage {
                 text: format!(
                     "other machines can reach {listen}, and every client that connects may pull every image; \
-                     give --allow-remote to allow that"
+                     use --allow-remote to allow that"
                 ),
             }),
             _ => Ok(()),
@@ -192,11 +192,11 @@ impl Args {
     fn announce(
         &self,
         context: &mut Context<'_>,
-        holdings: &StoredContent,
+        content: &StoredContent,
         root: &Path,
         urls: Vec<String>,
     ) -> Result<(), Error> {
-        let example = example(holdings)?;
+        let example = example(content)?;
         let host = urls.iter().find_map(|url| url.split_once("://"));
         let host = host.map(|(_, host)| host.to_owned());
         if self.json {
@@ -228,7 +228,7 @@ impl Args {
         let is_json = self.json;
         let writer = thread::spawn(move || {
             for entry in entries {
-                note(&line(&entry, is_json));
+                note(&log_line(&entry, is_json));
             }
         });
         (Some(sender), Some(writer))
@@ -251,22 +251,22 @@ fn url(address: &ListenAddress, listener: &Listener, is_tls: bool) -> String {
 }
 
 /// Returns the name of an image to pull: one of the store, if a path can name it.
-fn example(holdings: &StoredContent) -> Result<String, Error> {
+fn example(content: &StoredContent) -> Result<String, Error> {
     const FALLBACK: &str = "docker.io/library/alpine";
-    let repositories = holdings.repositories(None, None, 10).map_err(store_error)?;
+    let repositories = content.repositories(None, None, 10).map_err(store_error)?;
     let mut repositories = repositories.into_iter();
     // A path cannot name a registry with a port.
     let Some(repository) = repositories.find(|it| !it.registry().contains(':')) else {
         return Ok(FALLBACK.to_owned());
     };
-    let tags = holdings.tags(&repository, None, 1).map_err(store_error)?;
+    let tags = content.tags(&repository, None, 1).map_err(store_error)?;
     Ok(match tags {
         RepositoryLookup::Found(tags) if !tags.is_empty() => format!("{repository}:{}", tags[0]),
         _ => repository.to_string(),
     })
 }
 
-fn line(entry: &RequestLogEntry, is_json: bool) -> String {
+fn log_line(entry: &RequestLogEntry, is_json: bool) -> String {
     let RequestLogEntry {
         peer,
         method,

@@ -14,7 +14,7 @@ use crate::error::Error;
 
 /// The file with credentials that takes precedence over all others.
 #[derive(Debug, clap::Args)]
-pub(crate) struct AuthFile {
+pub(crate) struct AuthFileArgs {
     /// The path of the file.
     #[arg(
         long,

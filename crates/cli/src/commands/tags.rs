@@ -5,7 +5,7 @@ use windlass_error_report::RegistryAction;
 
 use super::CommandOutcome;
 use super::remote_query::{QueryOutcome, query};
-use super::shared_args::{AuthFile, parse_reference};
+use super::shared_args::{AuthFileArgs, parse_reference};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     json: bool,
 
     #[command(flatten)]
-    auth: AuthFile,
+    auth: AuthFileArgs,
 }
 
 /// A tag, as JSON.

@@ -11,7 +11,7 @@ use super::CommandOutcome;
 use super::shared_args::parse_image_name;
 use crate::context::Context;
 use crate::error::Error;
-use crate::operation::{Ending, OperationRunner};
+use crate::operation::{OperationOutcome, OperationRunner};
 use crate::output::message::note;
 
 /// Unpack an image's root filesystem into a directory
@@ -40,11 +40,11 @@ impl Args {
         let engine = context.open_shared()?;
         let runner = OperationRunner::new(ProgressMode::Silent)?;
         match runner.run_quietly(engine.unpack(&name, &self.directory)) {
-            Ending::Done(summary) => {
+            OperationOutcome::Completed(summary) => {
                 note(&self.summary_text(&summary));
                 Ok(CommandOutcome::Success)
             }
-            Ending::Stopped(signal) => {
+            OperationOutcome::Interrupted(signal) => {
                 let directory = self.directory.to_string_lossy();
                 note(&format!(
                     "Stopped. Nothing was left in {}.",
@@ -52,7 +52,7 @@ impl Args {
                 ));
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            Ending::Failed(source) => Err(OperationError::Unpack {
+            OperationOutcome::Failed(source) => Err(OperationError::Unpack {
                 name: self.name.clone(),
                 directory: self.directory.clone(),
                 source,

@@ -74,13 +74,13 @@ fn all_settings_are_shown_with_their_files() {
     --- stdout
     FILE   STATE
     [dir]/home/.config/windlass/windlass.toml   read
-    [dir]/home/.config/windlass/certs.d   not there
+    [dir]/home/.config/windlass/certs.d   missing
     [dir]/home/.config/docker/certs.d   read
     [dir]/home/.config/docker/certs.d/mirror.test:5000   read
-    [dir]/home/.config/containers/certs.d   not there
+    [dir]/home/.config/containers/certs.d   missing
     [dir]/home/.docker/config.json   for credentials
-    [dir]/home/.config/containers/auth.json   not there
-    [dir]/home/.dockercfg   not there
+    [dir]/home/.config/containers/auth.json   missing
+    [dir]/home/.dockercfg   missing
 
     SETTING   VALUE   FROM
     root   [dir]/store   command line
@@ -338,13 +338,13 @@ fn defaults_are_shown_without_files() {
     exit: 0
     --- stdout
     FILE   STATE
-    [dir]/home/.config/windlass/windlass.toml   not there
-    [dir]/home/.config/windlass/certs.d   not there
-    [dir]/home/.config/docker/certs.d   not there
-    [dir]/home/.config/containers/certs.d   not there
-    [dir]/home/.docker/config.json   not there
-    [dir]/home/.config/containers/auth.json   not there
-    [dir]/home/.dockercfg   not there
+    [dir]/home/.config/windlass/windlass.toml   missing
+    [dir]/home/.config/windlass/certs.d   missing
+    [dir]/home/.config/docker/certs.d   missing
+    [dir]/home/.config/containers/certs.d   missing
+    [dir]/home/.docker/config.json   missing
+    [dir]/home/.config/containers/auth.json   missing
+    [dir]/home/.dockercfg   missing
 
     SETTING   VALUE   FROM
     root   [dir]/store   command line

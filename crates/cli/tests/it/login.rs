@@ -137,12 +137,12 @@ fn without_a_terminal_there_is_no_prompt() {
     insta::assert_snapshot!(runs.join("\n"), @r#"
     exit: 1
     --- stderr
-    error: no user name was given, and there is no terminal to ask for it
+    error: no user name was given, and there is no terminal to prompt for it
     hint: use --username, and --password-stdin to read the password from standard input
 
     exit: 1
     --- stderr
-    error: no password was given, and there is no terminal to ask for it
+    error: no password was given, and there is no terminal to prompt for it
     hint: use --username, and --password-stdin to read the password from standard input
 
     exit: 1

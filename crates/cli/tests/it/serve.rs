@@ -206,7 +206,7 @@ fn remote_addresses_require_a_flag() {
     insta::assert_snapshot!(windlass.run(["serve", "--listen", "0.0.0.0:0"]), @r"
     exit: 2
     --- stderr
-    error: other machines can reach 0.0.0.0:0, and every client that connects may pull every image; give --allow-remote to allow that
+    error: other machines can reach 0.0.0.0:0, and every client that connects may pull every image; use --allow-remote to allow that
     ");
     let args = ["--listen", "0.0.0.0:0", "--allow-remote"];
     let serving = Serving::start(&windlass, &args);

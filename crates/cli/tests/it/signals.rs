@@ -111,8 +111,8 @@ fn a_pull_resumes_after_an_interrupt() {
     Blobs               0         0B        0B
     Partial downloads   1         528.4kB   528.4kB (100%)
 
-    PARTIAL DOWNLOAD   HERE      OF        LAST GROWN
-    <layer>       524.3kB   1.049MB
+    PARTIAL DOWNLOAD   DOWNLOADED   SIZE      LAST CHANGED
+    <layer>       524.3kB      1.049MB
     ");
 
     gate.open();

@@ -24,7 +24,7 @@ pub(super) struct EffectiveConfig {
     pub(super) credentials: Vec<CredentialLocationView>,
     /// Every setting that is not about one registry.
     pub(super) settings: Vec<SettingView>,
-    /// What is noteworthy about the files and no error.
+    /// Warnings about the files.
     pub(super) remarks: Vec<String>,
     /// The registries that are configured and `*` for all others, or the registry that was given.
     pub(super) registries: Vec<RegistryView>,
@@ -56,7 +56,7 @@ impl EffectiveConfig {
         authfile: Option<&Path>,
         target: Option<&ShowTarget>,
     ) -> Result<Self, Error> {
-        let keys = context.credentials(authfile);
+        let credentials = context.credentials(authfile);
         let settings = context.settings()?;
         let overview = settings.configuration.overview(&settings.pull);
         let findings = settings.configuration.findings.iter();
@@ -67,7 +67,7 @@ impl EffectiveConfig {
             settings: views.collect::<Result<_, _>>()?,
             remarks: findings.map(ToString::to_string).collect(),
             registries: match target {
-                Some(target) => vec![RegistryView::of_target(target, settings, &keys)],
+                Some(target) => vec![RegistryView::of_target(target, settings, &credentials)],
                 None => overview.registries.iter().map(RegistryView::new).collect(),
             },
             files: overview.sources,
@@ -76,7 +76,7 @@ impl EffectiveConfig {
 }
 
 impl SettingView {
-    /// Returns a setting with what the command line and the environment add to it.
+    /// Returns a setting, including values from the command line and the environment.
     fn new(
         setting: SettingOverview,
         context: &Context<'_>,

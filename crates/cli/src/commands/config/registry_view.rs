@@ -85,7 +85,7 @@ impl RegistryView {
     pub(super) fn of_target(
         target: &ShowTarget,
         settings: &CommandSettings,
-        keys: &CredentialStore,
+        store: &CredentialStore,
     ) -> Self {
         let registry = match target {
             ShowTarget::Registry(host) => host,
@@ -126,7 +126,7 @@ impl RegistryView {
                 },
                 repository: path.to_owned(),
             };
-            host.credentials = credentials(keys, &scope);
+            host.credentials = credentials(store, &scope);
             host
         });
         view.endpoints = hosts.collect();
@@ -225,8 +225,8 @@ fn proxy(endpoint: &Endpoint, registry: &str, config: &RegistryConfig) -> Option
 }
 
 /// Returns where the credentials are stored. They are not read, and no helper is run.
-fn credentials(keys: &CredentialStore, scope: &CredentialScope) -> Option<String> {
-    match keys.source_of(scope) {
+fn credentials(store: &CredentialStore, scope: &CredentialScope) -> Option<String> {
+    match store.source_of(scope) {
         Ok(Some(CredentialSource::Entry { place, key })) => Some(format!("{place}, under {key}")),
         Ok(Some(CredentialSource::Helper { name, place, .. })) => {
             Some(format!("docker-credential-{name}, configured in {place}"))

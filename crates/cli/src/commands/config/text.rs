@@ -28,7 +28,7 @@ pub(super) fn write(out: &mut dyn Write, config: &EffectiveConfig) -> io::Result
         let state = if place.exists {
             "for credentials"
         } else {
-            "not there"
+            "missing"
         };
         files.push([place.place.clone(), state.to_owned()]);
     }
@@ -144,7 +144,7 @@ fn hosts(view: &RegistryView) -> String {
 fn state(state: SourceState) -> &'static str {
     match state {
         SourceState::Read => "read",
-        SourceState::Absent => "not there",
+        SourceState::Absent => "missing",
         SourceState::Unreadable => "permission denied",
         SourceState::Broken => "broken",
         SourceState::Ignored => "overridden",

@@ -91,22 +91,21 @@ impl ConfigSource {
             &self.environment,
         )?;
         let file = &settings.configuration.daemon;
-        self.refuse_duplicates(&settings.configuration.daemon_keys)
-            .map_err(daemon)?;
+        self.reject_duplicates(&settings.configuration.daemon_keys)?;
         let root = settings.root(self.root.as_deref(), &self.environment)?;
-        let fixed = self.fixed(file, root.clone()).map_err(daemon)?;
+        let fixed = self.fixed(file, root.clone())?;
         let findings = settings.configuration.findings.iter();
         let mut findings: Vec<_> = findings.map(ToString::to_string).collect();
         findings.extend(overruled(&settings));
         Ok(DaemonConfig {
-            reloadable: self.reloadable(&settings, root).map_err(daemon)?,
+            reloadable: self.reloadable(&settings, root)?,
             fixed,
             findings,
         })
     }
 
-    /// Refuses options that are both on the command line and in the file, like Docker: one of them is most likely forgotten.
-    fn refuse_duplicates(&self, keys: &[Setting<String>]) -> Result<(), DaemonError> {
+    /// Rejects options that are both on the command line and in the file, like Docker: one of them is probably a mistake.
+    fn reject_duplicates(&self, keys: &[Setting<String>]) -> Result<(), DaemonError> {
         let args = &self.args;
         let given = [
             ("hosts", !args.hosts.is_empty()),
@@ -299,11 +298,6 @@ impl TlsFiles {
             DaemonError::Tls { path, source }
         })
     }
-}
-
-/// Wraps an error of the daemon.
-pub(super) fn daemon(error: DaemonError) -> Error {
-    Error::Daemon(Box::new(error))
 }
 
 fn value<T: Clone>(setting: Option<&Setting<T>>) -> Option<T> {

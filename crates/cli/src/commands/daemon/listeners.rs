@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use windlass_daemon::{DaemonAddress, DaemonListener};
 use windlass_listen::{InheritedSockets, ServerTls};
 
-use super::config::{FixedConfig, TlsFiles, daemon};
+use super::config::{FixedConfig, TlsFiles};
 use crate::environment::Environment;
-use crate::error::{DaemonError, Error};
+use crate::error::DaemonError;
 
 /// The default path of the socket for root. For other users it is in their runtime directory.
 const SYSTEM_SOCKET: &str = "/run/windlass.sock";
 const USER_SOCKET: &str = "windlass.sock";
 
-/// The listeners to make.
+/// The listeners to create.
 #[derive(Debug)]
 pub(super) struct ListenerPlan {
     fixed: FixedConfig,
@@ -24,16 +24,15 @@ pub(super) struct ListenerPlan {
 
 impl ListenerPlan {
     /// Determines the addresses, and takes the inherited sockets.
-    pub(super) fn new(fixed: &FixedConfig, environment: &Environment) -> Result<Self, Error> {
+    pub(super) fn new(fixed: &FixedConfig, environment: &Environment) -> Result<Self, DaemonError> {
         let service = &environment.service;
         let inherited = InheritedSockets::take(service.sockets, &service.socket_names)
-            .map_err(|error| daemon(DaemonError::Bind(error)))?;
+            .map_err(DaemonError::Bind)?;
         let addresses = match (fixed.hosts.is_empty(), inherited.is_empty()) {
             (false, _) => fixed.hosts.clone(),
             (true, false) => vec![DaemonAddress::Inherited(None)],
             (true, true) => {
-                let default_path =
-                    default_path(environment).ok_or_else(|| daemon(DaemonError::NoSocketPath))?;
+                let default_path = default_path(environment).ok_or(DaemonError::NoSocketPath)?;
                 vec![DaemonAddress::Unix(default_path)]
             }
         };
@@ -42,7 +41,7 @@ impl ListenerPlan {
             fixed: fixed.clone(),
             addresses,
             inherited,
-            tls: tls.transpose().map_err(daemon)?,
+            tls: tls.transpose()?,
         })
     }
 
@@ -51,7 +50,7 @@ impl ListenerPlan {
         self.tls.as_ref()
     }
 
-    /// Makes the listeners. The paths of sockets that are made here are removed when they are dropped.
+    /// Creates the listeners. Dropping them removes the paths of sockets that were created here.
     pub(super) fn bind(mut self) -> Result<Vec<DaemonListener>, DaemonError> {
         let mut sockets = Vec::new();
         for address in &self.addresses {

@@ -8,7 +8,7 @@ use windlass_daemon::Daemon;
 use windlass_error_report::OperationError;
 use windlass_listen::ServerTls;
 
-use super::config::{ConfigSource, DaemonConfig, ReloadableConfig, daemon};
+use super::config::{ConfigSource, DaemonConfig, ReloadableConfig, TlsFiles};
 use super::log::DaemonLog;
 use crate::error::Error;
 
@@ -50,9 +50,7 @@ impl Reloader {
         let config = self.source.read()?;
         // Steps that can fail come first, and the registry configuration, which applies at once, last of them.
         let files = self.config.fixed.tls.as_ref();
-        let tls = files
-            .map(|files| files.read().map_err(daemon))
-            .transpose()?;
+        let tls = files.map(TlsFiles::read).transpose()?;
         let engine = self.daemon.engine();
         let registry = config.reloadable.engine.pull.registry.clone();
         engine

@@ -13,7 +13,7 @@ use super::reload::Reloader;
 use crate::error::Error;
 use crate::signals::Signals;
 
-/// How long the shutdown may take after the drain: pulls record how far they came.
+/// The time that the shutdown may take after the drain, for pulls to save their progress.
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// Serves until a signal arrives and the requests in progress have ended.
@@ -36,7 +36,7 @@ pub(super) async fn run(
     let mut watchdog = notifier.watchdog().map(time::interval);
     let mut is_stopping = false;
     tracing::info!("ready");
-    notifier.ready("answers");
+    notifier.ready("accepting requests");
     loop {
         tokio::select! {
             ended = &mut served => {
@@ -53,7 +53,7 @@ pub(super) async fn run(
             _ = hangups.recv(), if !is_stopping => {
                 notifier.reloading();
                 reloader = reload(reloader).await;
-                notifier.ready("answers");
+                notifier.ready("accepting requests");
             }
             () = next_watchdog_report(&mut watchdog) => notifier.alive(),
         }

@@ -28,7 +28,7 @@ pub(super) fn usage_table(usage: &DiskUsage) -> Table<4> {
 
 /// Returns the table of partial blobs, which the next pulls resume.
 pub(super) fn partial_table(blobs: &[PartialBlob], now: SystemTime) -> Table<4> {
-    let mut table = Table::new(["PARTIAL DOWNLOAD", "HERE", "OF", "LAST GROWN"]);
+    let mut table = Table::new(["PARTIAL DOWNLOAD", "DOWNLOADED", "SIZE", "LAST CHANGED"]);
     for blob in blobs {
         let age = now.duration_since(blob.modified);
         table.push([

@@ -9,9 +9,8 @@ use windlass::transfer::{RateLimit, Throttle};
 use windlass::{Engine, Operation, PullEvent, PullRequest, Pulled};
 use windlass_control::{ControlClient, PullParams};
 use windlass_credentials::CredentialStore;
-use windlass_error_report::{ErrorReport, OperationError, RegistryAction};
+use windlass_error_report::{ErrorReport, LoginState, OperationError, RegistryAction};
 
-use crate::commands::remote_query::login_state;
 use crate::error::Error;
 
 /// How many images are pulled or resolved at the same time. Their layers share the download slots.
@@ -52,7 +51,7 @@ impl<'a> PullContext<'a> {
     /// Pulls one image.
     pub(super) fn pull(&self, request: &PullRequest) -> Operation<PullEvent, Pulled, Error> {
         let (reference, credentials) = (request.reference.clone(), self.credentials.clone());
-        let login = login_state(&credentials, &reference);
+        let login = LoginState::find(&credentials, &reference);
         let Some((daemon, limit_rate)) = &self.daemon else {
             let pull = self.engine.pull(request.clone()).start();
             return pull.map_err(move |source| {
@@ -131,7 +130,7 @@ impl<'a> PullContext<'a> {
         OperationError::Registry {
             action,
             reference: reference.clone(),
-            login: login_state(&self.credentials, reference),
+            login: LoginState::find(&self.credentials, reference),
             source: Box::new(source),
         }
         .into()

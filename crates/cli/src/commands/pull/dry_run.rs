@@ -13,10 +13,10 @@ use windlass_progress::{PreviewStatus, error_text, human, json, setback_text};
 
 use super::context::{MAX_CONCURRENT_IMAGES, PullContext};
 use crate::commands::CommandOutcome;
-use crate::commands::remote_query::runtime;
 use crate::context::Context;
 use crate::environment;
 use crate::error::Error;
+use crate::operation::current_thread_runtime;
 use crate::output::message::{note, warn};
 use crate::output::table::Table;
 use crate::signals::Signals;
@@ -57,15 +57,10 @@ impl DryRun<'_> {
         let credentials = context.credentials(self.authfile);
         let pull_context = PullContext::new(&engine, credentials, self.platforms);
         let signals = Signals::watch().map_err(Error::Runtime)?;
-        let images = runtime()?.block_on(async {
-            tokio::select! {
-                biased;
-                signal = signals.first() => Ok(Err(signal)),
-                images = preview_all(&pull_context, self.references, self.all_tags) => images.map(Ok),
-            }
-        })?;
+        let images = preview_all(&pull_context, self.references, self.all_tags);
+        let images = current_thread_runtime()?.block_on(signals.interruptible(images));
         let images = match images {
-            Ok(images) => images,
+            Ok(images) => images?,
             Err(signal) => {
                 note("Stopped. Nothing was changed.");
                 return Ok(CommandOutcome::Interrupted(signal));
