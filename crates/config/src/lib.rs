@@ -44,7 +44,9 @@ pub use daemon_json::{
 pub use duration::{DurationProblem, parse_duration, parse_positive_duration, shown_duration};
 pub use error::{ConfigError, ConfigProblem, TextPosition};
 pub use header::HeaderProblem;
-pub use overview::{HostOverview, LocationOverview, Overview, RegistryOverview, SettingOverview};
+pub use overview::{
+    HostOverview, HostRole, LocationOverview, Overview, RegistryOverview, SettingOverview,
+};
 pub use paths::{ConfigPaths, DaemonJsonFile, WindlassFiles};
 pub use registry_settings::{CertificateOrigin, RegistrySettings};
 pub use settings::{

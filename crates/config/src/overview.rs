@@ -71,8 +71,8 @@ pub struct RegistryOverview {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct HostOverview {
-    /// `mirror` or `server`.
-    pub role: &'static str,
+    /// Its role.
+    pub role: HostRole,
     /// Its address.
     pub url: String,
     /// What it is used for: `pull`, `resolve` or both.
@@ -91,6 +91,16 @@ pub struct HostOverview {
     pub dial_timeout: Option<f64>,
     /// Where it is configured.
     pub origin: LocationOverview,
+}
+
+/// The role of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostRole {
+    /// It has copies of images.
+    Mirror,
+    /// It replaces the registry's own host.
+    Server,
 }
 
 /// A file, and a line in it.
@@ -192,11 +202,11 @@ fn registry_overview(name: &str, settings: &RegistrySettings) -> RegistryOvervie
     let mirrors = settings
         .mirrors
         .iter()
-        .map(|host| host_overview("mirror", host));
+        .map(|host| host_overview(HostRole::Mirror, host));
     let server = settings
         .server
         .iter()
-        .map(|host| host_overview("server", host));
+        .map(|host| host_overview(HostRole::Server, host));
     let foreign_layers = settings.foreign_hosts.as_ref();
     RegistryOverview {
         name: name.to_owned(),
@@ -222,7 +232,7 @@ fn limit_overview(limit: &Setting<Option<NonZeroU64>>) -> SettingOverview {
     }
 }
 
-fn host_overview(role: &'static str, host: &Setting<HostConfig>) -> HostOverview {
+fn host_overview(role: HostRole, host: &Setting<HostConfig>) -> HostOverview {
     let HostConfig {
         url,
         override_path,

@@ -3,7 +3,7 @@
 pub use windlass_pull::{EndpointNeed, Remote};
 pub use windlass_registry::{
     Caller, ClientIdentity, ClientTls, CredentialProvider, CredentialScope, Credentials, Endpoint,
-    EndpointRole, FoundRepository, HostCapabilities, HostConfig, LoggedIn, Origin, Proxies,
-    Registries, RegistryConfig, RegistryHosts, RequestContext, RequestKind, Secret,
-    StaticCredentials, Timeouts, UrlDownload, WebUrl,
+    EndpointOverview, EndpointRole, FoundRepository, HostCapabilities, HostConfig, LoggedIn,
+    Origin, Proxies, Registries, RegistryConfig, RegistryHosts, RequestContext, RequestKind,
+    Secret, StaticCredentials, Timeouts, UrlDownload, WebUrl,
 };

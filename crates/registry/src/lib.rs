@@ -31,6 +31,7 @@ mod credential_provider;
 mod credentials;
 mod download;
 mod endpoint;
+mod endpoint_overview;
 mod error;
 mod error_class;
 mod failed_response;
@@ -66,6 +67,7 @@ pub use credential_provider::{
 pub use credentials::{Credentials, Secret};
 pub use download::{UrlDownload, WebUrl, WebUrlError};
 pub use endpoint::{Endpoint, EndpointError, EndpointRole};
+pub use endpoint_overview::EndpointOverview;
 pub use error::{DigestMismatch, RegistryError, RequestContext, RequestKind, WaitPhase};
 pub use foreign_layers::ForeignUrl;
 pub use head_request::ManifestHead;

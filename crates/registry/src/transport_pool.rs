@@ -23,9 +23,9 @@ pub(crate) struct TransportPool(Mutex<HashMap<TransportKey, Transport>>);
 /// A connection configuration and the permitted address ranges.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TransportKey {
-    connection: ConnectionConfig,
+    pub(crate) connection: ConnectionConfig,
     /// If not empty, only addresses in these ranges are connected to.
-    within: Vec<IpNet>,
+    pub(crate) within: Vec<IpNet>,
 }
 
 /// Resolves names and keeps the addresses within some ranges.

@@ -1,20 +1,16 @@
 //! The hosts of a registry, in the order in which they are tried, and how they are used.
 
 use serde::Serialize;
-use windlass::image::RepositoryName;
 use windlass::registry::{
-    ClientTls, CredentialScope, Endpoint, EndpointRole, HostCapabilities, RegistryConfig,
+    CredentialScope, Endpoint, EndpointOverview, EndpointRole, HostCapabilities,
 };
 use windlass::text;
-use windlass_config::{HostOverview, RegistryOverview, shown_proxy};
+use windlass_config::{HostOverview, HostRole, RegistryOverview, shown_proxy};
 use windlass_credentials::{CredentialSource, CredentialStore};
 
 use super::show_target::ShowTarget;
 use super::value_origin::ValueOrigin;
 use crate::config::CommandSettings;
-
-/// The host of Docker Hub's API. Its credentials are stored for `docker.io`.
-const DOCKER_HUB: &str = "registry-1.docker.io";
 
 /// The hosts of a registry.
 #[derive(Debug, Serialize)]
@@ -66,6 +62,8 @@ impl RegistryView {
     /// Returns the configured hosts of a registry, without its own host.
     pub(super) fn new(overview: &RegistryOverview) -> Self {
         let endpoints = overview.hosts.iter().map(HostView::configured);
+        let limit_rate = overview.limit_rate.as_ref();
+        let limit_rate = limit_rate.and_then(|limit| limit.value.as_u64());
         Self {
             registry: overview.name.clone(),
             from: overview
@@ -75,9 +73,7 @@ impl RegistryView {
             unusable: overview.unusable.as_ref().map(|causes| causes.join(": ")),
             endpoints: endpoints.collect(),
             foreign_layers: overview.foreign_layers.clone(),
-            limit_rate: { overview.limit_rate.as_ref() }
-                .and_then(|limit| limit.value.as_u64())
-                .filter(|limit| *limit > 0),
+            limit_rate: limit_rate.filter(|limit| *limit > 0),
         }
     }
 
@@ -87,47 +83,44 @@ impl RegistryView {
         settings: &CommandSettings,
         store: &CredentialStore,
     ) -> Self {
-        let registry = match target {
-            ShowTarget::Registry(host) => host,
-            ShowTarget::Repository(name) => name.registry(),
-        };
+        let registry = target.repository().registry();
         let config = &settings.pull.registry;
         let overview = settings.configuration.registry_overview(registry);
         let mut view = Self::new(&overview);
         registry.clone_into(&mut view.registry);
-        let repository = repository(target);
-        let endpoints = match Endpoint::of(&repository, config) {
+        let endpoints = match Endpoint::of(target.repository(), config) {
             Ok(endpoints) => endpoints,
             Err(error) => {
                 view.unusable = Some(text::error_chain(&error));
                 return view;
             }
         };
-        let path = match target {
-            ShowTarget::Registry(_) => "",
-            ShowTarget::Repository(name) => name.path(),
-        };
         let hosts = endpoints.iter().enumerate().map(|(index, endpoint)| {
-            let configured = overview.hosts.get(index);
-            let mut host = match configured {
+            let host = match overview.hosts.get(index) {
                 Some(host) => HostView::configured(host),
-                None => HostView::own_host(endpoint, &endpoints, config),
+                None => HostView::own_host(endpoint),
             };
-            host.add_certificates(endpoint, config);
-            // With a proxy, the address of the host would not be in a range, because the proxy resolves it.
-            if host.within.is_empty() {
-                host.proxy = proxy(endpoint, registry, config);
-            }
+            let EndpointOverview {
+                root_files,
+                has_client_certificate,
+                skips_verification,
+                address_ranges,
+                proxy,
+                credential_host,
+            } = endpoint.overview(config);
             let scope = CredentialScope {
-                host: match endpoint.origin().authority() {
-                    _ if configured.is_none() => registry.to_owned(),
-                    DOCKER_HUB => "docker.io".to_owned(),
-                    authority => authority.to_owned(),
-                },
-                repository: path.to_owned(),
+                host: credential_host,
+                repository: target.path().to_owned(),
             };
-            host.credentials = credentials(store, &scope);
-            host
+            HostView {
+                ca: root_files,
+                client_certificate: has_client_certificate,
+                skip_verify: skips_verification,
+                within: address_ranges,
+                proxy: proxy.as_ref().map(shown_proxy),
+                credentials: credentials_text(store, &scope),
+                ..host
+            }
         });
         view.endpoints = hosts.collect();
         view
@@ -140,8 +133,8 @@ impl HostView {
         Self {
             url: host.url.trim_end_matches('/').to_owned(),
             role: match host.role {
-                "mirror" => "mirror",
-                _ => "registry",
+                HostRole::Mirror => "mirror",
+                HostRole::Server => "registry",
             },
             capabilities: host.capabilities.clone(),
             ca: host.ca,
@@ -157,30 +150,20 @@ impl HostView {
     }
 
     /// Returns the registry's own host, which no file configures.
-    fn own_host(endpoint: &Endpoint, all: &[Endpoint], config: &RegistryConfig) -> Self {
+    fn own_host(endpoint: &Endpoint) -> Self {
         let HostCapabilities { pull, resolve } = endpoint.capabilities();
-        let can = [(pull, "pull"), (resolve, "resolve")];
-        // A host that may be used without TLS may have any certificate, too. If that depends on its address, there are
-        // three endpoints: one as for any other host, and two for the insecure addresses alone.
-        let same = |other: &&Endpoint| other.role() == EndpointRole::Registry;
-        let own: Vec<&Endpoint> = all.iter().filter(same).collect();
-        let may_be_insecure = own.iter().any(|own| !own.is_https()) && !endpoint.is_loopback();
-        let is_within = own.len() == 3 && own.first() != Some(&endpoint);
-        let ranges = config.insecure.iter().filter(|listed| listed.contains('/'));
+        let can = [(pull, "pull"), (resolve, "resolve")].into_iter();
         Self {
             url: endpoint.origin().to_string(),
             role: match endpoint.role() {
                 EndpointRole::Mirror => "mirror",
                 EndpointRole::Registry => "registry",
             },
-            capabilities: can
-                .into_iter()
-                .filter_map(|(can, what)| can.then_some(what))
-                .collect(),
+            capabilities: can.filter_map(|(can, what)| can.then_some(what)).collect(),
             ca: 0,
             client_certificate: false,
-            skip_verify: endpoint.is_https() && may_be_insecure && (own.len() < 3 || is_within),
-            within: ranges.filter(|_| is_within).cloned().collect(),
+            skip_verify: false,
+            within: Vec::new(),
             proxy: None,
             headers: Vec::new(),
             dial_timeout: None,
@@ -188,44 +171,10 @@ impl HostView {
             from: ValueOrigin::Default,
         }
     }
-
-    /// Adds the certificates that are configured for the host and port, for all registries.
-    fn add_certificates(&mut self, endpoint: &Endpoint, config: &RegistryConfig) {
-        if let Some(tls) = certificates(endpoint, config) {
-            self.ca += tls.roots.len();
-            self.client_certificate |= tls.identity.is_some();
-            self.skip_verify |= tls.skip_verify;
-        }
-    }
-}
-
-fn certificates<'a>(endpoint: &Endpoint, config: &'a RegistryConfig) -> Option<&'a ClientTls> {
-    if !endpoint.is_https() {
-        return None;
-    }
-    let authority = endpoint.origin().authority();
-    let with_port = config.certificates.get(&format!("{authority}:443"));
-    with_port.or_else(|| config.certificates.get(authority))
-}
-
-/// Returns the proxy of the registry, or the general one. Connections to this machine are direct. `NO_PROXY` is not
-/// evaluated here.
-fn proxy(endpoint: &Endpoint, registry: &str, config: &RegistryConfig) -> Option<String> {
-    if endpoint.is_loopback() {
-        return None;
-    }
-    let hosts = config.registries.named.get(registry);
-    let hosts = hosts.unwrap_or(&config.registries.default);
-    let proxies = hosts.proxies.as_ref().unwrap_or(&config.proxies);
-    let proxy = match endpoint.is_https() {
-        true => &proxies.https,
-        false => &proxies.http,
-    };
-    proxy.as_ref().map(shown_proxy)
 }
 
 /// Returns where the credentials are stored. They are not read, and no helper is run.
-fn credentials(store: &CredentialStore, scope: &CredentialScope) -> Option<String> {
+fn credentials_text(store: &CredentialStore, scope: &CredentialScope) -> Option<String> {
     match store.source_of(scope) {
         Ok(Some(CredentialSource::Entry { place, key })) => Some(format!("{place}, under {key}")),
         Ok(Some(CredentialSource::Helper { name, place, .. })) => {
@@ -233,18 +182,5 @@ fn credentials(store: &CredentialStore, scope: &CredentialScope) -> Option<Strin
         }
         Ok(None) => None,
         Err(error) => Some(format!("unusable: {}", text::error_chain(&error))),
-    }
-}
-
-/// Returns a repository in the registry. The hosts are the same for all of them.
-fn repository(target: &ShowTarget) -> RepositoryName {
-    match target {
-        ShowTarget::Repository(name) => name.clone(),
-        ShowTarget::Registry(host) => {
-            let reference: windlass::image::Reference = format!("{host}/name/name")
-                .parse()
-                .expect("`ShowTarget::parse` parsed the same text");
-            reference.repository().clone()
-        }
     }
 }

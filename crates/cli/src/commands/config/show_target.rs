@@ -8,8 +8,8 @@ use crate::error::Error;
 
 /// What to show the hosts of.
 pub(super) enum ShowTarget {
-    /// A registry, by its name in references.
-    Registry(String),
+    /// A registry, by any repository in it: the hosts are the same for all of them.
+    Registry(RepositoryName),
     /// A repository.
     Repository(RepositoryName),
 }
@@ -20,9 +20,10 @@ impl ShowTarget {
     pub(super) fn parse(text: &str, configuration: &Configuration) -> Result<Self, Error> {
         let bare = text.strip_suffix('/').unwrap_or(text);
         let as_host: Option<Reference> = format!("{bare}/name/name").parse().ok();
-        let as_host = as_host.map(|reference| reference.repository().registry().to_owned());
+        let as_host = as_host.map(|reference| reference.repository().clone());
         let name = bare.split(':').next().unwrap_or_default();
         let is_configured = as_host.as_ref().is_some_and(|host| {
+            let host = host.registry();
             host != DEFAULT_REGISTRY && configuration.registries.contains_key(host)
         });
         let is_host = is_configured
@@ -40,6 +41,23 @@ impl ShowTarget {
     }
 }
 
+impl ShowTarget {
+    /// Returns the repository, or a repository in the registry.
+    pub(super) fn repository(&self) -> &RepositoryName {
+        match self {
+            Self::Registry(name) | Self::Repository(name) => name,
+        }
+    }
+
+    /// Returns the path of the repository; empty for the whole registry.
+    pub(super) fn path(&self) -> &str {
+        match self {
+            Self::Registry(_) => "",
+            Self::Repository(name) => name.path(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,7 +66,7 @@ mod tests {
     fn hosts_and_images_are_distinguished() {
         let configuration = Configuration::default();
         let parsed = |text: &str| match ShowTarget::parse(text, &configuration).unwrap() {
-            ShowTarget::Registry(host) => host,
+            ShowTarget::Registry(name) => name.registry().to_owned(),
             ShowTarget::Repository(name) => format!("image {name}"),
         };
         let texts = [
