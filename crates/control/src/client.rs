@@ -8,10 +8,13 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::process::{Uid, geteuid};
+use serde::Serialize;
 use tokio::net::UnixStream;
 use windlass::image::{Digest, Reference};
 use windlass::registry::{CredentialProvider, CredentialScope, Credentials};
 use windlass::{CopyEvent, Event, Loaded, Operation, Pruned, PullEvent, Pulled, Removal, text};
+use windlass_error_report::{Advice, ErrorReport};
 
 use crate::connection::{MessageReader, MessageWriter, split};
 use crate::descriptor::SocketDirectory;
@@ -20,7 +23,7 @@ use crate::message::{
     CopyParams, CredentialReply, Handshake, ImportParams, LoadParams, OperationResult, PruneParams,
     PullParams, Request, Response, TransferRequest,
 };
-use crate::{LOCK_PURPOSE, SOCKET_NAME};
+use crate::{LOCK_PURPOSE, MAX_RESPONSE_BYTES, SOCKET_NAME};
 
 /// A client of the daemon that owns a store. Each request is a connection.
 #[derive(Clone, Debug)]
@@ -32,6 +35,14 @@ pub struct ControlClient {
 #[derive(Debug)]
 pub struct ImageHold {
     _stream: StdUnixStream,
+}
+
+/// A connection to a daemon of this version.
+#[derive(Debug)]
+struct Connection {
+    reader: MessageReader,
+    writer: MessageWriter,
+    may_send_credentials: bool,
 }
 
 impl ControlClient {
@@ -54,19 +65,16 @@ impl ControlClient {
     pub fn hold(&self) -> Result<ImageHold, ControlError> {
         let directory = SocketDirectory::open(&self.root)?;
         let stream = StdUnixStream::connect(directory.path(SOCKET_NAME))?;
-        let mut messages = serde_json::to_vec(&Handshake::current()).map_err(io::Error::from)?;
-        messages.push(b'\n');
-        messages.extend(serde_json::to_vec(&Request::Hold).map_err(io::Error::from)?);
-        messages.push(b'\n');
-        (&stream).write_all(&messages)?;
         let mut lines = BufReader::new(&stream).lines();
         let mut next = || {
             lines
                 .next()
                 .unwrap_or(Err(io::ErrorKind::UnexpectedEof.into()))
         };
+        send_line(&stream, &Handshake::current())?;
         let handshake: Handshake = serde_json::from_str(&next()?).map_err(io::Error::from)?;
         handshake.check()?;
+        send_line(&stream, &Request::Hold)?;
         match serde_json::from_str(&next()?).map_err(io::Error::from)? {
             Response::Done { .. } => Ok(ImageHold { _stream: stream }),
             response => Err(final_error(Some(response))),
@@ -113,7 +121,7 @@ impl ControlClient {
     }
 
     /// Copies an image into the store, from `file` if that is its source. Returns the digest of the manifest or index.
-    /// The daemon requests `credentials` as it needs them.
+    /// The daemon requests `credentials` as it needs them; a daemon of another user gets none.
     pub fn copy(
         &self,
         params: CopyParams,
@@ -124,7 +132,7 @@ impl ControlClient {
         copy.then(|result| result?.copied())
     }
 
-    /// Pulls an image. The daemon requests `credentials` as it needs them.
+    /// Pulls an image. The daemon requests `credentials` as it needs them; a daemon of another user gets none.
     pub fn pull(
         &self,
         params: PullParams,
@@ -167,15 +175,16 @@ impl ControlClient {
     ) -> Operation<E, OperationResult, ControlError> {
         let client = self.clone();
         Operation::new(|events| async move {
-            let (mut reader, writer) = client.send(&request, file).await?;
+            let mut connection = Connection::open(&client.root).await?;
+            let credentials = credentials.filter(|_| connection.may_send_credentials);
+            connection.writer.send_with(&request, file).await?;
             loop {
-                match reader.next().await?.map(&event) {
+                match connection.reader.next().await?.map(&event) {
                     Some(Ok(event)) => events.send(event),
                     Some(Err(Response::CredentialRequest { host, repository })) => {
                         let scope = CredentialScope { host, repository };
-                        writer
-                            .send(&look_up(credentials.as_deref(), &scope).await)
-                            .await?;
+                        let reply = look_up(credentials.as_deref(), &scope).await;
+                        connection.writer.send(&reply).await?;
                     }
                     Some(Err(Response::Done { result })) => return Ok(*result),
                     Some(Err(response)) => return Err(final_error(Some(response))),
@@ -184,23 +193,38 @@ impl ControlClient {
             }
         })
     }
+}
 
-    async fn send(
-        &self,
-        request: &Request,
-        file: Option<OwnedFd>,
-    ) -> Result<(MessageReader, MessageWriter), ControlError> {
-        let directory = SocketDirectory::open(&self.root)?;
+impl Connection {
+    /// Connects to the daemon of the store at `root`, and exchanges handshakes.
+    async fn open(root: &Path) -> Result<Self, ControlError> {
+        let directory = SocketDirectory::open(root)?;
         let stream = UnixStream::connect(directory.path(SOCKET_NAME)).await?;
-        let (mut reader, writer) = split(stream);
+        let daemon = Uid::from_raw(stream.peer_cred()?.uid());
+        let (mut reader, writer) = split(stream, MAX_RESPONSE_BYTES);
         writer.send(&Handshake::current()).await?;
-        writer.send_with(request, file).await?;
         match reader.next::<Handshake>().await? {
             Some(handshake) => handshake.check()?,
             None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
         }
-        Ok((reader, writer))
+        Ok(Self {
+            reader,
+            writer,
+            may_send_credentials: may_send_credentials(daemon, geteuid()),
+        })
     }
+}
+
+/// Returns whether a daemon of the user `daemon` may get the credentials of the user `own`: the user itself and root have
+/// access to them anyway.
+fn may_send_credentials(daemon: Uid, own: Uid) -> bool {
+    daemon == own || daemon.is_root()
+}
+
+fn send_line(mut stream: &StdUnixStream, message: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    stream.write_all(&line)
 }
 
 async fn look_up(
@@ -221,7 +245,17 @@ async fn look_up(
 /// Returns the error that `response` is, in place of the expected result.
 fn final_error(response: Option<Response>) -> ControlError {
     match response {
-        Some(Response::Failed { report }) => ControlError::Reported(Box::new(report)),
+        Some(Response::Failed { report }) => {
+            // A daemon escapes the texts; another process that listens there may not.
+            let ErrorReport {
+                code,
+                message,
+                tried,
+                hint,
+            } = report;
+            let report = ErrorReport::new(&message, &tried, &Advice { code, hint });
+            ControlError::Reported(Box::new(report))
+        }
         Some(
             Response::PullEvent { .. }
             | Response::CopyEvent { .. }
@@ -231,3 +265,6 @@ fn final_error(response: Option<Response>) -> ControlError {
         None => io::Error::from(io::ErrorKind::UnexpectedEof).into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,13 +13,15 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use windlass_listen::WriteTimeout;
 
-use crate::{MAX_MESSAGE_BYTES, descriptor};
+use crate::descriptor;
 
 /// The reading half of a connection.
 #[derive(Debug)]
 pub(crate) struct MessageReader {
     half: OwnedReadHalf,
     buffer: Vec<u8>,
+    /// The longest message that is read, in bytes.
+    limit: usize,
     /// The length of the part of `buffer` that contains no line break.
     searched: usize,
     /// The descriptor that came with the last message that had one.
@@ -36,16 +38,21 @@ pub(crate) struct MessageWriter {
 /// How long a write may make no progress because the other end does not read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Splits a connection into its halves.
-pub(crate) fn split(stream: UnixStream) -> (MessageReader, MessageWriter) {
-    split_with(stream, WRITE_TIMEOUT)
+/// Splits a connection into its halves, and limits the messages that are read to `limit` bytes.
+pub(crate) fn split(stream: UnixStream, limit: usize) -> (MessageReader, MessageWriter) {
+    split_with(stream, limit, WRITE_TIMEOUT)
 }
 
-fn split_with(stream: UnixStream, write_timeout: Duration) -> (MessageReader, MessageWriter) {
+fn split_with(
+    stream: UnixStream,
+    limit: usize,
+    write_timeout: Duration,
+) -> (MessageReader, MessageWriter) {
     let (half, write) = stream.into_split();
     let reader = MessageReader {
         half,
         buffer: Vec::new(),
+        limit,
         searched: 0,
         file: None,
     };
@@ -69,7 +76,7 @@ impl MessageReader {
                 return Ok(Some(serde_json::from_slice(&line)?));
             }
             self.searched = self.buffer.len();
-            if self.searched > MAX_MESSAGE_BYTES {
+            if self.searched > self.limit {
                 return Err(io::Error::other("the message exceeds the limit"));
             }
             let file = &mut self.file;
@@ -126,7 +133,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_to_an_end_that_does_not_read_fails() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
-        let (_reader, writer) = split_with(ours, Duration::from_millis(100));
+        let (_reader, writer) = split_with(ours, 0, Duration::from_millis(100));
         let message = "x".repeat(1 << 20);
         let failed = writer.send(&message).await.unwrap_err();
         assert_eq!(failed.kind(), io::ErrorKind::TimedOut);

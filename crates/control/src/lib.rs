@@ -7,7 +7,11 @@
 //! namespace the daemon runs.
 //!
 //! The protocol has no versions: both ends start with a handshake and refuse another version of windlass. After it,
-//! each connection carries one request. A message is a line of JSON.
+//! each connection carries one request, which a command sends to a daemon of its own version only. A message is a line of
+//! JSON.
+//!
+//! The daemon requests the user's credentials for any registry that it accesses. A command sends them only to a daemon of
+//! the same user or of root: whoever owns a directory can put a socket into it.
 
 mod client;
 mod connection;
@@ -25,5 +29,7 @@ pub use server::listen;
 const SOCKET_NAME: &str = "daemon.sock";
 /// The purpose that a daemon writes into the lock file of its store, by which commands recognise it.
 pub const LOCK_PURPOSE: &str = "windlass daemon";
-/// The longest message that is read, in bytes: an event with the plan of an image with very many layers.
-const MAX_MESSAGE_BYTES: usize = 8 << 20;
+/// The longest message that a command reads, in bytes: an event with the plan of an image with very many layers.
+const MAX_RESPONSE_BYTES: usize = 8 << 20;
+/// The longest message that the daemon reads, in bytes; it may have many connections at a time.
+const MAX_REQUEST_BYTES: usize = 1 << 20;

@@ -26,12 +26,12 @@ use windlass_listen::{
     AcceptedConnection, AcceptedStream, ConnectionLimit, Listener, UnixSocketOptions,
 };
 
-use crate::SOCKET_NAME;
 use crate::connection::{MessageReader, MessageWriter, split};
 use crate::descriptor::SocketDirectory;
 use crate::message::{
     CredentialReply, Handshake, OperationResult, PullParams, Request, Response, TransferRequest,
 };
+use crate::{MAX_REQUEST_BYTES, SOCKET_NAME};
 
 /// The resources that clients of the control socket may use.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,9 @@ struct ControlLimits {
     request_timeout: Duration,
 }
 
+/// How long a command may take to send credentials. Its credential helpers have 30 seconds, and others that share a
+/// transfer wait meanwhile.
+const CREDENTIAL_TIMEOUT: Duration = Duration::from_secs(120);
 /// The permissions of the socket: its owner may connect, as to the store.
 const SOCKET_MODE: u32 = 0o600;
 
@@ -132,14 +135,13 @@ async fn serve_request(
     daemon: &Arc<Daemon>,
     request_timeout: Duration,
 ) -> io::Result<()> {
-    let (mut reader, writer) = split(stream);
-    let handshake = timeout(request_timeout, reader.next::<Handshake>()).await??;
-    writer.send(&Handshake::current()).await?;
-    if handshake != Some(Handshake::current()) {
-        return Ok(());
-    }
-    let request = timeout(request_timeout, reader.next::<Request>());
-    let Some(request) = request.await?? else {
+    let (mut reader, writer) = split(stream, MAX_REQUEST_BYTES);
+    let received = tokio::select! {
+        biased;
+        () = daemon.shutdown().begun() => None,
+        received = receive(&mut reader, &writer, request_timeout) => received?,
+    };
+    let Some(request) = received else {
         return Ok(());
     };
     let response = match request {
@@ -165,6 +167,20 @@ async fn serve_request(
     match response {
         Some(response) => writer.send(&response).await,
         None => Ok(()),
+    }
+}
+
+/// Exchanges handshakes, and returns the request. Returns `None` if the command disconnects or is of another version.
+async fn receive(
+    reader: &mut MessageReader,
+    writer: &MessageWriter,
+    request_timeout: Duration,
+) -> io::Result<Option<Request>> {
+    let handshake = timeout(request_timeout, reader.next::<Handshake>()).await??;
+    writer.send(&Handshake::current()).await?;
+    match handshake == Some(Handshake::current()) {
+        true => timeout(request_timeout, reader.next()).await?,
+        false => Ok(None),
     }
 }
 
@@ -231,6 +247,7 @@ async fn transfer(
         Ok(transfer) => transfer,
         Err(error) => return Ok(Some(failed(&error))),
     };
+    let transfer = daemon.permitted(transfer).await;
     let message = |event| Response::CopyEvent { event };
     let result = drive(reader, writer, queries, transfer, message).await?;
     Ok(result.map(|result| response(Ok(result))))
@@ -305,7 +322,10 @@ impl CredentialProvider for ForwardedCredentials {
             let scope = scope.clone();
             let query = CredentialQuery { scope, reply };
             self.0.send(query).await.map_err(|_| disconnected())?;
-            let reply = receiver.await.map_err(|_| disconnected())?;
+            let reply = timeout(CREDENTIAL_TIMEOUT, receiver).await;
+            let reply = reply
+                .map_err(|_| CredentialError::new("the command sends no credentials"))?
+                .map_err(|_| disconnected())?;
             reply.into_credentials().map_err(CredentialError::new)
         })
     }

@@ -80,16 +80,6 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Waits until an operation that depends on a client or a registry may start. It holds its permit until its work has
-/// ended.
-async fn permitted<E: Event, T: Send + 'static, X: Send + 'static>(
-    daemon: &Daemon,
-    operation: Operation<E, T, X>,
-) -> Operation<E, T, X> {
-    let permit = Arc::clone(&daemon.long_running).acquire_owned().await;
-    operation.keep_until_done(permit)
-}
-
 /// Drives an operation. A panic becomes an error of the API.
 async fn drive<E: Event, T: Send + 'static, X: Send + 'static>(
     operation: Operation<E, T, X>,

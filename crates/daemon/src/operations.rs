@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use windlass::error::{ImportError, LoadError, PruneError, PullError, RemoveError, TagImageError};
 use windlass::image::{ImageName, Reference};
 use windlass::{
-    CopyEvent, ImportOptions, ImportSource, LoadFrom, LoadOptions, Loaded, Operation, Prune,
+    CopyEvent, Event, ImportOptions, ImportSource, LoadFrom, LoadOptions, Loaded, Operation, Prune,
     Pruned, PullEvent, PullRequest, Pulled, Removal, RemoveOptions, Removed,
 };
 
@@ -65,6 +65,16 @@ impl Daemon {
             }
             outcome
         })
+    }
+
+    /// Waits until an operation that depends on a client or a registry may start. It holds its permit until its work has
+    /// ended.
+    pub async fn permitted<E: Event, T: Send + 'static, X: Send + 'static>(
+        &self,
+        operation: Operation<E, T, X>,
+    ) -> Operation<E, T, X> {
+        let permit = Arc::clone(&self.long_running).acquire_owned().await;
+        operation.keep_until_done(permit)
     }
 
     /// Returns the runtime that transfers run on.

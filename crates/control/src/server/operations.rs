@@ -85,11 +85,6 @@ fn load(
     file: Option<OwnedFd>,
 ) -> Result<Transfer, OperationError> {
     let LoadParams { options, action } = params;
-    let failed = |action, source| OperationError::Transfer {
-        action,
-        registry: None,
-        source: Box::new(source),
-    };
     let file = require(file).map_err(|error| failed(action.clone(), error))?;
     let is_directory = file.metadata().is_ok_and(|metadata| metadata.is_dir());
     let from = match is_directory {
@@ -160,13 +155,20 @@ fn try_import(
     Ok(import.run_on(&runtime))
 }
 
-fn place(source: ImageSource, file: Option<&File>) -> Result<ImageLocation, OperationError> {
+fn place(
+    source: ImageSource,
+    file: Option<&File>,
+    action: &str,
+) -> Result<ImageLocation, OperationError> {
     Ok(match source {
         ImageSource::Registry { reference } => ImageLocation::Registry(reference),
         ImageSource::Store { name } => ImageLocation::Store(parse_name(&name)?),
         ImageSource::Files { name } => ImageLocation::Files {
             kind: LayoutKind::OciDirectory,
-            path: file.map(path_of).unwrap_or_default(),
+            path: match file {
+                Some(file) => path_of(file),
+                None => return Err(failed(action.to_owned(), no_descriptor())),
+            },
             ref_name: name,
         },
     })
@@ -181,7 +183,7 @@ fn copy(
 ) -> Result<Transfer, OperationError> {
     let file = file.map(File::from);
     let request = CopyRequest {
-        source: place(params.source, file.as_ref())?,
+        source: place(params.source, file.as_ref(), &params.action)?,
         destination: ImageLocation::Store(ImageName::Reference(params.name)),
         choice: params.choice,
         referrers: false,
@@ -212,9 +214,20 @@ fn parse_name(text: &str) -> Result<ImageName, OperationError> {
     text.parse().map_err(OperationError::Reference)
 }
 
+fn failed(action: String, source: TransferError) -> OperationError {
+    OperationError::Transfer {
+        action,
+        registry: None,
+        source: Box::new(source),
+    }
+}
+
 fn require(file: Option<OwnedFd>) -> Result<File, TransferError> {
-    let missing = || unreadable(io::Error::other("the request has no descriptor"));
-    file.map(File::from).ok_or_else(missing)
+    file.map(File::from).ok_or_else(no_descriptor)
+}
+
+fn no_descriptor() -> TransferError {
+    unreadable(io::Error::other("the request has no descriptor"))
 }
 
 fn unreadable(source: io::Error) -> TransferError {

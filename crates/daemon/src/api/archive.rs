@@ -15,7 +15,7 @@ use windlass::transfer::{ArchiveCompression, OutputTarget};
 use windlass::{LoadFrom, LoadOptions, Loaded, SaveRequest, SaveTo, Saved};
 use windlass_docker_api::ProgressMessage;
 
-use super::{drive, image_name, permitted};
+use super::{drive, image_name};
 use crate::Daemon;
 use crate::body::{ApiBody, ChunkSender};
 use crate::event_log::{ImageAction, name_attribute};
@@ -78,7 +78,7 @@ pub(super) async fn save(
             compression: ArchiveCompression::None,
         },
     };
-    let save = permitted(daemon, daemon.engine.save(request)).await;
+    let save = daemon.permitted(daemon.engine.save(request)).await;
     let daemon = Arc::clone(daemon);
     let save = save.then(move |saved| {
         finish(&daemon, writer, &saved);

@@ -16,7 +16,7 @@ use windlass::registry::WebUrl;
 use windlass::{ContainerConfig, CopyEvent, ImportOptions, ImportSource};
 use windlass_docker_api::ProgressMessage;
 
-use super::{drive, permitted, reference};
+use super::{drive, reference};
 use crate::Daemon;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiError, ApiResponse};
@@ -163,7 +163,7 @@ async fn import_from(
                 chunk: Bytes::new(),
             };
             let source = ImportSource::Reader(Box::new(reader));
-            let import = permitted(daemon, daemon.import(source, options)).await;
+            let import = daemon.permitted(daemon.import(source, options)).await;
             let (imported, ()) = tokio::join!(drive(import, drop), forward(body, sender));
             ended(imported?)
         }
@@ -174,7 +174,7 @@ async fn import_from(
             queue.push(ProgressMessage::status(format!("Downloading from {url}")));
             let total = download.length().unwrap_or_default();
             let source = ImportSource::Download(download);
-            let import = permitted(daemon, daemon.import(source, options)).await;
+            let import = daemon.permitted(daemon.import(source, options)).await;
             let import = import.run_on(&daemon.transfer_runtime);
             let mut so_far = 0;
             let imported = drive(import, |event| {

@@ -8,7 +8,7 @@ use windlass::image::{ImageChoice, Reference};
 use windlass::registry::Caller;
 use windlass_docker_api::ProgressMessage;
 
-use super::{blocking, drive, permitted, reference, tag};
+use super::{blocking, drive, reference, tag};
 
 use crate::Daemon;
 use crate::auth;
@@ -128,7 +128,7 @@ async fn push_one(
     queue: &MessageQueue,
 ) -> Result<(), ApiError> {
     let reference = request.reference.clone();
-    let push = permitted(daemon, daemon.engine.push(request)).await;
+    let push = daemon.permitted(daemon.engine.push(request)).await;
     let push = push.run_on(&daemon.transfer_runtime);
     let messages = PushMessages::default();
     let done = drive(push, |event| messages.event(&event, queue)).await?;
