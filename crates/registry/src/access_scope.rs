@@ -43,7 +43,7 @@ impl AccessScope {
     }
 }
 
-/// Returns the name by which the token server of `endpoint` knows `repository`.
+/// Returns the name of `repository` at the token server of `endpoint`.
 ///
 /// A mirror below a path, such as a proxy project of Harbor, has its repositories under names of its own, which its
 /// challenge contains. Only the name is taken from the challenge, and never the actions.
