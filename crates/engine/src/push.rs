@@ -104,7 +104,8 @@ impl Engine {
         from.truncate(MOST_SOURCES);
         let remote = self.remote();
         let to = PushTarget {
-            repository: remote.to_push(reference.repository(), &request.caller)?,
+            repository: context
+                .wait(remote.open_to_push(reference.repository(), &request.caller))??,
             retry: remote.retry(),
             at_once: request.at_once.max(1),
             known: (known.into_iter())

@@ -25,6 +25,12 @@ impl Cause {
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         self.find::<io::Error>().map(io::Error::kind)
     }
+
+    /// Returns whether a TLS handshake failed because the peer sent something else: it does not use TLS.
+    pub fn is_not_tls(&self) -> bool {
+        let error = self.find::<rustls::Error>();
+        matches!(error, Some(rustls::Error::InvalidMessage(_)))
+    }
 }
 
 impl fmt::Display for Cause {

@@ -130,17 +130,16 @@ impl Remote {
     }
 
     /// Opens a repository to push to it, at the registry itself.
-    pub fn to_push(&self, name: &RepositoryName, caller: &Caller) -> Result<Repository, PullError> {
-        let endpoints = Endpoint::of(name, self.client.config())?;
-        let registry = endpoints.into_iter().find(|endpoint| !endpoint.is_mirror());
-        let no_endpoint = || PullError::NoEndpoint {
-            registry: name.registry().to_owned(),
-            need: EndpointNeed::Push,
-        };
-        let registry = registry.ok_or_else(no_endpoint)?;
-        Ok(self
-            .client
-            .repository_to_push(registry, name.clone(), caller))
+    ///
+    /// If the registry may be reached with and without TLS, and neither has worked in this process yet, it is pinged
+    /// first: later requests of a push cannot be repeated at another endpoint.
+    pub async fn open_to_push(
+        &self,
+        name: &RepositoryName,
+        caller: &Caller,
+    ) -> Result<Repository, PullError> {
+        let sources = Sources::open_to_push(self.client.clone(), self.retry, name, caller)?;
+        sources.first_reachable().await
     }
 
     /// Starts to download from a URL that the user entered; see [`Client::download`].

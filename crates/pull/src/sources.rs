@@ -12,6 +12,7 @@ use tokio::time;
 use windlass_oci::{Descriptor, RepositoryName};
 use windlass_registry::{
     Caller, Client, Endpoint, ForeignUrl, Origin, RegistryError, Repository, RequestKind,
+    SchemeMatch,
 };
 
 use crate::endpoint_need::EndpointNeed;
@@ -62,22 +63,66 @@ impl Sources {
         })
     }
 
+    /// Opens a session that may write with each endpoint of the registry itself. Nothing is sent yet.
+    pub(crate) fn open_to_push(
+        client: Client,
+        retry: RetryPolicy,
+        name: &RepositoryName,
+        caller: &Caller,
+    ) -> Result<Self, PullError> {
+        let mut sources = Self::open(client, retry, name, caller, None)?;
+        sources.repositories = (sources.repositories.iter())
+            .map(Repository::endpoint)
+            .filter(|endpoint| !endpoint.is_mirror())
+            .map(|endpoint| {
+                (sources.client).repository_to_push(endpoint.clone(), name.clone(), caller)
+            })
+            .collect();
+        Ok(sources)
+    }
+
+    /// Returns the session with the endpoint to push to: the only one, the one whose scheme has worked before, or the
+    /// first one that responds.
+    pub(crate) async fn first_reachable(&self) -> Result<Repository, PullError> {
+        let queue = self.usable_endpoints(EndpointNeed::Push);
+        let Some(first) = queue.first() else {
+            return Err(self.no_endpoint(EndpointNeed::Push));
+        };
+        if queue.len() == 1 || self.client.scheme_match(first.endpoint()) == SchemeMatch::Same {
+            return Ok(first.clone());
+        }
+        let check = |repository: Repository| async move {
+            repository.check_endpoint().await?;
+            Ok(repository)
+        };
+        Ok(self.try_each(EndpointNeed::Push, check).await?.content)
+    }
+
     /// Returns the endpoints that can be used for `need`, the best first.
     pub(crate) fn usable_endpoints(&self, need: EndpointNeed) -> Vec<Repository> {
+        let is_downgrade = |endpoint: &Endpoint| {
+            !endpoint.is_https() && self.client.scheme_match(endpoint) == SchemeMatch::Other
+        };
         let usable = self.repositories.iter().filter(|repository| {
             let capabilities = repository.endpoint().capabilities();
-            match need {
+            let has_capability = match need {
                 EndpointNeed::Pull => capabilities.pull,
                 EndpointNeed::Resolve => capabilities.resolve,
                 EndpointNeed::Push => !repository.endpoint().is_mirror(),
-            }
+            };
+            has_capability && !is_downgrade(repository.endpoint())
         });
         let mut queue: Vec<Repository> = usable.cloned().collect();
         let demoted = self.demoted.lock().unwrap_or_else(PoisonError::into_inner);
         // The sort is stable: each of the two groups keeps the order of the configuration.
         queue.sort_by_key(|repository| {
             let endpoint = repository.endpoint();
-            self.client.is_demoted(endpoint) || demoted.contains(endpoint.origin())
+            let is_demoted =
+                self.client.is_demoted(endpoint) || demoted.contains(endpoint.origin());
+            (
+                is_demoted,
+                self.client.scheme_match(endpoint) == SchemeMatch::Other,
+            )
         });
         queue
     }
@@ -258,15 +303,20 @@ impl Sources {
     }
 }
 
-/// Combines the failures of all endpoints. The error is that of the registry's first address if it was tried.
+/// Combines the failures of all endpoints. The error is that of the endpoint of the registry itself at which the request
+/// got furthest, if one was tried.
 fn summarize_failures(mut failed: Vec<(&Endpoint, Arc<RegistryError>)>) -> Option<EndpointsError> {
-    let of_registry = failed
-        .iter()
-        .position(|(endpoint, _)| !endpoint.is_mirror());
+    let mut most_telling = None;
+    for (index, (endpoint, error)) in failed.iter().enumerate() {
+        let is_better = |best: usize| error.is_more_telling_than(&failed[best].1);
+        if !endpoint.is_mirror() && most_telling.is_none_or(is_better) {
+            most_telling = Some(index);
+        }
+    }
     if failed.is_empty() {
         return None;
     }
-    let (_, error) = failed.remove(of_registry.unwrap_or(0));
+    let (_, error) = failed.remove(most_telling.unwrap_or(0));
     Some(EndpointsError {
         error,
         others: failed.into_iter().map(|(_, error)| error).collect(),

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::time::Instant;
 use windlass_http::{SetupError, Transport};
 use windlass_oci::RepositoryName;
@@ -18,6 +19,7 @@ use crate::error::RegistryError;
 use crate::host_health::{EndpointFault, Health};
 use crate::origin::Origin;
 use crate::repository::Repository;
+use crate::scheme_memory::{SchemeMatch, SchemeMemory};
 use crate::transport_pool::{TransportKey, TransportPool};
 
 /// The maximum number of remembered challenges. Each lost one costs one request.
@@ -33,6 +35,7 @@ struct ClientInner {
     health: Health,
     /// The last challenge of each endpoint. Saves the next session a request that would be rejected with 401.
     challenges: Mutex<HashMap<Endpoint, Challenge>>,
+    schemes: SchemeMemory,
 }
 
 impl Client {
@@ -46,6 +49,7 @@ impl Client {
             config,
             transports,
             health: Health::default(),
+            schemes: SchemeMemory::default(),
             challenges: Mutex::default(),
         })))
     }
@@ -125,6 +129,57 @@ impl Client {
             let context = &error.context().origin;
             self.0.health.pause(context, pause, Instant::now());
         }
+    }
+
+    /// Records a response of `endpoint` to a request.
+    pub(crate) fn record_response(&self, endpoint: &Endpoint, status: StatusCode) {
+        endpoint.record_response();
+        // A server that expects TLS responds to plain HTTP with 400.
+        if endpoint.is_https() || status != StatusCode::BAD_REQUEST {
+            self.0.schemes.record(endpoint);
+        }
+    }
+
+    /// Returns whether `endpoint` has the scheme by which its host has responded before.
+    ///
+    /// If it has the other scheme, the endpoint is the worse choice; without TLS, it must not be used at all (FB-4).
+    pub fn scheme_match(&self, endpoint: &Endpoint) -> SchemeMatch {
+        self.0.schemes.compare(endpoint)
+    }
+
+    /// Sends a request to the endpoints of one registry until one of them succeeds, without retries.
+    pub(crate) async fn try_endpoints<T, F>(
+        &self,
+        endpoints: &[Endpoint],
+        request: impl Fn(Endpoint) -> F,
+    ) -> Result<T, RegistryError>
+    where
+        F: Future<Output = Result<T, RegistryError>>,
+    {
+        let mut endpoints = endpoints.to_vec();
+        endpoints.retain(|it| it.is_https() || self.scheme_match(it) != SchemeMatch::Other);
+        endpoints.sort_by_key(|it| self.scheme_match(it) == SchemeMatch::Other);
+        let mut best: Option<RegistryError> = None;
+        for (index, endpoint) in endpoints.iter().enumerate() {
+            let outcome = request(endpoint.clone()).await;
+            self.record_outcome(endpoint.origin(), &outcome);
+            let error = match outcome {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            let next = endpoints.get(index + 1);
+            let falls_back = next.is_some_and(|next| error.falls_back(endpoint, next));
+            if best
+                .as_ref()
+                .is_none_or(|best| error.is_more_telling_than(best))
+            {
+                best = Some(error);
+            }
+            if !falls_back {
+                break;
+            }
+        }
+        Err(best.expect("every registry has an endpoint"))
     }
 
     /// Remembers the challenge of `endpoint`.

@@ -27,6 +27,21 @@ enum FailureClass {
     ValidResponse,
 }
 
+/// How far a request got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum RequestProgress {
+    /// There was no connection.
+    NotConnected,
+    /// There was a connection, but no response, or no TLS.
+    Connected,
+    /// A server responded that is not a registry, or one that expects TLS.
+    OtherServer,
+    /// The server and the client could not agree on TLS, or its certificate is not trusted.
+    Tls,
+    /// A registry responded.
+    Response,
+}
+
 impl RegistryError {
     /// Returns whether `to` is tried after `from` failed with this error, once [`RegistryError::next_step`]
     /// does not return a retry. This is the table of FB-9:
@@ -57,6 +72,33 @@ impl RegistryError {
             LocalProblem => false,
             NoResponse | NotARegistry => true,
             ValidResponse | Unavailable | Interrupted | WrongContent => from.is_mirror(),
+        }
+    }
+
+    /// Returns whether this error tells a user more than `other`, which another endpoint of the same registry caused: the
+    /// request got further. A response of a server that expects TLS to plain HTTP tells less than the failure of TLS.
+    pub fn is_more_telling_than(&self, other: &Self) -> bool {
+        self.request_progress() > other.request_progress()
+    }
+
+    fn request_progress(&self) -> RequestProgress {
+        match self.failure_class() {
+            FailureClass::NotARegistry => RequestProgress::OtherServer,
+            FailureClass::NoResponse => match self {
+                Self::Connect { .. } | Self::Proxy { .. } => RequestProgress::NotConnected,
+                Self::Tls { source, .. } if source.is_not_tls() => RequestProgress::Connected,
+                Self::Tls { .. } => RequestProgress::Tls,
+                Self::Timeout {
+                    waiting_for: WaitPhase::Connection,
+                    ..
+                } => RequestProgress::NotConnected,
+                _ => RequestProgress::Connected,
+            },
+            FailureClass::LocalProblem
+            | FailureClass::Interrupted
+            | FailureClass::WrongContent
+            | FailureClass::Unavailable
+            | FailureClass::ValidResponse => RequestProgress::Response,
         }
     }
 

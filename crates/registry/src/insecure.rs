@@ -38,13 +38,18 @@ impl RegistryConfig {
     }
 
     /// Returns the TLS settings for `url`: those of its host and port, and the general ones. They apply to
-    /// insecure hosts as well (better than EP-11), whose certificate need not be valid. This machine is not
-    /// insecure by default: a local server that uses TLS has a certificate to verify.
+    /// insecure hosts as well (better than EP-11), whose certificate need not be valid.
     pub(crate) fn tls_at(&self, url: &Url) -> ClientTls {
         let mut tls = self.certificates_at(url).cloned().unwrap_or_default();
         tls.roots.extend_from_slice(&self.extra_roots);
         tls.skip_verify |= self.is_listed_insecure(url);
         tls
+    }
+
+    /// Returns whether a CA is configured that may have signed the certificate of the host of `url`.
+    pub(crate) fn has_roots_for(&self, url: &Url) -> bool {
+        let has_own = |tls: &ClientTls| !tls.roots.is_empty();
+        !self.extra_roots.is_empty() || self.certificates_at(url).is_some_and(has_own)
     }
 
     /// Returns the TLS settings of the host and port (EP-10).

@@ -36,7 +36,7 @@ pub enum AccessError {
 /// A login at one endpoint.
 struct LoginAttempt<'a> {
     client: &'a Client,
-    endpoint: &'a Endpoint,
+    endpoint: Endpoint,
     context: RequestContext,
 }
 
@@ -53,37 +53,24 @@ impl Client {
         username: &str,
         password: &Secret,
     ) -> Result<LoggedIn, AccessError> {
-        let credentials = Credentials::Basic {
+        let credentials = &Credentials::Basic {
             username: username.to_owned(),
             password: password.clone(),
         };
         let endpoints = Endpoint::of_server(registry, self.config())?;
-        let mut first: Option<RegistryError> = None;
-        for (place, endpoint) in endpoints.iter().enumerate() {
+        let attempt = |endpoint: Endpoint| async move {
             let attempt = LoginAttempt {
                 client: self,
-                endpoint,
                 context: RequestContext {
                     origin: endpoint.origin().clone(),
                     repository: String::new(),
                     kind: RequestKind::Ping,
                 },
+                endpoint,
             };
-            let outcome = attempt.run(&credentials).await;
-            self.record_outcome(endpoint.origin(), &outcome);
-            let error = match outcome {
-                Ok(logged_in) => return Ok(logged_in),
-                Err(error) => error,
-            };
-            let next = endpoints.get(place + 1);
-            let can_fall_back = next.is_some_and(|next| error.falls_back(endpoint, next));
-            let error = first.take().unwrap_or(error);
-            if !can_fall_back {
-                return Err(error.into());
-            }
-            first = Some(error);
-        }
-        Err(first.expect("every registry has an endpoint").into())
+            attempt.run(credentials).await
+        };
+        Ok(self.try_endpoints(&endpoints, attempt).await?)
     }
 }
 
@@ -109,7 +96,7 @@ impl LoginAttempt<'_> {
         }
         let authenticator = Authenticator {
             client: self.client,
-            endpoint: self.endpoint,
+            endpoint: &self.endpoint,
             scope: &AccessScope::Pull,
             repository: "",
             credentials,
@@ -129,7 +116,7 @@ impl LoginAttempt<'_> {
         &self,
         authorization: Option<&HeaderValue>,
     ) -> Result<EndpointResponse, RegistryError> {
-        let peer = RequestPeer::Endpoint(self.endpoint);
+        let peer = RequestPeer::Endpoint(&self.endpoint);
         let response_timeout = self.client.config().timeouts.ping;
         let spec = RequestSpec::get(&self.context, peer, self.endpoint.api(""), response_timeout);
         self.client.send(&spec, authorization).await

@@ -260,6 +260,22 @@ impl Repository {
         failed.into_error()
     }
 
+    /// Checks that the endpoint responds, and that its response is that of a registry. No credentials are sent.
+    pub async fn check_endpoint(&self) -> Result<(), RegistryError> {
+        self.record_outcome(self.ping_endpoint().await)
+    }
+
+    async fn ping_endpoint(&self) -> Result<(), RegistryError> {
+        let response = self.ping(self.0.endpoint.api("")).await?;
+        match self.reason_against(&response).await {
+            None => Ok(()),
+            Some(reason) => Err(RegistryError::NotARegistry {
+                context: self.context(RequestKind::Ping).boxed(),
+                reason,
+            }),
+        }
+    }
+
     /// Pings the endpoint; returns the evidence that it is not a registry, if there is any.
     ///
     /// HT-4 requires the version header. Registries of the OCI specification need not send it ("Determining
@@ -267,6 +283,11 @@ impl Repository {
     async fn not_a_registry_reason(&self) -> Option<String> {
         // A failure of the ping is not evidence.
         let response = self.ping(self.0.endpoint.api("")).await.ok()?;
+        self.reason_against(&response).await
+    }
+
+    /// Returns the evidence in the response to a ping that the endpoint is not a registry.
+    async fn reason_against(&self, response: &EndpointResponse) -> Option<String> {
         let headers = response.http.headers();
         let status = response.http.status();
         let is_registry = match status.as_u16() {

@@ -327,6 +327,9 @@ impl Client {
             .send_stream(request.map(|()| upload.body), spec.response_timeout)
             .await;
         let response = sent.map_err(|error| spec.error_from(error, &hop))?;
+        if let Some(endpoint) = hop.endpoint {
+            self.record_response(endpoint, response.status());
+        }
         if matches!(response.status().as_u16(), 301..=303) {
             return Err(RegistryError::Redirect {
                 context: spec.context.boxed(),
@@ -352,7 +355,7 @@ impl Client {
         let sent = transport.send(request, spec.response_timeout).await;
         let response = sent.map_err(|error| spec.error_from(error, hop))?;
         if let Some(endpoint) = hop.endpoint {
-            endpoint.record_response();
+            self.record_response(endpoint, response.status());
         }
         tracing::debug!(
             context = %spec.context,

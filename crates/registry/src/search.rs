@@ -49,17 +49,12 @@ impl Client {
         term: &str,
         limit: u32,
     ) -> Result<Vec<FoundRepository>, AccessError> {
-        let endpoint = match registry {
-            DEFAULT_REGISTRY => Endpoint::parse(HUB)?,
-            _ => {
-                let endpoints = Endpoint::of_server(registry, self.config())?;
-                endpoints
-                    .into_iter()
-                    .next()
-                    .expect("every registry has an endpoint")
-            }
+        let endpoints = match registry {
+            DEFAULT_REGISTRY => vec![Endpoint::parse(HUB)?],
+            _ => Endpoint::of_server(registry, self.config())?,
         };
-        Ok(self.search_at(&endpoint, term, limit).await?)
+        let search = |endpoint| async move { self.search_at(&endpoint, term, limit).await };
+        Ok(self.try_endpoints(&endpoints, search).await?)
     }
 
     async fn search_at(

@@ -80,7 +80,8 @@ impl Copying<'_> {
         });
         let known: BTreeMap<_, _> = known.collect();
         Ok(PushTarget {
-            repository: remote.to_push(reference.repository(), caller)?,
+            repository: (self.context)
+                .wait(remote.open_to_push(reference.repository(), caller))??,
             retry: remote.retry(),
             at_once: (*at_once).max(1),
             known,

@@ -1,6 +1,5 @@
 //! Advice for errors of registries and connections.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -51,19 +50,9 @@ pub(super) fn login_advice(error: &AccessError, registry: &str) -> Advice {
 
 /// Returns the advice for a request that failed on every endpoint.
 ///
-/// The error of the registry itself decides. If that is the response of a server that expects TLS to a request over plain
-/// HTTP, the failed TLS connection to the same host decides.
+/// The error of the registry itself decides.
 pub(super) fn endpoints_advice(error: &EndpointsError, access: &RegistryAccess<'_>) -> Advice {
-    let host = error.error.context().origin.authority();
-    let is_tls = |other: &&Arc<RegistryError>| {
-        matches!(***other, RegistryError::Tls { .. }) && other.context().origin.authority() == host
-    };
-    let wanted_tls = matches!(
-        *error.error,
-        RegistryError::NotARegistry { .. } | RegistryError::Transport { .. }
-    );
-    let tls = error.others.iter().find(is_tls).filter(|_| wanted_tls);
-    registry_advice(tls.unwrap_or(&error.error), access)
+    registry_advice(&error.error, access)
 }
 
 pub(super) fn registry_advice(error: &RegistryError, access: &RegistryAccess<'_>) -> Advice {

@@ -16,7 +16,7 @@ impl Endpoint {
     ///   for `docker.io` (EP-1), https on the registry's own host for any other.
     /// - A host listed in [`RegistryConfig::insecure`] is tried with https and any certificate, then with
     ///   plain http (EP-4). This machine is tried with plain http first, because registries on loopback
-    ///   rarely have a certificate.
+    ///   rarely have a certificate; then with https, and any certificate unless a CA is configured (EP-7).
     /// - If address ranges are listed and the registry is a name, the name is not resolved here. Instead two
     ///   endpoints follow https: https with any certificate, and plain http. Both connect only to addresses
     ///   within the ranges, without a proxy (EP-7). The check applies to the address that is connected to, so
@@ -57,6 +57,8 @@ impl Endpoint {
         };
         let (secure, plain) = (settings("https")?, settings("http")?);
         if plain.origin.is_loopback() {
+            let mut secure = secure;
+            secure.tls.skip_verify |= !config.has_roots_for(secure.origin.url());
             return Ok([plain, secure].map(Self::new).into());
         }
         if config.permits_plain_http(plain.origin.url()) {

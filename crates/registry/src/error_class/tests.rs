@@ -8,6 +8,7 @@ use crate::config::RegistryConfig;
 use crate::credential_provider::CredentialError;
 use crate::error::{DigestMismatch, RequestContext};
 use crate::hosts::{HostConfig, RegistryHosts};
+use crate::origin::Origin;
 use crate::realm::RealmError;
 use crate::redirect::RedirectError;
 use crate::token::TokenError;
@@ -281,5 +282,44 @@ fn local_problems_stop_a_pull() {
     for (error, class) in errors() {
         let stops = error.next_step() == NextStep::Stop;
         assert_eq!(stops, class == FailureClass::LocalProblem, "{error:?}");
+    }
+}
+
+/// EP-4: of two endpoints of one registry, the error of the one that could have worked is shown.
+#[test]
+fn the_error_of_the_request_that_got_furthest_is_shown() {
+    let context = || {
+        Box::new(RequestContext {
+            origin: Origin::parse("https://reg.test").unwrap(),
+            repository: "app".to_owned(),
+            kind: RequestKind::Ping,
+        })
+    };
+    let not_a_registry = RegistryError::NotARegistry {
+        context: context(),
+        reason: "/v2/ returns status 400".to_owned(),
+    };
+    let timeout = |waiting_for| RegistryError::Timeout {
+        context: context(),
+        waiting_for,
+    };
+    let denied = RegistryError::Denied {
+        context: context(),
+        reason: String::new(),
+    };
+    let in_order = [
+        timeout(WaitPhase::Connection),
+        timeout(WaitPhase::Response),
+        not_a_registry,
+        denied,
+    ];
+    for (place, error) in in_order.iter().enumerate() {
+        for (other_place, other) in in_order.iter().enumerate() {
+            assert_eq!(
+                error.is_more_telling_than(other),
+                place > other_place,
+                "{error} and {other}"
+            );
+        }
     }
 }
