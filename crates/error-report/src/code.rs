@@ -124,6 +124,8 @@ error_codes! {
     RateLimited = "rate_limited",
     /// A redirect leads to an address that is not allowed.
     RedirectRefused = "redirect_refused",
+    /// The registry rejects the request for the reason in the message.
+    Rejected = "rejected",
     /// The image has the obsolete schema 1.
     Schema1 = "schema1",
     /// The image has several names.

@@ -124,6 +124,7 @@ mod tests {
     fn busy(retry_after: Option<u64>) -> RegistryError {
         RegistryError::TooManyRequests {
             context: context(),
+            reason: String::new(),
             retry_after: retry_after.map(Duration::from_secs),
         }
     }
@@ -180,7 +181,10 @@ mod tests {
 
     #[test]
     fn a_final_error_is_not_retried() {
-        let unknown = RegistryError::BlobUnknown { context: context() };
+        let unknown = RegistryError::BlobUnknown {
+            context: context(),
+            reason: String::new(),
+        };
         assert_eq!(pauses(POLICY, &unknown), [0; 0]);
     }
 

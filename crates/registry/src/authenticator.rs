@@ -98,6 +98,7 @@ impl Authenticator<'_> {
         if let Some(left) = self.client.pause(&origin) {
             return Err(RegistryError::TooManyRequests {
                 context: context.boxed(),
+                reason: String::new(),
                 retry_after: Some(left),
             });
         }

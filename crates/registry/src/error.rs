@@ -71,38 +71,48 @@ pub enum RegistryError {
         reason: String,
     },
     /// The repository does not exist.
-    #[error("{context}: no such repository")]
+    #[error("{context}: no such repository{}", after_colon(.reason))]
     NameUnknown {
         /// The request.
         context: Box<RequestContext>,
+        /// The registry's message; may be empty.
+        reason: String,
     },
     /// The manifest does not exist, or the repository does not: registries need not distinguish the two.
-    #[error("{context}: no such manifest")]
+    #[error("{context}: no such manifest{}", after_colon(.reason))]
     ManifestUnknown {
         /// The request.
         context: Box<RequestContext>,
+        /// The registry's message; may be empty.
+        reason: String,
     },
     /// The blob does not exist in the repository.
-    #[error("{context}: no such blob")]
+    #[error("{context}: no such blob{}", after_colon(.reason))]
     BlobUnknown {
         /// The request.
         context: Box<RequestContext>,
+        /// The registry's message; may be empty.
+        reason: String,
     },
     /// The registry limits the rate of requests (429).
-    #[error("{context}: too many requests{}", retry_suffix(.retry_after.as_ref()))]
+    #[error("{context}: too many requests{}{}", after_colon(.reason), retry_suffix(.retry_after.as_ref()))]
     TooManyRequests {
         /// The request.
         context: Box<RequestContext>,
+        /// The registry's message; may be empty.
+        reason: String,
         /// The delay that the registry requests before a retry, of any length.
         retry_after: Option<Duration>,
     },
     /// The registry, or a proxy in front of it, is temporarily unavailable (5xx, 408).
-    #[error("{context}: unavailable: status {status}{}", retry_suffix(.retry_after.as_ref()))]
+    #[error("{context}: unavailable: status {status}{}{}", after_colon(.reason), retry_suffix(.retry_after.as_ref()))]
     Unavailable {
         /// The request.
         context: Box<RequestContext>,
         /// The HTTP status.
         status: u16,
+        /// The registry's message; may be empty.
+        reason: String,
         /// The delay that the registry requests before a retry, of any length.
         retry_after: Option<Duration>,
     },
@@ -291,9 +301,9 @@ impl RegistryError {
         match self {
             Self::Unauthorized { context, .. }
             | Self::Denied { context, .. }
-            | Self::NameUnknown { context }
-            | Self::ManifestUnknown { context }
-            | Self::BlobUnknown { context }
+            | Self::NameUnknown { context, .. }
+            | Self::ManifestUnknown { context, .. }
+            | Self::BlobUnknown { context, .. }
             | Self::TooManyRequests { context, .. }
             | Self::Unavailable { context, .. }
             | Self::Unexpected { context, .. }

@@ -4,36 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use http::header::{HeaderMap, RETRY_AFTER};
-use serde::Deserialize;
-use windlass_oci::text::sanitize_up_to;
 
 use crate::challenge::Challenge;
 use crate::error::{RegistryError, RequestContext, RequestKind};
+use crate::error_body::ErrorBody;
 
 /// The maximum number of bytes read of an error body.
 pub(crate) const MAX_ERROR_BODY: usize = 64 << 10;
-/// The maximum length of the registry's message in an error, in characters.
-const MAX_REASON_LENGTH: usize = 300;
-
-/// The body of an error (OCI distribution specification, "Error Codes"). Only the first error is used
-/// (FB-10).
-#[derive(Debug, Default, Deserialize)]
-struct ErrorEnvelope {
-    #[serde(default)]
-    errors: Vec<ErrorEntry>,
-    /// The field that token servers and old registries use instead (HT-14).
-    #[serde(default)]
-    details: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct ErrorEntry {
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    message: String,
-}
-
 /// An unsuccessful response.
 pub(crate) struct FailedResponse<'a> {
     pub(crate) context: &'a RequestContext,
@@ -45,37 +22,26 @@ pub(crate) struct FailedResponse<'a> {
 impl FailedResponse<'_> {
     /// Returns whether the body is an error of the distribution protocol.
     pub(crate) fn has_registry_error(&self) -> bool {
-        self.envelope().is_some_and(|envelope| {
-            envelope.details.is_some() || envelope.errors.iter().any(|error| !error.code.is_empty())
-        })
-    }
-
-    fn envelope(&self) -> Option<ErrorEnvelope> {
-        serde_json::from_slice(self.body).ok()
+        ErrorBody::parse(self.headers, self.body).is_registry_error
     }
 
     /// Converts the response into an error.
     pub(crate) fn into_error(self) -> RegistryError {
         let context = self.context.boxed();
-        let envelope = self.envelope().unwrap_or_default();
-        let details = envelope.details.unwrap_or_default();
-        let first = envelope.errors.into_iter().next().unwrap_or_default();
-        let text = if first.message.is_empty() {
-            details
-        } else {
-            first.message
-        };
-        let reason = sanitize_up_to(text.trim(), MAX_REASON_LENGTH).to_string();
+        let body = ErrorBody::parse(self.headers, self.body);
+        let reason = body.own_message();
         let retry_after = retry_after(self.headers, SystemTime::now());
         let status = self.status.as_u16();
-        match (status, first.code.as_str()) {
+        match (status, body.code.as_str()) {
             (429, _) | (400..500, "TOOMANYREQUESTS") => RegistryError::TooManyRequests {
                 context,
+                reason,
                 retry_after,
             },
             (408 | 425 | 500..600, _) => RegistryError::Unavailable {
                 context,
                 status,
+                reason,
                 retry_after,
             },
             (401, "DENIED") | (403, _) => denied(context, reason),
@@ -90,16 +56,16 @@ impl FailedResponse<'_> {
                 status,
                 reason: or_default(reason, "the upload has expired"),
             },
-            (_, "NAME_UNKNOWN" | "NAME_INVALID") => RegistryError::NameUnknown { context },
-            (_, "MANIFEST_UNKNOWN") => RegistryError::ManifestUnknown { context },
-            (_, "BLOB_UNKNOWN") => RegistryError::BlobUnknown { context },
+            (_, "NAME_UNKNOWN" | "NAME_INVALID") => RegistryError::NameUnknown { context, reason },
+            (_, "MANIFEST_UNKNOWN") => RegistryError::ManifestUnknown { context, reason },
+            (_, "BLOB_UNKNOWN") => RegistryError::BlobUnknown { context, reason },
             (404 | 410, _) => match context.kind {
-                RequestKind::Manifest(_) => RegistryError::ManifestUnknown { context },
-                RequestKind::Blob(_) => RegistryError::BlobUnknown { context },
+                RequestKind::Manifest(_) => RegistryError::ManifestUnknown { context, reason },
+                RequestKind::Blob(_) => RegistryError::BlobUnknown { context, reason },
                 RequestKind::Tags
                 | RequestKind::Referrers(_)
                 | RequestKind::Upload(_)
-                | RequestKind::Put(_) => RegistryError::NameUnknown { context },
+                | RequestKind::Put(_) => RegistryError::NameUnknown { context, reason },
                 RequestKind::Ping | RequestKind::Token | RequestKind::Search | RequestKind::Url => {
                     RegistryError::Unexpected {
                         context,

@@ -33,6 +33,7 @@ mod download;
 mod endpoint;
 mod endpoint_overview;
 mod error;
+mod error_body;
 mod error_class;
 mod failed_response;
 mod foreign_layers;

@@ -17,7 +17,8 @@ fn args(name: &str) -> [&str; 5] {
     ["pull", "-q", "--platform", PLATFORM, name]
 }
 
-/// EP-10: a private CA is trusted once it is configured; without it, the hint describes how to configure it.
+/// EP-10: a private CA is trusted once it is configured; without it, the hint describes how to configure it. A registry
+/// on this machine may have any certificate (EP-7), but not once a CA is configured.
 #[test]
 fn a_private_ca_is_trusted_by_its_directory() {
     let ca = Ca::new();
@@ -25,6 +26,10 @@ fn a_private_ca_is_trusted_by_its_directory() {
     registry.push(image(), "app:1");
     let windlass = Windlass::with(&registry);
     let name = registry.name("app:1");
+    windlass.stdout(["digest", &name]);
+    fs::write(windlass.path("other.pem"), Ca::new().pem()).unwrap();
+    let other = windlass.path("other.pem");
+    windlass.configure(&format!("ca = \"{}\"\n", other.display()));
     let before = windlass.run(args(&name));
     for place in [
         "home/.config/windlass/certs.d",
@@ -47,8 +52,8 @@ fn a_private_ca_is_trusted_by_its_directory() {
     insta::assert_snapshot!(before, @r"
     exit: 1
     --- stderr
-    error: pulling registry.test/app:1: app:1 at http://registry.test: this is not an OCI registry: /v2/ returns status 400
-    tried: app:1 at https://registry.test: no secure connection: invalid peer certificate: UnknownIssuer
+    error: pulling registry.test/app:1: app:1 at https://registry.test: no secure connection: invalid peer certificate: UnknownIssuer
+    tried: app:1 at http://registry.test: this is not an OCI registry: /v2/ returns status 400
     hint: if the registry uses plain HTTP, allow it with --insecure-registry registry.test; if its CA is private, save the CA certificate as /etc/windlass/certs.d/registry.test/ca.crt or ~/.config/windlass/certs.d/registry.test/ca.crt, or set `ca` in windlass.toml
     ");
 }

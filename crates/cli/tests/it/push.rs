@@ -1,7 +1,7 @@
 //! `windlass push` against a scripted registry.
 
 use serde_json::Value;
-use windlass_testing::{Gate, PackedImage, Registry};
+use windlass_testing::{Ca, Gate, PackedImage, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 use crate::transfers::{image, interrupted, start};
@@ -41,6 +41,32 @@ fn writes(registry: &Registry) -> Vec<String> {
         .collect();
     writes.sort();
     writes
+}
+
+/// EP-4, EP-7: plain HTTP is tried first on this machine, and a push goes on to https as a pull does. One request finds
+/// out, and the certificate need not be valid.
+#[test]
+fn a_push_reaches_a_registry_with_tls_on_this_machine() {
+    let registry = Registry::builder().tls(&Ca::new()).writable().start();
+    let (windlass, _) = pulled(&registry);
+    let name = registry.name("app:1");
+    insta::assert_snapshot!(windlass.run(push(&name)), @r"
+    exit: 0
+    --- stdout
+    registry.test/app@sha256:[digest]
+    --- stderr
+    Pushed registry.test/app:1
+    ");
+    let pings = registry
+        .requests()
+        .into_iter()
+        .filter(|it| it.path == "/v2/");
+    assert_eq!(pings.count(), 1);
+    windlass.stdout([
+        "copy",
+        &name,
+        &format!("docker://{}", registry.name("copy:1")),
+    ]);
 }
 
 #[test]

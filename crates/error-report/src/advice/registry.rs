@@ -13,6 +13,14 @@ use windlass_credentials::{CredentialLocation, CredentialSource};
 use super::{Advice, corrupt_advice, endpoint_advice, malformed_advice};
 use crate::{ErrorCode, LoginState};
 
+/// Messages of a denial that do not contain the cause.
+const STANDARD_DENIALS: [&str; 4] = [
+    "access denied",
+    "denied",
+    "permission denied",
+    "requested access to the resource is denied",
+];
+
 /// A registry and the credentials that are configured for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RegistryAccess<'a> {
@@ -62,13 +70,9 @@ pub(super) fn registry_advice(error: &RegistryError, access: &RegistryAccess<'_>
         RegistryError::Unauthorized { .. } => {
             Advice::hint(ErrorCode::Unauthorized, unauthorized_hint(access))
         }
-        RegistryError::Denied { .. } => Advice::hint(
-            ErrorCode::Denied,
-            format!(
-                "check the name; if the repository is private, log in with an account that may access it: `{}`",
-                login_command(registry)
-            ),
-        ),
+        RegistryError::Denied { reason, .. } => {
+            Advice::hint(ErrorCode::Denied, denied_hint(reason, registry))
+        }
         RegistryError::NameUnknown { .. } | RegistryError::ManifestUnknown { .. } => {
             Advice::hint(ErrorCode::NotFound, "check the name and the tag")
         }
@@ -80,6 +84,15 @@ pub(super) fn registry_advice(error: &RegistryError, access: &RegistryAccess<'_>
         RegistryError::TooManyRequests { retry_after, .. } => Advice::hint(
             ErrorCode::RateLimited,
             rate_limit_hint(*retry_after, access),
+        ),
+        // The registry explains the rejection, such as a policy or a quota: a repetition does not help.
+        RegistryError::Unexpected {
+            status: 400..500,
+            reason,
+            ..
+        } if !reason.is_empty() => Advice::hint(
+            ErrorCode::Rejected,
+            "the request was rejected; if the message is not clear, ask the administrator of the registry",
         ),
         RegistryError::Unavailable { .. }
         | RegistryError::Storage { .. }
@@ -127,6 +140,18 @@ pub(super) fn registry_advice(error: &RegistryError, access: &RegistryAccess<'_>
              windlass.toml",
         ),
         RegistryError::Manifest { .. } => malformed_advice(ErrorCode::InvalidImage),
+    }
+}
+
+/// Returns the hint for a denied request. If the registry says why, its administrator can help.
+fn denied_hint(reason: &str, registry: &str) -> String {
+    let login = login_command(registry);
+    if STANDARD_DENIALS.contains(&reason) {
+        format!(
+            "check the name; if the repository is private, log in with an account that may access it: `{login}`"
+        )
+    } else {
+        format!("ask the administrator of the registry, or log in with another account: `{login}`")
     }
 }
 

@@ -31,7 +31,7 @@ fn endpoints() -> [Endpoint; 3] {
 
 fn context(kind: RequestKind) -> Box<RequestContext> {
     Box::new(RequestContext {
-        origin: crate::Origin::parse("https://registry.test").unwrap(),
+        origin: Origin::parse("https://registry.test").unwrap(),
         repository: "app".to_owned(),
         kind,
     })
@@ -150,6 +150,7 @@ fn errors() -> Vec<(RegistryError, FailureClass)> {
         (
             RegistryError::Unavailable {
                 context: context(),
+                reason: String::new(),
                 status: 503,
                 retry_after: None,
             },
@@ -170,20 +171,30 @@ fn errors() -> Vec<(RegistryError, FailureClass)> {
             ValidResponse,
         ),
         (
-            RegistryError::NameUnknown { context: context() },
+            RegistryError::NameUnknown {
+                context: context(),
+                reason: String::new(),
+            },
             ValidResponse,
         ),
         (
-            RegistryError::ManifestUnknown { context: context() },
+            RegistryError::ManifestUnknown {
+                context: context(),
+                reason: String::new(),
+            },
             ValidResponse,
         ),
         (
-            RegistryError::BlobUnknown { context: context() },
+            RegistryError::BlobUnknown {
+                context: context(),
+                reason: String::new(),
+            },
             ValidResponse,
         ),
         (
             RegistryError::TooManyRequests {
                 context: context(),
+                reason: String::new(),
                 retry_after: None,
             },
             ValidResponse,

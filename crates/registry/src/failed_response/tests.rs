@@ -46,20 +46,45 @@ fn codes_and_statuses_are_converted_to_variants() {
         (401, "<html>".to_owned(), "authentication required"),
         (403, code("DENIED"), "the registry's message"),
         (403, String::new(), "access denied"),
-        (404, code("NAME_UNKNOWN"), "no such repository"),
-        (404, code("MANIFEST_UNKNOWN"), "no such manifest"),
-        (404, "nothing here".to_owned(), "no such manifest"),
-        (400, code("NAME_INVALID"), "no such repository"),
-        (400, code("TOOMANYREQUESTS"), "too many requests"),
-        (418, "junk".to_owned(), "unexpected status 418"),
+        (
+            404,
+            code("NAME_UNKNOWN"),
+            "no such repository: the registry's message",
+        ),
+        (
+            404,
+            code("MANIFEST_UNKNOWN"),
+            "no such manifest: the registry's message",
+        ),
+        (
+            404,
+            "nothing here".to_owned(),
+            "no such manifest: nothing here",
+        ),
+        (404, "404 page not found\n".to_owned(), "no such manifest"),
+        (
+            400,
+            code("NAME_INVALID"),
+            "no such repository: the registry's message",
+        ),
+        (
+            400,
+            code("TOOMANYREQUESTS"),
+            "too many requests: the registry's message",
+        ),
+        (418, "junk".to_owned(), "unexpected status 418: junk"),
         (
             418,
             code("TEAPOT"),
             "unexpected status 418: the registry's message",
         ),
         (429, String::new(), "too many requests"),
-        (500, code("UNKNOWN"), "unavailable: status 500"),
-        (503, "junk".to_owned(), "unavailable: status 503"),
+        (
+            500,
+            code("UNKNOWN"),
+            "unavailable: status 500: the registry's message",
+        ),
+        (503, "<html>".to_owned(), "unavailable: status 503"),
         (
             403,
             r#"{"details":"old message"}"#.to_owned(),
@@ -81,7 +106,10 @@ fn the_first_of_several_errors_counts() {
     };
     for (body, expected) in [
         (errors("DENIED", "MANIFEST_UNKNOWN"), "one"),
-        (errors("MANIFEST_UNKNOWN", "DENIED"), "no such manifest"),
+        (
+            errors("MANIFEST_UNKNOWN", "DENIED"),
+            "no such manifest: one",
+        ),
     ] {
         let expected = format!("a/b:3 at https://reg.test: {expected}");
         assert_eq!(message(404, &body), expected, "{body}");
