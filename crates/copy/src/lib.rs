@@ -29,4 +29,4 @@ pub use output::{ArchiveCompression, ArchiveOutput, OutputTarget};
 pub use push::{PushError, PushTarget, to_repository};
 pub use referrers::gather_referrers;
 pub use source::{ContentSource, ImageRoot, RegistrySource, SourceError, StoreSource};
-pub use tree::{ImageChoice, SourceImage, TreeError, gather, images};
+pub use tree::{Gathered, ImageChoice, SourceImage, TreeError, gather, images};

@@ -37,7 +37,11 @@ pub fn gather_referrers(
             }
             let mut part = Batch::default();
             match gather_all(source, &root, &mut part, budget) {
-                Ok(()) => {}
+                Ok(missing) if missing.is_empty() => {}
+                Ok(missing) => {
+                    tracing::debug!(?missing, %subject, "an artifact is incomplete");
+                    continue;
+                }
                 Err(error) if is_missing(&error) => {
                     tracing::debug!(%error, %subject, "listed as a referrer, and not there");
                     continue;

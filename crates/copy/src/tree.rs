@@ -1,5 +1,6 @@
 //! What belongs to an image: the way from its name down to its blobs.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,29 @@ pub enum ImageChoice {
     One(Option<Platform>),
     /// All that are there.
     All,
+    /// All, if everything that the index names is there; otherwise the one image that the name shows.
+    AllIfComplete,
+}
+
+/// The documents and blobs of one image or index.
+#[derive(Debug)]
+pub struct Gathered {
+    /// The manifest or index at the top.
+    pub root: Descriptor,
+    /// What belongs to it.
+    pub batch: Batch,
+    /// The manifests that an index names and the source does not have.
+    pub missing: Vec<Digest>,
+}
+
+impl ImageChoice {
+    /// Returns the platform of the image to choose; `None` for all images.
+    fn target(&self) -> Option<Platform> {
+        match self {
+            Self::One(platform) => Some(platform.clone().unwrap_or_else(Platform::host)),
+            Self::All | Self::AllIfComplete => None,
+        }
+    }
 }
 
 /// An image that a source has.
@@ -76,6 +100,16 @@ pub enum TreeError {
         /// The index.
         digest: Digest,
     },
+    /// The index names manifests that the source does not have.
+    #[error("{count} manifests of the index {digest} are missing, such as {missing}")]
+    Incomplete {
+        /// The index.
+        digest: Digest,
+        /// One of the missing manifests.
+        missing: Digest,
+        /// The number of missing manifests.
+        count: usize,
+    },
     /// Indexes lie in indexes beyond all use, or documents are too many.
     #[error("below {digest} there are more than {limit} documents, or than {bytes} bytes of them")]
     TooMany {
@@ -104,6 +138,7 @@ pub fn images(
     choice: &ImageChoice,
     budget: &mut Budget,
 ) -> Result<Vec<SourceImage>, TreeError> {
+    let target = choice.target();
     let mut found = Vec::new();
     let mut leads: Vec<Lead> = vec![(root.clone(), Vec::new())];
     while let Some((descriptor, indexes)) = leads.pop() {
@@ -121,7 +156,10 @@ pub fn images(
         budget.take(&root.digest, bytes.len())?;
         match Manifest::parse(&bytes, None) {
             Ok(Manifest::Index(index)) => {
-                let wanted = wanted(&index.manifests, choice);
+                let mut wanted = wanted(&index.manifests, choice);
+                if let Some(target) = &target {
+                    wanted.sort_by_key(|entry| Reverse(entry_rank(entry, target)));
+                }
                 let mut indexes = indexes;
                 indexes.push((digest, bytes.into()));
                 let below = wanted.into_iter().rev();
@@ -131,7 +169,16 @@ pub fn images(
                 let image = image(source, descriptor, bytes, manifest, indexes)?;
                 let config = image.as_ref().map_or(0, |image| image.config_bytes.len());
                 budget.take(&root.digest, config)?;
+                // The best entries come first, so the first image for the platform is the one to copy.
+                let is_match = |image: &SourceImage| {
+                    let target = target.as_ref();
+                    target.is_some_and(|it| it.rank(&image.config.platform()).is_some())
+                };
+                let is_found = image.as_ref().is_some_and(is_match);
                 found.extend(image);
+                if is_found {
+                    break;
+                }
             }
             // Beside images there are attestations, signatures and other things in an index.
             Err(ManifestError::NotAnImage(_)) if !indexes.is_empty() => {}
@@ -143,13 +190,14 @@ pub fn images(
 
 /// Collects the documents and blobs of the image that `root` leads to.
 ///
-/// [`ImageChoice::All`] includes everything below `root`, artifacts as well; missing documents are skipped.
+/// [`ImageChoice::All`] includes everything below `root`, artifacts as well; missing documents are listed.
 pub fn gather(
     source: &dyn ContentSource,
     root: &Descriptor,
     choice: &ImageChoice,
     budget: &mut Budget,
-) -> Result<(Descriptor, Batch), TreeError> {
+) -> Result<Gathered, TreeError> {
+    let mut missing = Vec::new();
     let mut batch = Batch::default();
     let links = document(source, root)?;
     let is_index = !links.manifests.is_empty() || root.media_type.is_index();
@@ -160,21 +208,29 @@ pub fn gather(
             batch.add(image.descriptor.digest, image.bytes)?;
             image.descriptor
         }
-        ImageChoice::One(_) | ImageChoice::All => {
-            gather_all(source, root, &mut batch, budget)?;
+        ImageChoice::One(_) | ImageChoice::All | ImageChoice::AllIfComplete => {
+            missing = gather_all(source, root, &mut batch, budget)?;
             root.clone()
         }
     };
-    Ok((root, batch))
+    if *choice == ImageChoice::AllIfComplete && !missing.is_empty() {
+        return gather(source, &root, &ImageChoice::One(None), budget);
+    }
+    Ok(Gathered {
+        root,
+        batch,
+        missing,
+    })
 }
 
-/// Adds everything below `root`; what is not there is left out.
+/// Adds everything below `root`; returns the documents that the source does not have.
 pub(crate) fn gather_all(
     source: &dyn ContentSource,
     root: &Descriptor,
     batch: &mut Batch,
     budget: &mut Budget,
-) -> Result<(), TreeError> {
+) -> Result<Vec<Digest>, TreeError> {
+    let mut missing = Vec::new();
     let mut waiting = vec![root.clone()];
     while let Some(descriptor) = waiting.pop() {
         let digest = descriptor.digest;
@@ -187,10 +243,24 @@ pub(crate) fn gather_all(
                 waiting.extend(batch.add(digest, bytes)?.manifests);
             }
             None if digest == root.digest => return Err(TreeError::Missing { digest }),
-            None => {}
+            None => missing.push(digest),
         }
     }
-    Ok(())
+    Ok(missing)
+}
+
+impl Gathered {
+    /// Checks that everything is there. A registry must not get an index whose manifests it does not have.
+    pub fn check_complete(&self) -> Result<(), TreeError> {
+        match self.missing.first() {
+            None => Ok(()),
+            Some(missing) => Err(TreeError::Incomplete {
+                digest: self.root.digest,
+                missing: *missing,
+                count: self.missing.len(),
+            }),
+        }
+    }
 }
 
 fn document(
@@ -201,6 +271,14 @@ fn document(
     let bytes = source.document(descriptor)?;
     let bytes = bytes.ok_or(TreeError::Missing { digest })?;
     ManifestLinks::parse(&bytes).map_err(|source| TreeError::Manifest { digest, source })
+}
+
+/// Returns how well the platform of an index entry matches; entries without a platform come after those that match.
+fn entry_rank(entry: &Descriptor, target: &Platform) -> Option<(u8, Option<u32>)> {
+    match &entry.platform {
+        Some(platform) => target.rank(platform).map(|rank| (1, Some(rank))),
+        None => Some((0, None)),
+    }
 }
 
 /// Returns the entries of an index that are worth a look.
@@ -247,15 +325,14 @@ fn choose(
         let digest = root.digest;
         return Err(TreeError::NoImage { digest });
     }
-    let ImageChoice::One(platform) = choice else {
+    let (ImageChoice::One(platform), Some(wanted)) = (choice, choice.target()) else {
         return Ok(found);
     };
-    let wanted = platform.clone().unwrap_or_else(Platform::host);
     let rank = |image: &SourceImage| wanted.rank(&image.config.platform());
     let best = (found.iter().enumerate())
         .filter_map(|(at, image)| Some((rank(image)?, at)))
         // Of equally good ones the first.
-        .max_by_key(|(rank, at)| (*rank, std::cmp::Reverse(*at)));
+        .max_by_key(|(rank, at)| (*rank, Reverse(*at)));
     let at = match (best, platform) {
         (Some((_, at)), _) => at,
         (None, None) => 0,

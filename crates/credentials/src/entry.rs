@@ -72,10 +72,9 @@ impl LoginCredentials {
     /// Returns the credentials as they are read back.
     pub fn credentials(&self) -> Credentials {
         match &self.secret {
-            LoginSecret::Password(password) => Credentials::Basic {
-                username: self.username.clone(),
-                password: password.clone(),
-            },
+            LoginSecret::Password(password) => {
+                Credentials::basic(self.username.clone(), password.clone())
+            }
             LoginSecret::IdentityToken(token) => Credentials::IdentityToken(token.clone()),
         }
     }
@@ -103,10 +102,7 @@ pub(crate) fn read(key: &str, entry: &RawValue) -> Result<Credentials, Credentia
         });
     }
     Ok(match (field("username")?, field("password")?) {
-        (Some(username), Some(password)) => Credentials::Basic {
-            username,
-            password: Secret::new(password),
-        },
+        (Some(username), Some(password)) => Credentials::basic(username, Secret::new(password)),
         _ => Credentials::Anonymous,
     })
 }
@@ -165,13 +161,12 @@ fn entry_path(key: &str) -> String {
     format!("auths.{}", redacted_key(key))
 }
 
-/// Decodes `username:password` in base64.
+/// Decodes `username:password` in base64. Line breaks are skipped: some tools wrap long lines.
 fn decode_auth(auth: &str) -> Option<Credentials> {
-    let pair = String::from_utf8(BASE64.decode(auth.trim()).ok()?).ok()?;
+    let auth = auth.trim().replace(['\r', '\n'], "");
+    let pair = String::from_utf8(BASE64.decode(auth).ok()?).ok()?;
     let (username, password) = pair.split_once(':')?;
-    Some(Credentials::Basic {
-        username: username.to_owned(),
-        // Docker appends a NUL to some passwords.
-        password: Secret::new(password.trim_end_matches('\0')),
-    })
+    // Docker appends a NUL to some passwords.
+    let password = Secret::new(password.trim_end_matches('\0'));
+    Some(Credentials::basic(username, password))
 }

@@ -308,7 +308,7 @@ fn is_found(action: HelperAction, output: &ProcessOutput) -> Result<bool, Helper
     })
 }
 
-/// Parses the output of `get`. An output with an empty user name and secret also means that there are no credentials.
+/// Parses the output of `get`. An output with an empty user name or secret also means that there are no credentials.
 fn parse_credentials(stdout: &[u8]) -> Result<Option<Credentials>, HelperError> {
     // Unlike an empty file, an empty output is not treated as an empty object.
     let object = JsonObject::parse(stdout)
@@ -321,10 +321,7 @@ fn parse_credentials(stdout: &[u8]) -> Result<Option<Credentials>, HelperError> 
     Ok(match (username.as_str(), secret.expose()) {
         ("", "") => None,
         (TOKEN_USERNAME, _) => Some(Credentials::IdentityToken(secret)),
-        _ => Some(Credentials::Basic {
-            username,
-            password: secret,
-        }),
+        _ => Some(Credentials::basic(username, secret)),
     })
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use windlass_copy::{
-    Budget, ContentSource, CopyContext, CopyError, CopyEvent, ImageChoice, ImageLocation,
+    Budget, ContentSource, CopyContext, CopyError, CopyEvent, Gathered, ImageChoice, ImageLocation,
     RegistrySource, SourceError, TreeError, gather, gather_referrers,
 };
 use windlass_layout::{Batch, Layout, LayoutError, LayoutKind, Spool, WriteError};
@@ -19,6 +19,7 @@ use windlass_pull::{PullError, Remote};
 use windlass_registry::{Caller, TagOrDigest};
 
 use crate::error::{LoadError, SaveError, StoreError, TagImageError};
+use crate::save::Completeness;
 use crate::{Engine, LoadOptions};
 
 /// What is to be copied, and how.
@@ -215,7 +216,12 @@ impl Copying<'_> {
                 self.put(&layout, found)
             }
             ImageLocation::Store(name) => {
-                let (source, root, mut batch) = self.store()?.stored(name, &self.request.choice)?;
+                let completeness = match self.request.destination {
+                    ImageLocation::Registry(_) => Completeness::Required,
+                    ImageLocation::Files { .. } | ImageLocation::Store(_) => Completeness::Optional,
+                };
+                let (source, root, mut batch) =
+                    (self.store()?).stored(name, &self.request.choice, completeness)?;
                 let images = std::mem::take(&mut batch.images);
                 let names = images.into_iter().flat_map(|image| image.names).collect();
                 self.put(&source, Found { root, batch, names })
@@ -230,7 +236,13 @@ impl Copying<'_> {
         names: Vec<Reference>,
     ) -> Result<Found, CopyImageError> {
         let mut budget = Budget::default();
-        let (root, mut batch) = gather(source, root, &self.request.choice, &mut budget)?;
+        let gathered = gather(source, root, &self.request.choice, &mut budget)?;
+        if matches!(self.request.destination, ImageLocation::Registry(_)) {
+            gathered.check_complete()?;
+        }
+        let Gathered {
+            root, mut batch, ..
+        } = gathered;
         if self.request.referrers {
             gather_referrers(source, &mut batch, &mut budget)?;
         }

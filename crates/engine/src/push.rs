@@ -14,6 +14,7 @@ use windlass_store::{DatabaseError, TagImageError};
 
 use crate::Engine;
 use crate::error::SaveError;
+use crate::save::Completeness;
 
 /// What to push.
 #[derive(Clone, Debug)]
@@ -94,8 +95,12 @@ impl Engine {
         let image = request.image.clone();
         let image = image.unwrap_or_else(|| ImageName::Reference(reference.clone()));
         let mut source = StoreSource::new(Arc::clone(&self.store));
-        let (mut batch, saved) =
-            self.batch(std::slice::from_ref(&image), &request.choice, &mut source)?;
+        let (mut batch, saved) = self.batch(
+            std::slice::from_ref(&image),
+            &request.choice,
+            Completeness::Required,
+            &mut source,
+        )?;
         batch.include_foreign_layers(|_| request.foreign);
         let known = self.known(reference.repository())?;
         let mut from: Vec<_> = known.values().cloned().collect();

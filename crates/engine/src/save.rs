@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use windlass_copy::{
-    ArchiveCompression, Budget, ContentSource as _, CopyContext, CopyError, CopyEvent, ImageChoice,
-    OutputTarget, SourceError, StoreSource, TreeError, gather, to_archive, to_directory,
+    ArchiveCompression, Budget, ContentSource as _, CopyContext, CopyError, CopyEvent, Gathered,
+    ImageChoice, ImageRoot, OutputTarget, SourceError, StoreSource, TreeError, gather, to_archive,
+    to_directory,
 };
 use windlass_layout::{Batch, BatchImage, LayoutDirectory, LayoutKind, WriteError};
 use windlass_oci::{Descriptor, Digest, ImageId, ImageName, Reference};
@@ -90,6 +91,15 @@ impl From<Cancelled> for SaveError {
     }
 }
 
+/// Whether everything that an index names has to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Completeness {
+    /// A registry must not get an index without its manifests.
+    Required,
+    /// Archives may have a part of an index.
+    Optional,
+}
+
 /// How many blobs are written into a directory at a time.
 const AT_ONCE: usize = 4;
 
@@ -106,7 +116,8 @@ impl Engine {
     ) -> Result<Vec<Saved>, SaveError> {
         let SaveRequest { names, choice, to } = request;
         let mut source = StoreSource::new(Arc::clone(&self.store));
-        let (mut batch, saved) = self.batch(&names, &choice, &mut source)?;
+        let (mut batch, saved) =
+            self.batch(&names, &choice, Completeness::Optional, &mut source)?;
         // A reader of the archive may have no other access to foreign layers.
         batch.include_foreign_layers(|blob| source.has(blob));
         match to {
@@ -133,6 +144,7 @@ impl Engine {
         &self,
         name: &ImageName,
         choice: &ImageChoice,
+        completeness: Completeness,
     ) -> Result<(StoreSource, Descriptor, Batch), SaveError> {
         let mut source = StoreSource::new(Arc::clone(&self.store));
         let name = match name {
@@ -142,7 +154,7 @@ impl Engine {
             }
             id => id.clone(),
         };
-        let (batch, _) = self.batch(&[name], choice, &mut source)?;
+        let (batch, _) = self.batch(&[name], choice, completeness, &mut source)?;
         let root = batch.images[0].root.clone();
         Ok((source, root, batch))
     }
@@ -152,15 +164,18 @@ impl Engine {
         &self,
         names: &[ImageName],
         choice: &ImageChoice,
+        completeness: Completeness,
         source: &mut StoreSource,
     ) -> Result<(Batch, Vec<Saved>), SaveError> {
         let mut batch = Batch::default();
         let mut saved = Vec::new();
         for (image, names) in self.chosen(names)? {
-            let root = source.root(&image, *choice == ImageChoice::All)?;
-            let mut budget = Budget::default();
-            let (descriptor, of_image) = gather(source, &root.descriptor, choice, &mut budget)?;
-            batch.extend(of_image);
+            let (root, gathered) = gather_image(source, &image, choice)?;
+            if completeness == Completeness::Required {
+                gathered.check_complete()?;
+            }
+            let descriptor = gathered.root;
+            batch.extend(gathered.batch);
             batch.images.push(BatchImage {
                 root: descriptor.clone(),
                 names: names.clone(),
@@ -217,6 +232,27 @@ impl Engine {
         let of_repository = tags.filter(|(_, tag)| tag.repository() == name.repository());
         Ok(of_repository.collect())
     }
+}
+
+/// Gathers what belongs to an image of the store.
+///
+/// [`ImageChoice::AllIfComplete`] becomes the image itself if the store lacks a part of its index. That is not always the
+/// image for this machine.
+fn gather_image(
+    source: &mut StoreSource,
+    image: &Image,
+    choice: &ImageChoice,
+) -> Result<(ImageRoot, Gathered), SaveError> {
+    let root = source.root(image, !matches!(choice, ImageChoice::One(_)))?;
+    let all = match choice {
+        ImageChoice::AllIfComplete => &ImageChoice::All,
+        choice => choice,
+    };
+    let gathered = gather(source, &root.descriptor, all, &mut Budget::default())?;
+    if *choice == ImageChoice::AllIfComplete && !gathered.missing.is_empty() {
+        return gather_image(source, image, &ImageChoice::One(None));
+    }
+    Ok((root, gathered))
 }
 
 /// Returns the tag by which the image was asked for, if it has that.

@@ -179,6 +179,7 @@ fn tree_cause(error: &TreeError) -> TransferCause<'_> {
         TreeError::Missing { .. }
         | TreeError::Manifest { .. }
         | TreeError::Config { .. }
+        | TreeError::Incomplete { .. }
         | TreeError::NoImage { .. }
         | TreeError::TooMany { .. }
         | TreeError::Batch(_) => TransferCause::Other,

@@ -21,9 +21,29 @@ pub enum Credentials {
     RegistryToken(Secret),
 }
 
+impl Credentials {
+    /// Returns credentials of a user name and a password; none if either is empty, as in templates that were not
+    /// filled in. Docker and skopeo send none either.
+    pub fn basic(username: impl Into<String>, password: Secret) -> Self {
+        let username = username.into();
+        if username.is_empty() || password.expose().is_empty() {
+            return Self::Anonymous;
+        }
+        Self::Basic { username, password }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_user_name_or_password_means_anonymous() {
+        for (username, password) in [("", ""), ("me", ""), ("", "hunter2")] {
+            let credentials = Credentials::basic(username, Secret::new(password));
+            assert_eq!(credentials, Credentials::Anonymous, "{username:?}");
+        }
+    }
 
     /// I7.
     #[test]

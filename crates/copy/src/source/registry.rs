@@ -7,7 +7,7 @@ use bytes::Bytes;
 use windlass_layout::Artifact;
 use windlass_oci::{Descriptor, Digest, ManifestLinks, MediaType, Tag};
 use windlass_pull::{PullError, RemoteBlob, RemoteRepository};
-use windlass_registry::{RawManifest, TagOrDigest, referrers_tag};
+use windlass_registry::{RawManifest, RegistryError, TagOrDigest, referrers_tag};
 
 use super::{ContentSource, SourceError, check_size};
 use crate::events::CopyContext;
@@ -58,7 +58,11 @@ impl ContentSource for RegistrySource {
         let is_manifest = descriptor.media_type.is_manifest() || descriptor.media_type.is_index();
         if is_manifest || descriptor.media_type == MediaType::Unspecified {
             let target = TagOrDigest::Digest(descriptor.digest);
-            let found = self.wait(self.repository.document(&target))?;
+            let found = match self.wait(self.repository.document(&target)) {
+                // An index may name manifests that the registry does not have.
+                Err(SourceError::Registry(error)) if is_missing(&error) => return Ok(None),
+                found => found?,
+            };
             let Some(found) = found else { return Ok(None) };
             check_size(descriptor, &found.bytes)?;
             return Ok(Some(found.bytes.into()));
@@ -100,6 +104,16 @@ impl ContentSource for RegistrySource {
         }
         Ok(found)
     }
+}
+
+fn is_missing(error: &PullError) -> bool {
+    let PullError::Registry(error) = error else {
+        return false;
+    };
+    matches!(
+        *error.error,
+        RegistryError::ManifestUnknown { .. } | RegistryError::NameUnknown { .. }
+    )
 }
 
 fn described(RawManifest { bytes, digest }: &RawManifest) -> Descriptor {

@@ -36,7 +36,8 @@ fn entry(user: &str) -> String {
 
 #[test]
 fn every_form_of_credentials_is_read() {
-    // In base64: "me:pass:word"; "me:pass" and a NUL; "00:"; "me:"; "me:pass:word" without padding.
+    // In base64: "me:pass:word"; "me:pass" and a NUL; "00:"; "me:"; "me:pass" without padding, and in
+    // several lines; ":".
     let file = docker(
         r#"{
           "auths": {
@@ -48,7 +49,10 @@ fn every_form_of_credentials_is_read() {
             "f.test": {},
             "g.test": {"auth": "bWU6", "username": null},
             "h.test": {"username": "only-a-name"},
-            "i.test": {"auth": "bWU6cGFzcwA"}
+            "i.test": {"auth": "bWU6cGFzcwA"},
+            "j.test": {"auth": "bWU6\r\ncGFz\ncwA=\n"},
+            "k.test": {"auth": "Og=="},
+            "l.test": {"username": "", "password": ""}
           },
           "HttpHeaders": {"X": "y"}
         }"#,
@@ -61,9 +65,12 @@ fn every_form_of_credentials_is_read() {
         ("d.test", Credentials::IdentityToken(Secret::new("refresh"))),
         ("e.test", Credentials::RegistryToken(Secret::new("access"))),
         ("f.test", Credentials::Anonymous),
-        ("g.test", basic("me", "")),
+        ("g.test", Credentials::Anonymous),
         ("h.test", Credentials::Anonymous),
         ("i.test", basic("me", "pass")),
+        ("j.test", basic("me", "pass")),
+        ("k.test", Credentials::Anonymous),
+        ("l.test", Credentials::Anonymous),
         ("unknown.test", Credentials::Anonymous),
     ] {
         assert_eq!(found(&file, host), expected, "{host}");

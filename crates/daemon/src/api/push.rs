@@ -42,7 +42,7 @@ pub(super) async fn push(
     let tags = tags(daemon, &named).await?;
     let choice = match platform {
         Some(platform) => ImageChoice::One(Some(platform)),
-        None => ImageChoice::All,
+        None => ImageChoice::AllIfComplete,
     };
     let queue = MessageQueue::default();
     queue.push(pushing_to(&named));

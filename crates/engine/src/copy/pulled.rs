@@ -38,14 +38,16 @@ impl Copying<'_> {
             reference: reference.without_tag().without_digest().with_digest(digest),
             platform: match &self.request.choice {
                 ImageChoice::One(platform) => platform.clone(),
-                ImageChoice::All => None,
+                ImageChoice::All | ImageChoice::AllIfComplete => None,
             },
             caller: caller.clone(),
             throttle: Throttle::unlimited(),
         };
         let mut others = match &self.request.choice {
             ImageChoice::One(_) => vec![request],
-            ImageChoice::All => self.wait(remote.for_platforms(&request, &Platforms::All))?,
+            ImageChoice::All | ImageChoice::AllIfComplete => {
+                self.wait(remote.for_platforms(&request, &Platforms::All))?
+            }
         }
         .into_iter();
         let first = others.next().ok_or(CopyImageError::Cancelled)?;
