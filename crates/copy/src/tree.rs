@@ -101,7 +101,7 @@ pub enum TreeError {
         digest: Digest,
     },
     /// The index names manifests that the source does not have.
-    #[error("{count} manifests of the index {digest} are missing, such as {missing}")]
+    #[error("the index {digest} is incomplete: {}", missing_text(.missing, *.count))]
     Incomplete {
         /// The index.
         digest: Digest,
@@ -260,6 +260,13 @@ impl Gathered {
                 count: self.missing.len(),
             }),
         }
+    }
+}
+
+fn missing_text(first: &Digest, count: usize) -> String {
+    match count {
+        0 | 1 => format!("{first} is missing"),
+        _ => format!("{first} and {} other manifests are missing", count - 1),
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) enum TransferCause<'a> {
     Import(&'a ImportError),
     /// An image does not exist for the platform.
     Platform(&'a NoMatchingPlatform),
+    /// The source does not have every image of the index.
+    IncompleteIndex,
     /// The image in the store is damaged.
     DamagedImage,
     /// The archive or directory to read is malformed.
@@ -141,6 +143,10 @@ fn transfer_advice(error: &TransferError, registry: Option<&RegistryLogin>) -> A
         TransferCause::Url(error) => url_advice(error, &access),
         TransferCause::Import(error) => import_advice(error),
         TransferCause::Platform(error) => platform_advice(error),
+        TransferCause::IncompleteIndex => Advice::hint(
+            ErrorCode::NoPlatform,
+            "choose one image with `--platform`, or pull the image again with `--all-platforms`",
+        ),
         TransferCause::DamagedImage => repair_advice(),
         TransferCause::Archive => match io_kind(error) {
             None | Some(ErrorKind::InvalidData) => Advice::code(ErrorCode::InvalidArchive),

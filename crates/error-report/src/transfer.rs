@@ -175,11 +175,11 @@ fn copy_cause(error: &CopyError) -> TransferCause<'_> {
 fn tree_cause(error: &TreeError) -> TransferCause<'_> {
     match error {
         TreeError::Source(error) => source_cause(error),
+        TreeError::Incomplete { .. } => TransferCause::IncompleteIndex,
         TreeError::NoMatchingPlatform(error) => TransferCause::Platform(error),
         TreeError::Missing { .. }
         | TreeError::Manifest { .. }
         | TreeError::Config { .. }
-        | TreeError::Incomplete { .. }
         | TreeError::NoImage { .. }
         | TreeError::TooMany { .. }
         | TreeError::Batch(_) => TransferCause::Other,

@@ -306,17 +306,17 @@ impl Sources {
 /// Combines the failures of all endpoints. The error is that of the endpoint of the registry itself at which the request
 /// got furthest, if one was tried.
 fn summarize_failures(mut failed: Vec<(&Endpoint, Arc<RegistryError>)>) -> Option<EndpointsError> {
-    let mut most_telling = None;
+    let mut most_specific = None;
     for (index, (endpoint, error)) in failed.iter().enumerate() {
-        let is_better = |best: usize| error.is_more_telling_than(&failed[best].1);
-        if !endpoint.is_mirror() && most_telling.is_none_or(is_better) {
-            most_telling = Some(index);
+        let is_better = |best: usize| error.is_more_specific_than(&failed[best].1);
+        if !endpoint.is_mirror() && most_specific.is_none_or(is_better) {
+            most_specific = Some(index);
         }
     }
     if failed.is_empty() {
         return None;
     }
-    let (_, error) = failed.remove(most_telling.unwrap_or(0));
+    let (_, error) = failed.remove(most_specific.unwrap_or(0));
     Some(EndpointsError {
         error,
         others: failed.into_iter().map(|(_, error)| error).collect(),

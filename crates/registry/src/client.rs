@@ -171,7 +171,7 @@ impl Client {
             let falls_back = next.is_some_and(|next| error.falls_back(endpoint, next));
             if best
                 .as_ref()
-                .is_none_or(|best| error.is_more_telling_than(best))
+                .is_none_or(|best| error.is_more_specific_than(best))
             {
                 best = Some(error);
             }

@@ -47,12 +47,12 @@ impl ErrorBody {
         match serde_json::from_slice(body) {
             Ok(Value::Object(object)) => Self::of_object(&object),
             Ok(Value::String(text)) => Self::of_text(&text),
-            Ok(_) => Self::default(),
-            Err(_) if is_text(headers) => match str::from_utf8(body) {
-                Ok(text) if !text.trim_start().starts_with('<') => Self::of_text(text),
-                _ => Self::default(),
-            },
-            Err(_) => Self::default(),
+            Err(_) if is_text(headers) => {
+                let text = str::from_utf8(body).unwrap_or_default();
+                let is_markup = text.trim_start().starts_with('<');
+                Self::of_text(if is_markup { "" } else { text })
+            }
+            Ok(_) | Err(_) => Self::default(),
         }
     }
 
@@ -104,8 +104,11 @@ impl ErrorBody {
         let message = self.message.trim_end_matches('.');
         // Some registries append the requested name: "manifest unknown: 1.2".
         let (sentence, rest) = message.split_once(": ").unwrap_or((message, ""));
-        let is_standard = |it: &&str| it.eq_ignore_ascii_case(sentence);
-        match STANDARD_MESSAGES.iter().any(|it| is_standard(&it)) && !rest.contains(' ') {
+        match STANDARD_MESSAGES
+            .iter()
+            .any(|it| it.eq_ignore_ascii_case(sentence))
+            && !rest.contains(' ')
+        {
             true => String::new(),
             false => self.message.clone(),
         }
@@ -117,10 +120,10 @@ fn message(value: &Value) -> String {
     match value {
         Value::String(text) => shortened(text),
         Value::Object(object) => {
-            let texts = ["message", "text"]
+            let mut texts = ["message", "text"]
                 .iter()
                 .filter_map(|name| object.get(*name));
-            let text = texts.filter_map(Value::as_str).next();
+            let text = texts.find_map(Value::as_str);
             text.map(shortened).unwrap_or_default()
         }
         _ => String::new(),

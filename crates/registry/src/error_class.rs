@@ -75,9 +75,9 @@ impl RegistryError {
         }
     }
 
-    /// Returns whether this error tells a user more than `other`, which another endpoint of the same registry caused: the
-    /// request got further. A response of a server that expects TLS to plain HTTP tells less than the failure of TLS.
-    pub fn is_more_telling_than(&self, other: &Self) -> bool {
+    /// Returns whether this error is more specific than `other`, which another endpoint of the same registry caused: the
+    /// request got further. A response of a server that expects TLS to plain HTTP is less specific than a failure of TLS.
+    pub fn is_more_specific_than(&self, other: &Self) -> bool {
         self.request_progress() > other.request_progress()
     }
 
@@ -85,13 +85,14 @@ impl RegistryError {
         match self.failure_class() {
             FailureClass::NotARegistry => RequestProgress::OtherServer,
             FailureClass::NoResponse => match self {
-                Self::Connect { .. } | Self::Proxy { .. } => RequestProgress::NotConnected,
-                Self::Tls { source, .. } if source.is_not_tls() => RequestProgress::Connected,
-                Self::Tls { .. } => RequestProgress::Tls,
-                Self::Timeout {
+                Self::Connect { .. }
+                | Self::Proxy { .. }
+                | Self::Timeout {
                     waiting_for: WaitPhase::Connection,
                     ..
                 } => RequestProgress::NotConnected,
+                Self::Tls { source, .. } if source.is_not_tls() => RequestProgress::Connected,
+                Self::Tls { .. } => RequestProgress::Tls,
                 _ => RequestProgress::Connected,
             },
             FailureClass::LocalProblem

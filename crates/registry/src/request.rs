@@ -293,7 +293,7 @@ impl Client {
             same_origin &= url.origin() == spec.url.origin();
             let is_read = matches!(spec.method, Method::GET | Method::HEAD);
             let keeps_method = matches!(response.status().as_u16(), 307 | 308);
-            if !is_read && !(keeps_method && same_origin) {
+            if !(is_read || keeps_method && same_origin) {
                 return Err(refuse(RedirectError::Write));
             }
         }

@@ -358,6 +358,6 @@ fn a_registry_with_a_message() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: app:1 at http://registry.test: no\u{1b}[2J\r\nPulled everything
-    hint: check the name; if the repository is private, log in with an account that may access it: `windlass login registry.test`
+    hint: ask the administrator of the registry, or log in with another account: `windlass login registry.test`
     ");
 }

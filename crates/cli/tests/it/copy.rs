@@ -117,6 +117,33 @@ fn one_platform_is_its_manifest() {
     assert_eq!(json["digest"], index.images[1].digest.to_string());
 }
 
+/// An index may name manifests that the registry does not have. One image is copied without reading the others; a whole
+/// index is not copied, because it would be incomplete.
+#[test]
+fn a_sparse_index_is_copied_one_image_at_a_time() {
+    let from = Registry::start();
+    let index = from.push_index(index(), "app:1");
+    let missing = &index.images[1].digest;
+    from.manifest(missing.to_string()).status(404).forever();
+    let to = Registry::builder().writable().start();
+    let mut windlass = Windlass::with(&to);
+    windlass.mask(&from.host(), "from.test");
+    let (source, destination) = (place(&from, "app:1"), place(&to, "app:1"));
+    let one = ["copy", "-q", "--platform", PLATFORM, &source, &destination];
+    windlass.stdout(one);
+    assert!(has(&to, "app", "1"));
+    let url = format!("/v2/app/manifests/{missing}");
+    assert!(from.requests().iter().all(|it| it.path != url));
+    let writes = to.requests().len();
+    insta::assert_snapshot!(windlass.run(["copy", "-q", "--all", &source, &destination]), @r"
+    exit: 1
+    --- stderr
+    error: copying from.test/app:1 to registry.test/app:1: the index sha256:[digest] is incomplete: sha256:[digest] is missing
+    hint: choose one image with `--platform`, or pull the image again with `--all-platforms`
+    ");
+    assert_eq!(to.requests().len(), writes);
+}
+
 /// Within one registry blobs are mounted, and within one repository no upload starts.
 #[test]
 fn blobs_are_mounted_within_a_registry() {

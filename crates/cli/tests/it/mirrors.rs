@@ -122,15 +122,15 @@ fn a_failure_lists_the_errors_of_all_endpoints() {
     --- stderr
     error: pulling registry.test/app:1: app:1 at http://registry.test: no such repository
     tried: app:1 at http://one.test: nothing is listening there: Connection refused (os error 111)
-    tried: app:1 at http://two.test: Forbidden
+    tried: app:1 at http://two.test: access denied
     hint: check the name and the tag
 
     exit: 1
     --- stdout
     {"type":"resolving","reference":"registry.test/app:1"}
     {"type":"setback","reference":"registry.test/app:1","endpoint":"http://one.test","after_ms":null,"error":"app:1 at http://one.test: nothing is listening there: Connection refused (os error 111)"}
-    {"type":"setback","reference":"registry.test/app:1","endpoint":"http://two.test","after_ms":null,"error":"app:1 at http://two.test: Forbidden"}
-    {"type":"error","reference":"registry.test/app:1","code":"not_found","message":"pulling registry.test/app:1: app:1 at http://registry.test: no such repository","tried":["app:1 at http://one.test: nothing is listening there: Connection refused (os error 111)","app:1 at http://two.test: Forbidden"],"hint":"check the name and the tag"}
+    {"type":"setback","reference":"registry.test/app:1","endpoint":"http://two.test","after_ms":null,"error":"app:1 at http://two.test: access denied"}
+    {"type":"error","reference":"registry.test/app:1","code":"not_found","message":"pulling registry.test/app:1: app:1 at http://registry.test: no such repository","tried":["app:1 at http://one.test: nothing is listening there: Connection refused (os error 111)","app:1 at http://two.test: access denied"],"hint":"check the name and the tag"}
     "#);
 }
 
@@ -195,7 +195,7 @@ fn a_missing_layer_lists_all_endpoints() {
     exit: 1
     --- stderr
     error: pulling registry.test/app:1: layer <layer>: blob <layer> of app at http://registry.test: no such blob
-    tried: blob <layer> of app at http://one.test: Forbidden
+    tried: blob <layer> of app at http://one.test: access denied
     tried: blob <layer> of app at http://two.test: no such blob
     hint: push the image again; if it is a foreign layer, such as those of Windows images, allow its host with `foreign-layers` in windlass.toml
     ");

@@ -149,7 +149,7 @@ fn a_failing_tag_does_not_stop_the_others() {
     registry.test/app:1
     registry.test/app:3
     --- stderr
-    error: pulling registry.test/app:2: app:2 at http://registry.test: Forbidden
+    error: pulling registry.test/app:2: app:2 at http://registry.test: access denied
     hint: check the name; if the repository is private, log in with an account that may access it: `windlass login registry.test`
     ");
 }

@@ -38,7 +38,7 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-/// EP-10, T28: not at all, then by `windlass.toml`, by `certs.d`, by `SSL_CERT_FILE`; with a login over TLS.
+/// EP-10, T28: not with another CA, then by `windlass.toml`, by `certs.d`, by `SSL_CERT_FILE`; with a login over TLS.
 fn own_ca(world: &World) {
     let ca = Ca::new();
     let directory = world.directory("own-ca");
@@ -54,6 +54,9 @@ fn own_ca(world: &World) {
     let client = RegistryClient::new(world, "own-ca-toml");
     fill(world, &registry);
     let name = named(&registry);
+    let other = directory.join("other.pem");
+    fs::write(&other, Ca::new().pem()).unwrap();
+    client.configure(&format!("ca = {:?}\n", other.to_str().unwrap()));
     client.fails(&["pull", &name], "no secure connection");
     client.configure(&format!(
         "[registry.{host:?}]\nca = {:?}\n",

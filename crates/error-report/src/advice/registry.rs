@@ -143,7 +143,7 @@ pub(super) fn registry_advice(error: &RegistryError, access: &RegistryAccess<'_>
     }
 }
 
-/// Returns the hint for a denied request. If the registry says why, its administrator can help.
+/// Returns the hint for a denied request. If its message has a reason, the administrator can help.
 fn denied_hint(reason: &str, registry: &str) -> String {
     let login = login_command(registry);
     if STANDARD_DENIALS.contains(&reason) {

@@ -327,7 +327,7 @@ fn the_error_of_the_request_that_got_furthest_is_shown() {
     for (place, error) in in_order.iter().enumerate() {
         for (other_place, other) in in_order.iter().enumerate() {
             assert_eq!(
-                error.is_more_telling_than(other),
+                error.is_more_specific_than(other),
                 place > other_place,
                 "{error} and {other}"
             );

@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
 use base64::prelude::{BASE64_URL_SAFE, Engine as _};
-use windlass_testing::{Gate, ImageBuilder, LayerBuilder, PackedImage, Registry};
+use windlass_testing::{Gate, ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, Registry};
 
 use super::{TestDaemon, assert_downloaded, read_response, read_until, request, start_pull};
 use crate::harness::{DEADLINE, PLATFORM, Windlass};
@@ -241,6 +241,39 @@ fn an_image_that_is_damaged_is_listed_beside_the_others() {
     WARN the documents of an image are damaged: it is listed without details id=sha256:[digest] error=sha256:[digest] is damaged on disk; pull the image again
     WARN the documents of an image are damaged: it is listed without details id=sha256:[digest] error=sha256:[digest] is damaged on disk; pull the image again
     ");
+}
+
+/// `docker push` of an image that was pulled by its index: the store has one of its platforms, so the manifest of that
+/// image is pushed, and no index that names manifests which the registry would not have.
+#[test]
+fn pushing_one_platform_of_an_index_pushes_its_manifest() {
+    let image = |platform: &str| {
+        let layer = LayerBuilder::of_size(9);
+        ImageBuilder::new().platform(platform).layer(layer).pack()
+    };
+    let index = IndexBuilder::new()
+        .image(image(PLATFORM))
+        .image(image("linux/s390x"))
+        .pack();
+    let from = Registry::start();
+    let index = from.push_index(index, "app:1");
+    let to = Registry::builder().writable().start();
+    let windlass = Windlass::with(&to);
+    windlass.pull(&from.name("app:1"));
+    windlass.stdout(["tag", &from.name("app:1"), &to.name("app:1")]);
+    let daemon = TestDaemon::start(&windlass, &[]);
+    let url = format!("/images/{}/push?tag=1", to.name("app"));
+    let response = request(&daemon.socket, "POST", &url);
+    let last = response.body.lines().last().unwrap_or_default();
+    let last: serde_json::Value = serde_json::from_str(last).unwrap();
+    let digest = index.images[0].digest.to_string();
+    assert_eq!(last["aux"]["Digest"], digest, "{}", response.body);
+    let puts = to.requests().into_iter().filter(|it| it.method == "PUT");
+    let manifests = puts.filter(|it| it.path.contains("/manifests/"));
+    assert_eq!(
+        manifests.map(|it| it.path).collect::<Vec<_>>(),
+        ["/v2/app/manifests/1"]
+    );
 }
 
 #[test]
