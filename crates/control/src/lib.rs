@@ -11,7 +11,7 @@
 //! JSON.
 //!
 //! The daemon requests the user's credentials for any registry that it accesses. A command sends them only to a daemon of
-//! the same user or of root: whoever owns a directory can put a socket into it.
+//! the same user or of root: the owner of a directory can put a socket into it.
 
 mod client;
 mod connection;

@@ -11,7 +11,7 @@ use windlass_error_report::LoginState;
 
 use super::*;
 
-/// A user who is neither root nor the one of the test.
+/// The ID of a user other than root and that of the test.
 const OTHER_USER: u32 = 12345;
 
 /// Runs `serve` on one connection to a socket that `user` has made. It is sent each line that is received, and returns
@@ -106,7 +106,7 @@ fn the_own_daemon_gets_credentials() {
     );
 }
 
-/// The owner of a directory can put a socket into it, and root may be told to use that directory as a store.
+/// The owner of a directory can put a socket into it, and root may use that directory as a store.
 #[test]
 fn a_daemon_of_another_user_gets_no_credentials() {
     if !geteuid().is_root() {
