@@ -1,7 +1,8 @@
 //! The events that a pull reports while it runs.
 //!
 //! Each milestone is sent once and never lost. Byte counts are sampled: at most one event per layer and tick, with the
-//! latest counts. So a slow receiver delays no transfer, and the queue of its events grows slowly.
+//! latest counts, which replace those that were not received yet. So a slow receiver delays no transfer, and the queue of
+//! its events is bounded by the number of milestones.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use windlass_oci::text::error_chain;
 use windlass_oci::{Digest, Platform, Reference};
-use windlass_operation::{Event, EventSender};
+use windlass_operation::{Event, EventSender, Merge};
 use windlass_registry::Origin;
 
 use crate::json_fields::{
@@ -201,5 +202,78 @@ impl Serialize for Reason {
     }
 }
 
-/// Events are not merged for a slow receiver: byte counts are sampled, so their number is bounded by time.
-impl Event for PullEvent {}
+/// The byte counts of a layer replace earlier ones that were not received yet. Milestones keep their order.
+impl Event for PullEvent {
+    fn merge(&mut self, later: &Self) -> Merge {
+        let Self::Layer {
+            digest: moving,
+            status: counts @ LayerStatus::Moving { .. },
+        } = later
+        else {
+            return Merge::Ordered;
+        };
+        match self {
+            Self::Layer { digest, .. } if digest != moving => Merge::Unrelated,
+            Self::Layer {
+                status: status @ LayerStatus::Moving { .. },
+                ..
+            } => {
+                *status = counts.clone();
+                Merge::Merged
+            }
+            Self::Resolving { .. }
+            | Self::Setback(_)
+            | Self::Resolved { .. }
+            | Self::Planned { .. }
+            | Self::Layer { .. }
+            | Self::Committing => Merge::Ordered,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A receiver that has stopped, such as a suspended command, lets one event per layer wait.
+    #[test]
+    fn byte_counts_that_were_not_received_are_replaced() {
+        let [a, b] = [Digest::sha256(b"a"), Digest::sha256(b"b")];
+        let layer = |digest, status| PullEvent::Layer { digest, status };
+        let moving = |digest, downloaded| {
+            layer(
+                digest,
+                LayerStatus::Moving {
+                    downloaded,
+                    unpacked: 0,
+                },
+            )
+        };
+        let downloaded = layer(a, LayerStatus::Downloaded);
+        let (events, mut receiver) = EventSender::channel();
+        for event in [
+            moving(a, 1),
+            moving(b, 2),
+            moving(a, 3),
+            downloaded.clone(),
+            moving(a, 4),
+            moving(b, 5),
+            PullEvent::Committing,
+            moving(b, 6),
+        ] {
+            events.send(event);
+        }
+        let received: Vec<_> = std::iter::from_fn(|| receiver.try_next()).collect();
+        assert_eq!(
+            received,
+            [
+                moving(a, 3),
+                moving(b, 5),
+                downloaded,
+                moving(a, 4),
+                PullEvent::Committing,
+                moving(b, 6),
+            ]
+        );
+    }
+}
