@@ -101,7 +101,16 @@ impl BindError {
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
             Self::Io { source, .. } => Some(source.kind()),
-            _ => None,
+            Self::InUse { .. }
+            | Self::NotASocket { .. }
+            | Self::TooLong { .. }
+            | Self::ExposedDirectory { .. }
+            | Self::NoGroup { .. }
+            | Self::NothingInherited
+            | Self::NotInherited { .. }
+            | Self::NotListening { .. }
+            | Self::Abstract { .. }
+            | Self::WithoutTls { .. } => None,
         }
     }
 }
