@@ -1,4 +1,4 @@
-//! Reading a blob, with its bytes counted.
+//! Reads a blob and counts the bytes.
 
 use std::io::{self, Read};
 
@@ -14,7 +14,7 @@ pub(crate) struct BlobReader<'a, R> {
 
 impl<R: Read> Read for BlobReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Not `Interrupted`: readers try that again.
+        // Readers repeat after `Interrupted`, so the kind is another one.
         self.context.check().map_err(io::Error::other)?;
         let bytes = self.inner.read(buffer)?;
         self.context.send(CopyEvent::Moved {

@@ -1,4 +1,4 @@
-//! Opening an engine with sensible defaults.
+//! Opens an engine with defaults.
 
 use std::path::PathBuf;
 
@@ -19,9 +19,9 @@ pub struct EngineBuilder {
 }
 
 impl Engine {
-    /// Begins to open the store in the directory `root`, which is created if it is missing.
+    /// Returns a builder for the store in the directory `root`, which is created if it is missing.
     ///
-    /// The defaults: the store is opened to change it, three layers download and four unpack at a time, requests are
+    /// The defaults: the store is opened for changes, three layers download and four unpack at a time, requests are
     /// anonymous, and no configuration file is read.
     pub fn builder(root: impl Into<PathBuf>) -> EngineBuilder {
         EngineBuilder {
@@ -34,20 +34,20 @@ impl Engine {
 }
 
 impl EngineBuilder {
-    /// Names what the store is used for. Other processes that wait for the store show this, such as
+    /// Describes the use of the store. Processes that wait for the store display it, such as
     /// `windlass pull alpine`.
     pub fn purpose(mut self, purpose: impl Into<String>) -> Self {
         self.purpose = purpose.into();
         self
     }
 
-    /// Opens an existing store to read images, beside other readers. Pulls fail.
+    /// Opens an existing store for reading, concurrently with other readers. Pulls fail.
     pub fn read_only(mut self) -> Self {
         self.read_only = true;
         self
     }
 
-    /// Sets the credentials of pulls that are given by a reference.
+    /// Sets the credentials of pulls that are requested by a reference.
     pub fn caller(mut self, caller: Caller) -> Self {
         self.caller = caller;
         self

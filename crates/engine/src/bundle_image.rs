@@ -1,6 +1,6 @@
-//! An image as an OCI runtime bundle, for runc and the like to start.
+//! Writes an image as an OCI runtime bundle, which runc and other runtimes can start.
 //!
-//! `config.json` is written last and appears at once: a bundle that has one is whole.
+//! `config.json` is written last and appears at once: a bundle with this file is complete.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -18,69 +18,69 @@ use windlass_operation::{BlockingContext, Cancelled, Operation};
 use windlass_store::{FindError, ReadError};
 
 use crate::Engine;
-use crate::unpack::{Filling, UnpackImageError, UnpackSummary};
+use crate::unpack::{UnpackImageError, UnpackSummary, UnpackTarget};
 
-/// What `config.json` is called before it is whole.
+/// The name of `config.json` until it is complete.
 const DRAFT: &str = ".config.json.draft";
 
-/// What is wanted of [`Engine::bundle`].
+/// The request of [`Engine::bundle`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BundleRequest {
-    /// What the image has to be for.
+    /// The platform that the image must have; `None` for any.
     pub platform: Option<Platform>,
-    /// What is wanted beside what the image says.
+    /// Settings in addition to those of the image's config.
     pub options: BundleOptions,
 }
 
-/// What [`Engine::bundle`] made.
+/// The result of [`Engine::bundle`].
 #[derive(Debug)]
 pub struct Bundled {
     /// The image.
     pub image: ImageId,
-    /// What it is for.
+    /// Its platform.
     pub platform: Platform,
     /// The root file system.
     pub unpacked: UnpackSummary,
-    /// The `config.json`.
+    /// The content of `config.json`.
     pub spec: Spec,
-    /// What of the image is not in it.
+    /// The parts of the image's config that the bundle does not have.
     pub warnings: Vec<BundleWarning>,
 }
 
-/// Why there is no bundle of an image. The directory is as it was.
+/// Why no bundle was made. The directory is as it was before.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleImageError {
-    /// There is no such image, or more than one.
+    /// There is no such image, or the name is ambiguous.
     #[error(transparent)]
     Find(#[from] FindError),
-    /// The image is for something else than what was asked for.
-    #[error("the image that is here is for {found}, not for {wanted}")]
+    /// The image has another platform than the requested one.
+    #[error("the stored image is for {found}, not for {wanted}")]
     Platform {
-        /// What was asked for.
+        /// The requested platform.
         wanted: Platform,
-        /// What it is for.
+        /// The platform of the image.
         found: Platform,
     },
     /// Its config could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The stored config is none.
+    /// The stored config is malformed.
     #[error(transparent)]
     Config(#[from] ImageConfigError),
-    /// Its config could not be turned into a runtime's.
+    /// The config cannot be converted into one of a runtime.
     #[error(transparent)]
     Convert(#[from] ConvertError),
     /// Its root file system could not be unpacked.
     #[error(transparent)]
     Unpack(#[from] UnpackImageError),
-    /// The bundle could not be made.
+    /// The bundle could not be written.
     #[error("cannot {action} in {}", .path.display())]
     Directory {
-        /// What was tried.
+        /// The failed step, as an infinitive.
         action: &'static str,
         /// The bundle.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
@@ -132,9 +132,9 @@ impl Engine {
                 source,
             }
         };
-        let filling = Filling::begin(into)?;
-        let bundle = filling.directory();
-        if filling.is_new() {
+        let target = UnpackTarget::open(into)?;
+        let bundle = target.directory();
+        if target.is_new() {
             let private = rustix::fs::fchmod(bundle, Mode::RWXU);
             private.map_err(|error| failed("set the mode")(error.into()))?;
         }
@@ -143,7 +143,7 @@ impl Engine {
         let ConvertedConfig { spec, warnings } = conversion.with_root(root.as_fd())?;
         context.begin_commit()?;
         write(bundle, &spec).map_err(failed("write config.json"))?;
-        filling.keep();
+        target.keep();
         Ok(Bundled {
             image: image.id,
             platform,
@@ -154,18 +154,18 @@ impl Engine {
     }
 }
 
-/// Makes the directory of the root file system, which everybody may read unless the image says otherwise.
+/// Creates the directory of the root file system. All users may read it, unless the image specifies other permissions.
 fn make_root(bundle: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mode = Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH;
     rustix::fs::mkdirat(bundle, ROOTFS, mode)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let root = rustix::fs::openat(bundle, ROOTFS, flags, Mode::empty())?;
-    // Whatever the umask is.
+    // Not subject to the umask.
     rustix::fs::fchmod(&root, mode)?;
     Ok(root)
 }
 
-/// Writes `config.json`, all of it at once.
+/// Writes `config.json` in one step.
 fn write(bundle: BorrowedFd<'_>, spec: &Spec) -> io::Result<()> {
     let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;

@@ -1,4 +1,4 @@
-//! Images from any place to any other: registries, files and the store.
+//! Copies images between registries, files and the store.
 
 mod pulled;
 mod put;
@@ -22,47 +22,47 @@ use crate::error::{LoadError, SaveError, StoreError, TagImageError};
 use crate::save::Completeness;
 use crate::{Engine, LoadOptions};
 
-/// What is to be copied, and how.
+/// The request of [`Copier::copy`].
 #[derive(Clone, Debug)]
 pub struct CopyRequest {
-    /// Where the image is.
+    /// The location of the image.
     pub source: ImageLocation,
-    /// Where it is to be.
+    /// The location to copy it to.
     pub destination: ImageLocation,
-    /// Which images of an index.
+    /// The images of an index to copy.
     pub choice: ImageChoice,
-    /// Whether what belongs to them is copied, too: signatures, attestations and the like.
+    /// Whether artifacts that refer to the images are copied as well: signatures, attestations and others.
     pub referrers: bool,
-    /// Whether layers are pushed that may not be distributed freely.
+    /// Whether non-distributable layers are pushed.
     pub foreign: bool,
-    /// Who asks.
+    /// The credentials for both registries.
     pub caller: Caller,
-    /// How many blobs are carried at a time; at least 1.
+    /// The number of blobs that are copied at a time; at least 1.
     pub at_once: usize,
-    /// How many bytes are sent to a registry in one request at most.
+    /// The maximum number of bytes in one request to a registry; `None` for no limit.
     pub chunk: Option<u64>,
 }
 
-/// What was copied.
+/// The result of [`Copier::copy`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// The manifest or index that stands for it at the other end.
+    /// The digest of the manifest or index at the destination.
     pub digest: Digest,
-    /// How many artifacts went along.
+    /// The number of artifacts that were copied with the images.
     pub artifacts: usize,
 }
 
-/// Makes a file without a name, for an archive that has to be uncompressed first.
+/// Creates an unnamed temporary file. Compressed archives are decompressed into it.
 pub type CreateFile = Arc<dyn Fn() -> io::Result<File> + Send + Sync>;
 
 /// Copies images between registries, files and a store.
 #[derive(Clone)]
 pub struct Copier {
-    /// The store, if an image comes from it or goes to it.
+    /// The store, if an image comes from it or is copied into it.
     pub engine: Option<Engine>,
     /// The access to registries.
     pub remote: Remote,
-    /// Makes temporary files, if there is no store beside which they could be.
+    /// Creates temporary files if there is no store with a directory for them.
     pub create_file: CreateFile,
 }
 
@@ -72,46 +72,46 @@ pub enum CopyImageError {
     /// The archive or directory cannot be read.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// It could not be loaded.
+    /// The archive could not be loaded into the store.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// There is no such image, or it could not be read.
+    /// The image is not in the store, or could not be read from it.
     #[error(transparent)]
     Save(#[from] SaveError),
-    /// It could not be made out what belongs to it.
+    /// The parts of the image could not be determined.
     #[error(transparent)]
     Tree(#[from] TreeError),
     /// A document could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// It could not be carried.
+    /// A blob could not be copied.
     #[error(transparent)]
     Copy(#[from] CopyError),
-    /// It could not be written.
+    /// The destination could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// The store could not be asked.
+    /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The registry did not give it, or there is no way to it.
+    /// The registry rejected the request or cannot be reached.
     #[error(transparent)]
     Registry(#[from] PullError),
-    /// It is in the store, and could not be given its name.
+    /// The image was stored, but could not be tagged.
     #[error(transparent)]
     Name(#[from] TagImageError),
-    /// An old manifest, whose digest no other registry would give it.
-    #[error("the manifest is of Docker's schema 1, which can be pulled and not be copied")]
+    /// The manifest is one of Docker's schema 1. Another registry would store it under another digest.
+    #[error("manifests of Docker's schema 1 can be pulled, but not copied")]
     Schema1,
-    /// An image in the store is called by a name of its own, not by what it is.
-    #[error("an image that comes into the store needs a name, not an ID")]
+    /// The destination in the store is an ID instead of a name.
+    #[error("an image that is copied into the store needs a name, not an ID")]
     Unnamed,
-    /// Only images fit there.
-    #[error("{what} has images only, and nothing that belongs to them")]
+    /// The location has no place for artifacts.
+    #[error("{what} can contain images only, and no artifacts that refer to them")]
     NoReferrers {
-        /// What has them.
+        /// The location.
         what: &'static str,
     },
-    /// There is no store at hand.
+    /// The copier was created without a store.
     #[error("no store is open")]
     NoStore,
     /// The copy was cancelled.
@@ -119,15 +119,15 @@ pub enum CopyImageError {
     Cancelled,
 }
 
-/// An image that was found, and everything that has to go with it.
+/// An image with everything that is copied with it.
 struct Found {
     root: Descriptor,
     batch: Batch,
-    /// What it is called where it was.
+    /// Its names at the source.
     names: Vec<Reference>,
 }
 
-/// One copy under way.
+/// A copy that is in progress.
 struct Copying<'a> {
     with: &'a Copier,
     request: &'a CopyRequest,
@@ -165,19 +165,19 @@ impl Copier {
         copying.check()?;
         match &request.destination {
             ImageLocation::Store(name) => {
-                let digest = copying.take_in(name)?;
+                let digest = copying.copy_into_store(name)?;
                 Ok(Copied {
                     digest,
                     artifacts: 0,
                 })
             }
-            ImageLocation::Registry(_) | ImageLocation::Files { .. } => copying.carry(),
+            ImageLocation::Registry(_) | ImageLocation::Files { .. } => copying.run_copy(),
         }
     }
 }
 
 impl Copying<'_> {
-    /// Finds what does not go together.
+    /// Rejects combinations that are not supported.
     fn check(&self) -> Result<(), CopyImageError> {
         if !self.request.referrers {
             return Ok(());
@@ -196,8 +196,8 @@ impl Copying<'_> {
         Ok(())
     }
 
-    /// Finds the image where it is, and puts it where it is to be.
-    fn carry(&self) -> Result<Copied, CopyImageError> {
+    /// Finds the image at the source and writes it to the destination.
+    fn run_copy(&self) -> Result<Copied, CopyImageError> {
         match &self.request.source {
             ImageLocation::Registry(reference) => {
                 let (with, caller) = (self.with, &self.request.caller);
@@ -249,8 +249,8 @@ impl Copying<'_> {
         Ok(Found { root, batch, names })
     }
 
-    /// Takes the image into the store: what is in a registry is pulled, what is in files is loaded.
-    fn take_in(&self, name: &ImageName) -> Result<Digest, CopyImageError> {
+    /// Copies the image into the store: an image of a registry is pulled, an image in files is loaded.
+    fn copy_into_store(&self, name: &ImageName) -> Result<Digest, CopyImageError> {
         let (ImageName::Reference(name) | ImageName::ReferenceOrPrefix(name, _)) = name else {
             return Err(CopyImageError::Unnamed);
         };

@@ -1,4 +1,4 @@
-//! Why an operation of the engine failed, one enum each.
+//! The errors of operations, one enum for each.
 
 use std::path::PathBuf;
 
@@ -41,27 +41,27 @@ pub enum OpenError {
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] StoreOpenError),
-    /// Registries could not be spoken to as the configuration wants it.
+    /// The client for registries could not be created with this configuration.
     #[error(transparent)]
     Client(#[from] ClientError),
 }
 
-/// Why the store could not be asked.
+/// Why the store could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// There is no such image, or more than one.
+    /// There is no such image, or the name is ambiguous.
     #[error(transparent)]
     Find(#[from] FindError),
     /// A document could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The stored config is none.
+    /// The stored config is malformed.
     #[error(transparent)]
     Config(#[from] ImageConfigError),
     /// The metadata could not be read.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// It could not be found out what takes up the space.
+    /// The disk usage could not be determined.
     #[error(transparent)]
     Usage(#[from] UsageError),
 }
@@ -69,16 +69,16 @@ pub enum StoreError {
 /// Why a name or an image could not be removed.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoveError {
-    /// The store did not remove it.
+    /// The store rejected the removal.
     #[error(transparent)]
     Store(#[from] StoreRemoveError),
     /// The image is mounted: its layers are in use.
     #[error("it is mounted on {}", .at.display())]
     Mounted {
-        /// Where.
+        /// The mount point.
         at: PathBuf,
     },
-    /// It could not be found out whether the image is mounted.
+    /// It could not be determined whether the image is mounted.
     #[error(transparent)]
     Mounts(#[from] MountError),
 }

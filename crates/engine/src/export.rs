@@ -1,8 +1,8 @@
-//! An image's root file system as one tar.
+//! Exports the root file system of an image as one tar.
 //!
-//! Out of the stored blobs, as [`unpack`](Engine::unpack) makes it, and not out of the unpacked layers: those are an
-//! ordinary user's where one runs windlass, and what is exported is the image's. An image keeps a blob of each of its
-//! layers, so there is always one to read (decision 0003).
+//! The tar is made from the stored blobs, like the directory of [`unpack`](Engine::unpack), and not from the unpacked
+//! layers: if windlass runs as an ordinary user, their files belong to that user, and not to the owners in the image. The store
+//! keeps a blob of each layer of an image, so there is always one to read (decision 0003).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,7 +18,7 @@ use windlass_store::{FindError, ImageLayer, ReadError};
 use crate::Engine;
 use crate::blob_reader::BlobReader;
 
-/// What [`Engine::export`] wrote.
+/// The result of [`Engine::export`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exported {
     /// The image.
@@ -29,16 +29,16 @@ pub struct Exported {
     pub entries: u64,
 }
 
-/// Why an image was not exported. What was written has no end, and is not a whole tar.
+/// Why an image was not exported. The written part has no end, so that it is not a complete tar.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// There is no such image, or more than one.
+    /// There is no such image, or the name is ambiguous.
     #[error(transparent)]
     Find(#[from] FindError),
     /// A layer's blob could not be read.
     #[error(transparent)]
     Blob(#[from] ReadError),
-    /// A layer could not be read as one.
+    /// A blob is not a valid layer.
     #[error("layer {digest}")]
     Layer {
         /// The layer's blob.
@@ -46,20 +46,20 @@ pub enum ExportError {
         /// Why.
         source: UnpackError,
     },
-    /// A stored blob is not what it was when it was pulled.
+    /// A stored blob has changed since it was pulled.
     #[error("layer {digest} is damaged on disk: its tar has diff ID {actual}, not {expected}")]
     Damaged {
         /// The layer's blob.
         digest: Digest,
-        /// What it was when it was pulled.
+        /// Its diff ID when it was pulled.
         expected: DiffId,
-        /// What it is now.
+        /// Its diff ID now.
         actual: DiffId,
     },
     /// The tar could not be written.
     #[error("cannot write")]
     Write(#[source] io::Error),
-    /// The file could not be begun or finished.
+    /// The output file could not be created or completed.
     #[error(transparent)]
     Output(#[from] WriteError),
     /// The export was cancelled.
@@ -73,20 +73,20 @@ impl From<Cancelled> for ExportError {
     }
 }
 
-/// How often each layer is read: for its headers, and for what is left of it.
+/// The number of times that each layer is read: once for the headers, and once for the content.
 const PASSES: u64 = 2;
 
-/// The blobs of an image's layers, being read.
+/// The blobs of an image's layers while they are read.
 struct Layers<'a> {
     engine: &'a Engine,
     context: &'a CopyContext,
 }
 
 impl Engine {
-    /// Writes the root file system of an image as one tar, always the same bytes.
+    /// Writes the root file system of an image as one tar. The bytes are always the same.
     ///
-    /// The tar unpacks to what [`Engine::unpack`] makes as root. Nothing is written before the diff ID of every layer is
-    /// verified. A file appears when it is whole.
+    /// The tar unpacks to the tree that [`Engine::unpack`] writes as root. Nothing is written before the diff ID of every
+    /// layer is verified. A file appears when it is complete.
     pub fn export(
         &self,
         name: &ImageName,
@@ -95,7 +95,7 @@ impl Engine {
     ) -> Operation<CopyEvent, Exported, ExportError> {
         let name = name.clone();
         self.operation(move |engine, context| {
-            // Before a file is begun.
+            // Checked before the file is created.
             engine.store.image(&name)?;
             let output = output.open()?;
             output.write(compression, context.cancellation(), |out| {
@@ -129,7 +129,7 @@ impl Engine {
             } else {
                 tar.skip_next_layer();
             }
-            layers.tell_end(layer);
+            layers.report_end(layer);
         }
         Ok(Exported {
             image_id: image.id,
@@ -168,7 +168,7 @@ impl Layers<'_> {
         })
     }
 
-    fn tell_end(&self, layer: &ImageLayer) {
+    fn report_end(&self, layer: &ImageLayer) {
         self.context.send(CopyEvent::Blob {
             digest: blob_of(layer),
             status: BlobStatus::Transferred,

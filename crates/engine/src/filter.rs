@@ -1,8 +1,8 @@
-//! Filters: which images are listed, and which are pruned.
+//! Filters select the images to list or to prune.
 //!
-//! Docker's keys with Docker's meanings. Several values of `label`, `label!`, `until`, `before` and `since` must
-//! all hold; of `reference`, one is enough. What a filter compares never changes for an image, but for the
-//! names: labels and times stand in its config, which its ID is the digest of.
+//! Keys and meanings are those of Docker. Several values of `label`, `label!`, `until`, `before` and `since` must
+//! all match; of `reference`, one is enough. Labels and times are in the config, whose digest is the ID of the image, so
+//! they never change; names do.
 
 mod moment;
 mod pattern;
@@ -20,16 +20,16 @@ use pattern::Pattern;
 
 pub(crate) use select::Selection;
 
-/// What images are filtered for; each has keys of its own.
+/// The command that images are filtered for. Each has its own keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterUse {
-    /// To list them.
+    /// To list images.
     Images,
-    /// To remove them.
+    /// To remove images.
     Prune,
 }
 
-/// Which images are meant. Without a filter, all are.
+/// A selection of images. Without a filter, it contains all images.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filters {
     dangling: Option<bool>,
@@ -41,70 +41,70 @@ pub struct Filters {
     references: Vec<Pattern>,
 }
 
-/// A label that an image has or has not.
+/// A label that an image must have, or must not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Label {
     key: String,
-    /// `None`: whatever it is.
+    /// `None` for any value.
     value: Option<String>,
 }
 
-/// Why a filter is none.
+/// Why a filter is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
-    /// It has no key or no value.
+    /// The key or the value is missing.
     #[error("invalid filter '{filter}': expected KEY=VALUE")]
     Form {
-        /// The filter as it was given.
+        /// The filter, as specified.
         filter: Sanitized,
     },
-    /// There is no such key; [`FilterUse::keys`] says which there are.
+    /// There is no such key; [`FilterUse::keys`] returns the valid ones.
     #[error("invalid filter '{key}'")]
     Key {
-        /// The key that was given.
+        /// The key, as specified.
         key: Sanitized,
-        /// What it was given for.
+        /// The command that it was specified for.
         usage: FilterUse,
     },
-    /// The value does not fit the key.
+    /// The value is invalid for the key.
     #[error("invalid filter '{key}={value}': {problem}")]
     Value {
         /// The key.
         key: &'static str,
-        /// The value that was given.
+        /// The value, as specified.
         value: Sanitized,
-        /// What is wrong with it.
+        /// The problem.
         problem: FilterProblem,
     },
 }
 
-/// Why a value does not fit the key of its filter.
+/// Why a value is invalid for the key of its filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterProblem {
-    /// It is neither true nor false.
+    /// It is neither `true` nor `false`.
     #[error("expected true or false")]
     Truth,
-    /// True and false were both asked for.
-    #[error("another filter says the opposite")]
+    /// Both `true` and `false` were specified.
+    #[error("another filter has the opposite value")]
     Contradiction,
-    /// A label has a key.
+    /// A label needs a key.
     #[error("expected the key of a label")]
     Label,
-    /// It is neither a time nor a span of time.
+    /// It is neither a time nor a duration.
     #[error(
         "expected a span such as 24h, a time such as 2026-01-31T12:00:00Z, or seconds since 1970"
     )]
     Moment,
-    /// It is no pattern.
+    /// It is not a valid pattern.
     #[error("a '[' without its ']', an empty range or a '\\' at the end")]
     Pattern,
-    /// It names no image.
+    /// It is not the name of an image.
     #[error(transparent)]
     Name(#[from] ReferenceError),
 }
 
 impl FilterUse {
-    /// Returns the keys that there are.
+    /// Returns the valid keys.
     pub const fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Images => &[
@@ -122,9 +122,9 @@ impl FilterUse {
 }
 
 impl Filters {
-    /// Reads filters as they stand on a command line: `KEY=VALUE`.
+    /// Parses filters of a command line: `KEY=VALUE`.
     ///
-    /// `now` is what spans of time are counted back from, and its time zone is that of times that name none.
+    /// Durations are subtracted from `now`, whose time zone is used for times without one.
     pub fn parse<'a>(
         usage: FilterUse,
         filters: impl IntoIterator<Item = &'a str>,
@@ -140,7 +140,7 @@ impl Filters {
         Ok(all)
     }
 
-    /// Reads filters as they come to an API: the values of each key.
+    /// Parses filters of an API request: the values of each key.
     pub fn from_lists(
         usage: FilterUse,
         lists: &BTreeMap<String, Vec<String>>,
@@ -155,18 +155,18 @@ impl Filters {
         Ok(all)
     }
 
-    /// Returns whether every image is meant.
+    /// Returns whether all images are selected.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Returns what `dangling` was set to: whether images are meant that have no tag, or those that have one.
+    /// Returns the value of `dangling`: whether to select the images without a tag, or those with one.
     pub fn dangling(&self) -> Option<bool> {
         self.dangling
     }
 
-    /// Tells whether `name` is one of those that are meant: a familiar name that a `reference` describes, with
-    /// its tag or digest or without.
+    /// Returns whether `name` is selected: a familiar name that matches a `reference`, with or without its tag or
+    /// digest.
     pub fn takes_name(&self, name: &Reference) -> bool {
         let (full, short) = (name.familiar(), name.repository().familiar());
         let describes = |pattern: &Pattern| pattern.matches(&full) || pattern.matches(&short);
@@ -192,7 +192,7 @@ impl Filters {
             })
     }
 
-    /// Adds the filter of a key that is one of [`FilterUse::keys`].
+    /// Adds the filter for a key that [`FilterUse::keys`] contains.
     fn set(&mut self, key: &str, value: &str, now: &ZonedDateTime) -> Result<(), FilterProblem> {
         match key {
             "dangling" => {
@@ -219,7 +219,7 @@ impl Filters {
     }
 }
 
-/// What Docker's API takes, and what a program in Go would print.
+/// Formats a value as a program in Go prints it, which Docker's API accepts.
 fn truth(text: &str) -> Result<bool, FilterProblem> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "t" | "1" => Ok(true),

@@ -1,29 +1,29 @@
-//! How an image was made, as its config tells it.
+//! The history of an image, from its config.
 
 use windlass_oci::{ImageConfig, ImageId, ImageName};
 
 use crate::Engine;
 use crate::error::StoreError;
 
-/// One step in the making of an image.
+/// One step of the build of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryEntry {
-    /// The image that the step ended in; known for the last step only.
+    /// The image that the step resulted in; only the last step has one.
     pub id: Option<ImageId>,
-    /// When.
+    /// The time.
     pub created: Option<String>,
     /// The command.
     pub created_by: String,
-    /// Bytes of file content in the layer that the step made.
+    /// Bytes of file content in the layer of the step.
     pub size: u64,
-    /// A remark.
+    /// A comment.
     pub comment: String,
-    /// Whether the step made no layer.
+    /// Whether the step has no layer.
     pub empty: bool,
 }
 
 impl Engine {
-    /// Returns the steps in which an image was made, the last first.
+    /// Returns the steps of an image, the last first.
     pub fn history(&self, name: &ImageName) -> Result<Vec<HistoryEntry>, StoreError> {
         let image = self.store.image(name)?;
         let config = ImageConfig::parse(&self.store.read_blob(image.id.digest())?)?;
@@ -32,7 +32,7 @@ impl Engine {
     }
 }
 
-/// Matches the steps with the layers they made. Layers that no step accounts for follow without a word.
+/// Assigns the layers to the steps. Layers without a step follow, without a command.
 fn steps(config: ImageConfig, sizes: &[u64], id: ImageId) -> Vec<HistoryEntry> {
     let mut sizes = sizes.iter().copied();
     let mut steps: Vec<_> = config

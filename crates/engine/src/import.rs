@@ -1,4 +1,4 @@
-//! A tar becomes an image of one layer.
+//! Imports a tar as an image with one layer.
 
 mod change;
 mod source;
@@ -22,56 +22,56 @@ use crate::{Engine, Loaded, MovedName};
 pub use change::{ChangeError, ChangeProblem, ContainerConfig, Healthcheck};
 pub use source::ImportSource;
 
-/// What is to be made of a tar.
+/// Options of [`Engine::import`].
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
-    /// What the image is to be called, if anything; a tag or `latest`, no digest.
+    /// The name of the image, if any: with a tag or `latest`, without a digest.
     pub name: Option<Reference>,
-    /// What it runs on.
+    /// The platform.
     pub platform: Platform,
-    /// How it is run.
+    /// The configuration of its containers.
     pub config: ContainerConfig,
-    /// When it was made, in the form of RFC 3339.
+    /// The time of creation, in the form of RFC 3339.
     pub created: String,
-    /// A remark for its history.
+    /// A comment for its history.
     pub comment: String,
-    /// The most bytes that are taken, as they come.
+    /// The maximum size of the tar in bytes, as received.
     pub limit: Option<u64>,
 }
 
-/// Why no image was made. Nothing is kept.
+/// Why no image was made. Nothing was stored.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// There was not one byte.
-    #[error("there is nothing in it, not even an empty tar")]
+    /// The source is empty.
+    #[error("the source is empty: it is not even an empty tar")]
     Empty,
-    /// There is more of it than was allowed.
+    /// The source exceeds the limit.
     #[error("it is larger than the limit of {limit} bytes")]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
     },
-    /// It is compressed as no layer can be.
+    /// The compression is not supported for layers.
     #[error(
         "it is compressed with {name}, and a layer can only be plain, or compressed with gzip or zstd"
     )]
     Compression {
-        /// How.
+        /// The compression.
         name: &'static str,
     },
-    /// It could not be taken as a layer.
+    /// The tar is not a valid layer.
     #[error(transparent)]
     Layer(Box<LocalLayerError>),
-    /// A name with a digest says what the image has to be.
-    #[error("{name} has a digest, and cannot be given as a name")]
+    /// A name with a digest determines the content of the image.
+    #[error("{name} has a digest, and cannot be used as a name")]
     Digest {
         /// The name.
         name: String,
     },
-    /// The store could not be asked.
+    /// The store could not be searched.
     #[error(transparent)]
     Find(#[from] FindError),
-    /// The store could not be asked for a document.
+    /// A document could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// A document could not be stored.
@@ -85,10 +85,10 @@ pub enum ImportError {
     Cancelled,
 }
 
-/// Reads until the work is cancelled or the limit is exceeded, and sends an event for the bytes of each read.
+/// Reads the source until the work is cancelled or the limit is exceeded, and sends an event for the bytes of each read.
 struct Incoming<'a> {
     from: Box<dyn Read + Send + 'a>,
-    /// What the events call the blob, whose own digest is known at its end.
+    /// The digest that events have for the blob; its own is known at the end only.
     digest: Digest,
     context: &'a CopyContext,
     read: u64,
@@ -110,9 +110,9 @@ impl From<Cancelled> for ImportError {
 impl Engine {
     /// Makes an image of a tar: one layer, whose blob is the tar byte for byte, plain or compressed with gzip or zstd.
     ///
-    /// The image and its name appear together, or nothing does. An empty tar is an empty layer; a source without any
-    /// byte is rejected, because it is what a failed producer leaves. The events call the blob by the digest of no
-    /// bytes: its own is known at its end.
+    /// The image and its name appear together, or not at all. An empty tar is an empty layer; a source without any
+    /// bytes is rejected, because a failed producer leaves such a source. In events, the blob has the digest of an empty
+    /// blob, since its own is known at the end only.
     pub fn import(
         &self,
         source: ImportSource,
@@ -287,7 +287,7 @@ impl Incoming<'_> {
 
 impl Read for Incoming<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Not `Interrupted`: readers try that again.
+        // Readers repeat after `Interrupted`, so the kind is another one.
         self.context.check().map_err(io::Error::other)?;
         let read = self.from.read(buffer)?;
         self.read += read as u64;

@@ -1,4 +1,4 @@
-//! Everything about one image, in the form that `docker inspect` gave it and scripts read it in.
+//! The details of one image, in the form of `docker inspect`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use windlass_oci::{DiffId, Digest, ImageConfig, ImageId, ImageName, Reference};
 use crate::Engine;
 use crate::error::StoreError;
 
-/// What is known of an image. Serialises to one element of what `docker inspect` prints.
+/// The details of an image. Serialises to one element of the output of `docker inspect`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Inspection {
@@ -19,20 +19,20 @@ pub struct Inspection {
     pub repo_digests: Vec<String>,
     /// The digest of its manifest.
     pub manifest: Digest,
-    /// When it was made, as its config says.
+    /// When it was created, as recorded in its config.
     pub created: Option<String>,
-    /// Who made it, as its config says.
+    /// Its author, as recorded in its config.
     pub author: String,
-    /// The processor architecture that it is for.
+    /// The processor architecture.
     pub architecture: String,
-    /// The generation of the architecture.
+    /// The variant of the architecture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
-    /// The operating system that it is for.
+    /// The operating system.
     pub os: String,
     /// Bytes of file content in its layers.
     pub size: u64,
-    /// How to run it: that part of the config, as it is.
+    /// The configuration of containers: this part of the config, unchanged.
     pub config: Value,
     /// Its layers.
     #[serde(rename = "RootFS")]
@@ -51,7 +51,7 @@ pub struct RootFs {
 }
 
 impl Engine {
-    /// Returns everything about an image.
+    /// Returns the details of an image.
     pub fn inspect(&self, name: &ImageName) -> Result<Inspection, StoreError> {
         let image = self.store.image(name)?;
         let bytes = self.store.read_blob(image.id.digest())?;
@@ -82,7 +82,7 @@ impl Engine {
     }
 }
 
-/// Returns the config's `config` as it is: nothing that somebody put there is lost.
+/// Returns the `config` of the config unchanged, with members of any kind.
 fn run_config(config: &[u8]) -> Value {
     let document: Result<Value, _> = serde_json::from_slice(config);
     document

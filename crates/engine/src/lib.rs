@@ -101,31 +101,31 @@ pub use windlass_operation::{Cancelled, Event, EventReceiver, EventSender, Opera
 pub use windlass_pull::{Preview, PullEvent, PullOutcome, PullRequest, Pulled, PullerConfig};
 pub use windlass_store::{OpenMode, RemoveOptions};
 
-/// Layers that unpack at a time from an archive where there is no limit.
-const MOST_AT_ONCE: usize = 16;
+/// The number of layers that unpack at a time from an archive if no limit is configured.
+const DEFAULT_CONCURRENT_UNPACKS: usize = 16;
 
 /// The configuration of an [`Engine`].
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
     /// The directory of the store.
     pub root: PathBuf,
-    /// The configuration of pulls, and of everything else that is done with registries.
+    /// The configuration of pulls and of all other access to registries.
     pub pull: PullerConfig,
 }
 
-/// A store, and everything that can be done with it. Clones are handles of the same engine; the store is closed when the
-/// last one is dropped and the last operation has come to rest.
+/// A store and its operations. Clones are handles of the same engine; the store is closed when the last one is dropped and
+/// the last operation has ended.
 #[derive(Clone, Debug)]
 pub struct Engine {
     store: Arc<Store>,
     puller: Arc<Puller>,
-    /// The credentials of pulls that are given by a reference.
+    /// The credentials of pulls that are requested by a reference.
     caller: Caller,
-    /// Layers that unpack at a time where they come from an archive.
+    /// The number of layers that unpack at a time from an archive.
     at_once: usize,
-    /// Held while an image is mounted or removed.
+    /// Locked while an image is mounted or removed.
     mounting: Arc<Mutex<()>>,
-    /// Holds a token for each operation that blocks, until its work has ended.
+    /// Contains a token of each blocking operation until its work has ended.
     running: TaskTracker,
 }
 
@@ -145,7 +145,7 @@ impl EngineConfig {
 impl Engine {
     /// Opens the store at `config.root`; with [`OpenMode::Exclusive`] it is created if there is none.
     ///
-    /// If another process is in the way, `on_wait` is told who, and this waits for its end. Blocks.
+    /// While another process uses the store, this blocks; `on_wait` is called with the owner.
     pub fn open(
         config: EngineConfig,
         mode: OpenMode<'_>,
@@ -157,7 +157,7 @@ impl Engine {
         })
     }
 
-    /// As [`Engine::open`], but if another process is in the way, this is an error at once:
+    /// Like [`Engine::open`], but fails at once if another process uses the store:
     /// [`StoreOpenError::InUse`].
     pub fn try_open(config: EngineConfig, mode: OpenMode<'_>) -> Result<Self, OpenError> {
         Self::open_unless(config, mode, |_| WhenBusy::Fail)
@@ -176,7 +176,7 @@ impl Engine {
         }
         Ok(Self {
             at_once: match pull.unpacks {
-                0 => MOST_AT_ONCE,
+                0 => DEFAULT_CONCURRENT_UNPACKS,
                 unpacks => unpacks,
             },
             puller: Arc::new(Puller::new(pull, Arc::clone(&store))?),
@@ -187,39 +187,39 @@ impl Engine {
         })
     }
 
-    /// Returns what registries are asked through: for tags, digests and manifests.
+    /// Returns the client for queries to registries: tags, digests and manifests.
     pub fn remote(&self) -> Remote {
         self.puller.remote()
     }
 
-    /// From now on speaks to registries as `config` says; pulls that run already are not disturbed.
+    /// Changes the configuration of registries for new requests; pulls in progress are not affected.
     ///
-    /// All of it or, if it does not work out, nothing.
+    /// Applies all of it or, after an error, nothing.
     pub fn reconfigure(&self, config: RegistryConfig) -> Result<(), ClientError> {
         self.puller.reconfigure(config)
     }
 
-    /// Changes how many layers download at a time, over all pulls; 0 for no limit. Those that do are not disturbed.
+    /// Changes the number of layers that download at a time, in all pulls; 0 for no limit. Running downloads continue.
     pub fn set_downloads(&self, downloads: usize) {
         self.puller.set_downloads(downloads);
     }
 
-    /// Changes how many layers unpack at a time, over all pulls; 0 for no limit.
+    /// Changes the number of layers that unpack at a time, in all pulls; 0 for no limit.
     pub fn set_unpacks(&self, unpacks: usize) {
         self.puller.set_unpacks(unpacks);
     }
 
-    /// Changes how fast bytes may come, over all pulls.
+    /// Changes the limit on the throughput of all pulls.
     pub fn set_rate(&self, rate: RateLimit) {
         self.puller.set_rate(rate);
     }
 
-    /// Changes how fast bytes may come in pulls from `registry`, whoever delivers them.
+    /// Changes the limit on the throughput of pulls from `registry`, including those that its mirrors serve.
     pub fn set_registry_rate(&self, registry: &str, rate: RateLimit) {
         self.puller.set_registry_rate(registry, rate);
     }
 
-    /// Waits until no transfer and no other operation runs, those that were dropped included.
+    /// Waits until no transfer and no other operation runs, including dropped ones.
     pub async fn idle(&self) {
         self.puller.idle().await;
         self.running.wait().await;
@@ -229,7 +229,7 @@ impl Engine {
         Self { caller, ..self }
     }
 
-    /// Makes an operation of work that blocks.
+    /// Creates an operation of blocking work.
     fn operation<E: Event, T: Send + 'static, X: From<Cancelled> + Send + 'static>(
         &self,
         work: impl FnOnce(&Self, &BlockingContext<E>) -> Result<T, X> + Send + 'static,

@@ -1,4 +1,4 @@
-//! What is there, what it is called, and what it takes up.
+//! Lists images, tags and removes them, and reports disk usage.
 
 use std::cmp::Reverse;
 
@@ -12,7 +12,7 @@ use crate::mount::mounts;
 
 use windlass_store::{ContentLease, RemoveOptions};
 
-/// An image, as a list shows it.
+/// An image in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageSummary {
     /// The image.
@@ -21,19 +21,19 @@ pub struct ImageSummary {
     pub names: Vec<Reference>,
     /// Its digest references, in order.
     pub digests: Vec<Reference>,
-    /// When it was made, as its config says.
+    /// When it was created, as recorded in its config.
     pub created: Option<String>,
     /// Bytes of file content in its layers.
     pub size: u64,
-    /// What it runs on.
+    /// Its platform.
     pub platform: Platform,
-    /// The manifest or index that it came as.
+    /// The digest of the manifest or index that it was pulled by.
     pub target: Digest,
-    /// When it came, in seconds since 1970.
+    /// When it was stored, in seconds since 1970.
     pub pulled: u64,
 }
 
-/// One thing that [`Engine::remove`] removed.
+/// An item that [`Engine::remove`] removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Removed {
     /// A name, in its short form.
@@ -42,51 +42,51 @@ pub enum Removed {
     Deleted(Digest),
 }
 
-/// What [`Engine::remove`] removed, and what that gave back.
+/// The result of [`Engine::remove`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removal {
-    /// What is gone, in order.
+    /// The removed items, in order.
     pub removed: Vec<Removed>,
-    /// How much of the disk that gave back, in bytes, as `du` counts them.
+    /// The freed space in bytes, as `du` counts it.
     pub freed: u64,
 }
 
-/// What one image takes up, in bytes of file content.
+/// The size of one image, in bytes of file content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageUsage {
     /// The image.
     pub image: ImageSummary,
-    /// How much of its size is in layers that other images have too.
+    /// The part of its size in layers that other images share.
     pub shared: u64,
-    /// How much no other image has.
+    /// The part of its size that no other image shares.
     pub unique: u64,
 }
 
-/// What the store takes up, by kind.
+/// The disk usage of the store, by kind of content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskUsage {
-    /// Images, by the file content of their layers; a layer that several have counts once.
+    /// Images, by the file content of their layers; a shared layer counts once.
     pub images: Usage,
-    /// Each of them, the last pulled first.
+    /// Each image, the last pulled first.
     pub each_image: Vec<ImageUsage>,
     /// Unpacked layers, by their file content.
     pub layers: Usage,
     /// Manifests, configs and compressed layers.
     pub blobs: Usage,
-    /// Blobs that are on their way in, or that stopped on it.
+    /// Incomplete blobs, of running and interrupted downloads.
     pub partial: Usage,
-    /// Of those, the ones that the next pull can go on with, the oldest first.
+    /// The incomplete blobs that the next pull can resume, the oldest first.
     pub partial_blobs: Vec<PartialBlob>,
 }
 
-/// How much there is of one kind.
+/// The amount of content of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// How many.
+    /// The number of items.
     pub count: u64,
-    /// Bytes.
+    /// Their size in bytes.
     pub size: u64,
-    /// Bytes that only images without a tag hold; of partial blobs, all of them.
+    /// The bytes that only images without a tag use; for partial blobs, all of them.
     pub reclaimable: u64,
 }
 
@@ -101,12 +101,12 @@ impl Engine {
             .collect())
     }
 
-    /// Returns the image that `name` means.
+    /// Returns the image with this name.
     pub fn image(&self, name: &ImageName) -> Result<ImageSummary, StoreError> {
         Ok(self.store.image(name)?.into())
     }
 
-    /// Reads a manifest, an index or a config that is here, proved by its digest.
+    /// Reads a stored manifest, index or config, and verifies its digest.
     pub fn read_document(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
         Ok(self.store.read_blob(digest)?)
     }
@@ -117,16 +117,16 @@ impl Engine {
         Ok(self.store.lease_all()?)
     }
 
-    /// Gives an image one more name; a tag that named another image before names this one now.
+    /// Adds a tag to an image; a tag of another image is moved.
     pub fn tag(&self, source: &ImageName, target: &Reference) -> Result<(), TagImageError> {
         self.store.tag(source, target).map(drop)
     }
 
     /// Removes a name, and the image with it if that was its last one (API-11).
     ///
-    /// An image that is mounted stays, and keeps its last name, whatever is forced.
+    /// A mounted image is not removed, and keeps its last name, even by force.
     pub fn remove(&self, name: &ImageName, options: RemoveOptions) -> Result<Removal, RemoveError> {
-        let _nobody_mounts = self.mounting();
+        let _lock = self.mounting();
         let mounts = mounts()?;
         let is_mounted = |id: &ImageId| mounts.contains_key(id);
         match self.store.remove_unless(name, options, is_mounted) {
@@ -139,7 +139,7 @@ impl Engine {
         }
     }
 
-    /// Returns what the store takes up, by its own records: bytes of file content. Partial blobs are measured.
+    /// Returns the disk usage of the store from its records: bytes of file content. Partial blobs are measured.
     pub fn disk_usage(&self) -> Result<DiskUsage, StoreError> {
         let usage = self.store.disk_usage()?;
         let images = Usage {
@@ -159,7 +159,7 @@ impl Engine {
         })
     }
 
-    /// Measures what the store takes up on the disk, as `du` does: a look at every file.
+    /// Measures the disk usage of the store, as `du` does, by reading the metadata of every file.
     pub fn measure(&self) -> Result<MeasuredStore, StoreError> {
         Ok(self.store.measure()?)
     }

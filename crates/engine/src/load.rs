@@ -1,9 +1,9 @@
-//! Images out of archives and directories, into the store.
+//! Loads images from archives and directories into the store.
 //!
 //! # Invariants
-//! - Nothing of an archive is visible before all of it was verified and unpacked: one that is bad in its last byte
-//!   leaves no image, and moves no tag (T24).
-//! - What is stored is byte for byte what the archive has.
+//! - No image of an archive is visible, and no tag is moved, before the whole archive is verified and unpacked, even if
+//!   only its last byte is wrong (T24).
+//! - Documents and blobs are stored byte for byte.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -32,47 +32,47 @@ use windlass_store::{
 use crate::blob_reader::BlobReader;
 use crate::{Engine, RemoveOptions};
 
-/// Where an archive comes from.
+/// The source of an archive.
 #[derive(Debug)]
 pub enum LoadFrom {
-    /// A file, a pipe with a name, or a directory.
+    /// A file, a named pipe, or a directory.
     Path(PathBuf),
-    /// What is open already, from where it stands.
+    /// An open file or pipe, from its current position.
     File(File),
 }
 
-/// What is to be loaded of an archive.
+/// Options of [`Engine::load`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoadOptions {
-    /// Which images of an index.
+    /// The images of an index to load.
     pub choice: ImageChoice,
-    /// What the image is to be called in place of what the archive says; there must be one only.
+    /// The name of the image, instead of the names in the archive, which must contain one image only.
     pub name: Option<Reference>,
 }
 
-/// An image that was loaded.
+/// A loaded image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
     /// The image.
     pub image_id: ImageId,
-    /// Its manifest.
+    /// The digest of its manifest.
     pub manifest: Digest,
-    /// What it runs on.
+    /// Its platform.
     pub platform: Platform,
-    /// What it is called now.
+    /// Its new names.
     pub names: Vec<Reference>,
-    /// The names that led to other images before.
+    /// The names that belonged to other images before.
     pub moved: Vec<MovedName>,
-    /// Whether it was not there before.
+    /// Whether it was not stored before.
     pub is_new: bool,
 }
 
-/// A name that was taken from an image.
+/// A name that was moved from another image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MovedName {
     /// The name.
     pub name: Reference,
-    /// The image that it led to before.
+    /// The image that had the name before.
     pub from: ImageId,
 }
 
@@ -82,7 +82,7 @@ pub enum LoadError {
     /// The archive could not be read.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// An image of it could not be made out.
+    /// The parts of an image could not be determined.
     #[error(transparent)]
     Tree(#[from] TreeError),
     /// Manifest and config of an image contradict each other.
@@ -90,29 +90,29 @@ pub enum LoadError {
     Plan {
         /// The image.
         image: ImageId,
-        /// How.
+        /// The contradiction.
         source: PlanError,
     },
-    /// A layer could not be taken.
+    /// A layer could not be unpacked.
     #[error("layer {digest}")]
     Layer {
         /// The layer's blob.
         digest: Digest,
-        /// Why.
+        /// The cause.
         source: Box<LocalLayerError>,
     },
-    /// A name was given, and there are several images.
-    #[error("there are {count} images in it, which cannot all be called {name}")]
+    /// A name was specified for an archive with several images.
+    #[error("the archive contains {count} images, which cannot all be named {name}")]
     OneName {
-        /// How many images.
+        /// The number of images.
         count: usize,
         /// The name.
         name: String,
     },
-    /// The store could not be asked.
+    /// The store could not be read.
     #[error(transparent)]
     Find(#[from] FindError),
-    /// The store could not be asked what it holds.
+    /// The store could not be searched.
     #[error(transparent)]
     Held(#[from] windlass_store::LayerError),
     /// A document could not be read.
@@ -124,12 +124,12 @@ pub enum LoadError {
     /// The image could not be stored.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// It is stored, and could not be given its name.
-    #[error("it is loaded, and cannot be called {name}")]
+    /// The image was stored, but could not be tagged.
+    #[error("the image is loaded, but cannot be named {name}")]
     Name {
         /// The name.
         name: String,
-        /// Why.
+        /// The cause.
         source: TagImageError,
     },
     /// Loading was cancelled.
@@ -137,7 +137,7 @@ pub enum LoadError {
     Cancelled,
 }
 
-/// An image to be stored, with its layers.
+/// An image to store, with its layers.
 struct Incoming {
     image: SourceImage,
     layers: Vec<(Descriptor, DiffId)>,
@@ -148,17 +148,17 @@ struct Incoming {
 #[derive(Default)]
 struct Layers {
     held: HashMap<DiffId, Layer>,
-    /// By the blob, and by what its tar was proved to be: an archive may say two things about one blob.
+    /// By blob and verified diff ID: two images of an archive may claim different diff IDs for one blob.
     taken: HashMap<(Digest, DiffId), LocalLayer>,
 }
 
 impl Engine {
-    /// Makes an empty file beside the store's own, without a name: for an archive that has to be spread out.
+    /// Creates an unnamed file in the directory of the store, for archives that have to be decompressed first.
     pub fn scratch(&self) -> io::Result<File> {
         self.store.scratch_file().map_err(io::Error::other)
     }
 
-    /// Loads the images of an archive or a directory: all of them, or nothing. An archive that is compressed or comes
+    /// Loads all images of an archive or a directory, or none. An archive that is compressed or comes
     /// through a pipe is copied into a temporary file beside the store first.
     pub fn load(
         &self,
@@ -204,7 +204,7 @@ impl Engine {
             .collect()
     }
 
-    /// Leases the layers that are here.
+    /// Takes leases on the layers that are stored already.
     fn held(&self, incoming: &[Incoming]) -> Result<Layers, LoadError> {
         let mut layers = Layers::default();
         for (_, diff_id) in incoming.iter().flat_map(|image| &image.layers) {
@@ -217,7 +217,7 @@ impl Engine {
         Ok(layers)
     }
 
-    /// Unpacks the layers that are missing, several at a time.
+    /// Unpacks the missing layers, several at a time.
     fn take(
         &self,
         layout: &Layout,
@@ -280,7 +280,7 @@ impl Engine {
         Ok(layer)
     }
 
-    /// Stores the images without names, all of them or none; says of each whether it was not there before.
+    /// Stores all images without names, or none. Returns for each whether it was not stored before.
     fn store_all(&self, incoming: &[Incoming], layers: &Layers) -> Result<Vec<bool>, LoadError> {
         let mut stored = Vec::new();
         for image in incoming {
@@ -295,8 +295,8 @@ impl Engine {
         Ok(stored)
     }
 
-    /// Removes those of the images that were not there before. Whatever cannot be removed has no name, and harms
-    /// nobody.
+    /// Removes the images that were not stored before. An image that cannot be removed has no name, and is removed by the
+    /// next `prune`.
     fn take_back(&self, incoming: &[Incoming], stored: &[bool]) {
         let new = incoming.iter().zip(stored).filter(|(_, is_new)| **is_new);
         for (image, _) in new {
@@ -308,7 +308,7 @@ impl Engine {
         }
     }
 
-    /// Stores an image without a name; says whether it was not there before.
+    /// Stores an image without a name. Returns whether it was not stored before.
     fn store_image(&self, incoming: &Incoming, layers: &Layers) -> Result<bool, LoadError> {
         let Incoming { image, .. } = incoming;
         let id = ImageId::new(image.manifest.config.digest);
@@ -378,12 +378,12 @@ impl Engine {
     }
 }
 
-/// Makes out what is to be loaded.
+/// Determines the images to load.
 fn incoming(layout: &Layout, options: &LoadOptions) -> Result<Vec<Incoming>, LoadError> {
     let mut incoming: Vec<Incoming> = Vec::new();
     let mut budget = Budget::default();
     for LayoutEntry { root, names, .. } in layout.entries() {
-        // The names are those of the best image.
+        // The names belong to the best image.
         let mut names = names.clone();
         let mut found = images(layout, root, &options.choice, &mut budget)?;
         let best = best(&found);
@@ -410,7 +410,7 @@ fn incoming(layout: &Layout, options: &LoadOptions) -> Result<Vec<Incoming>, Loa
     Ok(incoming)
 }
 
-/// Returns which of `found` the name is for: the one that runs here best, else the first.
+/// Returns the image of `found` that gets the name: the one that fits this machine best, otherwise the first.
 fn best(found: &[SourceImage]) -> usize {
     let host = Platform::host();
     let ranked = found
@@ -421,7 +421,7 @@ fn best(found: &[SourceImage]) -> usize {
     best.map_or(0, |(_, at)| at)
 }
 
-/// Returns the layers that are not held, each once, bases first.
+/// Returns the layers that are not stored, each once, base layers first.
 fn missing(incoming: &[Incoming], held: &HashMap<DiffId, Layer>) -> Vec<(Descriptor, DiffId)> {
     let mut seen = std::collections::HashSet::new();
     let all = incoming.iter().flat_map(|image| &image.layers);

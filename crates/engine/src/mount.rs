@@ -1,8 +1,7 @@
-//! An image as a read-only directory: an overlay of the stored layers.
+//! Mounts an image as a read-only directory: an overlay of the stored layers.
 //!
-//! Layers are stored by what they add, so an image is mounted without copying a byte. The rare one whose
-//! layers mean something else when they are stacked by overlayfs than when they are unpacked over each other
-//! is refused, with the word on what to do instead.
+//! Layers are stored separately, so mounting copies nothing. For a few images, an overlay of the layers differs from the
+//! layers unpacked over each other. They are rejected, and the error describes the alternative.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -23,59 +22,59 @@ use windlass_store::{Chain, ChainError, ChainShape, FileError, FindError, Flatte
 
 use crate::Engine;
 
-/// What stands before the image ID in the source of a mount, as `/proc/self/mountinfo` shows it.
+/// The prefix of the source of a mount, before the image ID, in `/proc/self/mountinfo`.
 const SOURCE: &str = "windlass:";
 
-/// Why an image could not be mounted, or a directory not be unmounted.
+/// Why an image was not mounted, or a directory not unmounted.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
-    /// There is no such image, or more than one.
+    /// There is no such image, or the name is ambiguous.
     #[error(transparent)]
     Find(#[from] FindError),
-    /// Its layers could not be looked at.
+    /// The layers could not be read.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// An overlay of the layers would not be the image.
+    /// An overlay of the layers would differ from the image.
     #[error("an overlay of its layers would differ from the image at {path}")]
     NotStackable {
-        /// The first path at which it would.
+        /// The first path with a difference.
         path: Sanitized,
-        /// What would be different there.
+        /// The difference.
         reason: FlattenReason,
     },
-    /// The store could not give what an overlay needs.
+    /// The store does not have what the overlay needs.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Nothing of windlass is mounted there.
+    /// No mount of windlass is at this place.
     #[error("no image is mounted on {}", .path.display())]
     NotMounted {
         /// The directory.
         path: PathBuf,
     },
-    /// The system refused.
+    /// A system call failed.
     #[error("cannot {action}")]
     System {
-        /// What was tried.
+        /// The failed step, as an infinitive.
         action: &'static str,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
-/// A mount of an image, as the system lists it.
+/// A mount of an image, from the mount table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mounted {
-    /// The kernel's number of the mount.
+    /// The ID of the mount in the kernel.
     number: u64,
     image: ImageId,
     at: PathBuf,
 }
 
 impl Engine {
-    /// Mounts the root file system of an image on the directory `at`, read-only, without device nodes and
-    /// set-user-ID programs taking effect. Needs root.
+    /// Mounts the root file system of an image on the directory `at`, read-only. Device nodes and set-user-ID bits have no
+    /// effect. Needs root.
     pub fn mount(&self, name: &ImageName, at: &Path) -> Result<(), MountError> {
-        let _nobody_removes = self.mounting();
+        let _lock = self.mounting();
         let image = self.store.image(name)?;
         let chain = self.store.chain(&image)?;
         if let ChainShape::NeedsFlattening { path, reason, .. } = &chain.shape {
@@ -88,13 +87,13 @@ impl Engine {
         move_mount(tree.as_fd(), "", CWD, at, flags).map_err(tried("mount on the directory"))
     }
 
-    /// Unmounts an image that [`Engine::mount`] mounted on `at`; any other mount is left alone.
+    /// Unmounts an image that [`Engine::mount`] mounted on `at`. Other mounts are rejected.
     pub fn umount(&self, at: &Path) -> Result<(), MountError> {
         let not_mounted = || MountError::NotMounted {
             path: at.to_owned(),
         };
         let path = at.canonicalize().map_err(|_| not_mounted())?;
-        // By its number: something else may be mounted over it.
+        // By its ID: another file system may be mounted over it.
         let topmost = mount_number(&path).map_err(|_| not_mounted())?;
         let is_ours = |mounted: &Mounted| mounted.number == topmost && mounted.at == path;
         if !mounted()?.iter().any(is_ours) {
@@ -103,15 +102,15 @@ impl Engine {
         unmount(&path, UnmountFlags::NOFOLLOW).map_err(tried("unmount the directory"))
     }
 
-    /// Keeps mounts and removals apart: what is found not to be mounted stays so until it is removed.
+    /// Locks out mounts while images are removed, and the reverse: an image that is not mounted stays so until it is removed.
     pub(crate) fn mounting(&self) -> MutexGuard<'_, ()> {
         self.mounting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns what to stack, the top first.
+    /// Returns the layers to stack, the top first.
     fn lower_directories(&self, chain: &Chain) -> Result<Vec<PathBuf>, MountError> {
         let layers = chain.directories();
-        // overlayfs does not heed the mark of an opaque directory on a root: all below it is hidden.
+        // overlayfs ignores the mark of an opaque directory on the root of a layer, so the layers below are left out.
         let opaque = layers.iter().position(|layer| is_opaque(layer));
         let visible = opaque.map_or(layers.len(), |top| top + 1);
         let apex = self.store.empty_top(chain)?;
@@ -121,7 +120,7 @@ impl Engine {
     }
 }
 
-/// Returns the images that are mounted, as far as this process can see, each with one place.
+/// Returns the mounted images, as far as this process can see them, each with one mount point.
 pub(crate) fn mounts() -> Result<BTreeMap<ImageId, PathBuf>, MountError> {
     let mut places = BTreeMap::new();
     for Mounted { image, at, .. } in mounted()? {
@@ -130,10 +129,10 @@ pub(crate) fn mounts() -> Result<BTreeMap<ImageId, PathBuf>, MountError> {
     Ok(places)
 }
 
-/// Makes a read-only overlay of `layers`, the top one first.
+/// Mounts a read-only overlay of `layers`, the top one first.
 ///
-/// One layer at a time (`lowerdir+`, Linux 6.5): no limit on their number but the kernel's 500, and no
-/// escaping of colons.
+/// The layers are added one at a time (`lowerdir+`, Linux 6.5): the kernel limits them to 500, and colons need no
+/// escaping.
 fn overlay(source: &str, layers: &[PathBuf]) -> Result<OwnedFd, MountError> {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)
         .map_err(tried("use the overlay file system"))?;
@@ -156,7 +155,7 @@ fn is_opaque(layer: &Path) -> bool {
     rustix::fs::getxattr(layer, "trusted.overlay.opaque", &mut value).is_ok() && value == *b"y"
 }
 
-/// Lists the images that are mounted, in the order in which the system lists them.
+/// Lists the mounted images in the order of the mount table.
 fn mounted() -> Result<Vec<Mounted>, MountError> {
     let table = std::fs::read("/proc/self/mountinfo").map_err(|source| MountError::System {
         action: "read the table of mounts",
@@ -168,7 +167,7 @@ fn mounted() -> Result<Vec<Mounted>, MountError> {
         .collect())
 }
 
-/// Returns the number of the topmost mount at `path`, as [`Mounted::number`].
+/// Returns the ID of the topmost mount at `path`, as in [`Mounted::number`].
 fn mount_number(path: &Path) -> rustix::io::Result<u64> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     let found = rustix::fs::statx(CWD, path, flags, StatxFlags::MNT_ID)?;
@@ -183,11 +182,11 @@ fn tried(action: &'static str) -> impl Fn(rustix::io::Errno) -> MountError {
 }
 
 impl Mounted {
-    /// Reads one line of `/proc/self/mountinfo` (see proc(5)); `None` if it is no mount of ours.
+    /// Parses a line of `/proc/self/mountinfo` (see proc(5)); returns `None` for mounts of other programs.
     fn parse(line: &[u8]) -> Option<Self> {
         let fields: Vec<_> = line.split(|byte| *byte == b' ').collect();
         let separator = fields.iter().position(|field| *field == b"-")?;
-        // Users can choose the source of their own mounts (FUSE), but not that they are overlays.
+        // Users can choose the source of their own FUSE mounts, but not the type overlay.
         if *fields.get(separator + 1)? != b"overlay" {
             return None;
         }
@@ -203,7 +202,7 @@ impl Mounted {
     }
 }
 
-/// Undoes the octal escapes (`\040` is a space) of a mount table.
+/// Decodes the octal escapes of a mount table, such as `\040` for a space.
 fn unescaped(field: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
@@ -233,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_its_mounts_by_their_source() {
+    fn mounts_are_recognized_by_their_source() {
         let id = format!("sha256:{}", "a".repeat(64));
         let line = format!(
             r"36 35 98:0 / /mnt/two\040words ro,nosuid,nodev shared:1 - overlay windlass:{id} ro,lowerdir+=/x"
@@ -252,7 +251,7 @@ mod tests {
             None
         );
         assert_eq!(Mounted::parse(b""), None);
-        // Anybody who has `fusermount` can do this, and must not keep an image from being removed.
+        // Every user with `fusermount` can create such a mount. It must not prevent the removal of an image.
         let forged = format!("36 35 0:9 / /mnt rw,nosuid,nodev - fuse.x windlass:{id} rw");
         assert_eq!(Mounted::parse(forged.as_bytes()), None);
     }

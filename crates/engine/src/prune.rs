@@ -1,4 +1,4 @@
-//! Removing what nobody has a use for any more.
+//! Removes unused images and partial downloads.
 
 use serde::{Deserialize, Serialize};
 use windlass_store::{DatabaseError, IngestError, PartialBlob, UsageError};
@@ -8,35 +8,35 @@ use crate::filter::Selection;
 use crate::mount::mounts;
 use crate::{Engine, Filters, Removed};
 
-/// What [`Engine::prune`] removes.
+/// The selection of [`Engine::prune`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prune {
-    /// Every image, and not only those without a tag. A filter `dangling=false` asks for the same.
+    /// Whether all images are removed, and not only those without a tag. A filter `dangling=false` means the same.
     pub all: bool,
-    /// Also the parts of blobs that were kept for the next pull.
+    /// Whether partial blobs are removed as well, which the next pull could resume.
     pub partials: bool,
-    /// Which of the images.
+    /// The filters for the images.
     pub filters: Filters,
 }
 
-/// What was pruned, and what that gave back.
+/// The result of [`Engine::prune`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pruned {
-    /// What is gone, image by image.
+    /// The removed items, by image.
     pub removed: Vec<Removed>,
-    /// The parts of blobs that are gone.
+    /// The removed partial blobs.
     pub partials: Vec<PartialBlob>,
-    /// How much of the disk that gave back, in bytes, as `du` counts them.
+    /// The freed space in bytes, as `du` counts it.
     pub freed: u64,
 }
 
-/// Why nothing was pruned, or not all of it.
+/// Why images could not be pruned. Some may be removed already.
 #[derive(Debug, thiserror::Error)]
 pub enum PruneError {
     /// The images to prune cannot be determined.
     #[error(transparent)]
     Find(#[from] StoreError),
-    /// It could not be found out what is mounted.
+    /// The mounted images could not be determined.
     #[error(transparent)]
     Mounts(#[from] MountError),
     /// The images could not be removed.
@@ -48,12 +48,12 @@ pub enum PruneError {
 }
 
 impl Engine {
-    /// Removes images that have no tag, or all; and what no other image has.
+    /// Removes the images without a tag, or all, and the content that no other image uses.
     ///
-    /// An image that only digests lead to has no tag (API 17.03). What is mounted stays, and so does what a pull that
-    /// is running has found here, or is bringing in.
+    /// An image that has digest references only has no tag (API 17.03). Mounted images stay, and so does content that a
+    /// running pull uses.
     pub fn prune(&self, what: &Prune) -> Result<Pruned, PruneError> {
-        let _nobody_mounts = self.mounting();
+        let _lock = self.mounting();
         let removal = self.store.prune(&self.to_prune(what)?)?;
         let (partials, freed) = match what.partials {
             true => self.store.remove_partials()?,
@@ -66,7 +66,7 @@ impl Engine {
         })
     }
 
-    /// Returns what [`Engine::prune`] would do if no pull was running. Changes nothing.
+    /// Returns what [`Engine::prune`] would remove if no pull was running. Changes nothing.
     pub fn prune_preview(&self, what: &Prune) -> Result<Pruned, PruneError> {
         let chosen = self.to_prune(what)?;
         let removal = self
@@ -87,7 +87,7 @@ impl Engine {
         })
     }
 
-    /// What a filter compares does not change, but for the tags: the store looks at those once more.
+    /// Of what filters compare, only tags can change: the store checks them again.
     fn to_prune(&self, what: &Prune) -> Result<windlass_store::PruneSelection, PruneError> {
         let mounts = mounts()?;
         let selection = Selection::new(&self.store, &what.filters)?;
@@ -98,7 +98,7 @@ impl Engine {
             },
             ..Default::default()
         };
-        for image in self.store.images().map_err(ask)? {
+        for image in self.store.images().map_err(find_error)? {
             if !mounts.contains_key(&image.id) && selection.takes(&self.store, &image)? {
                 chosen.images.insert(image.id);
             }
@@ -107,6 +107,6 @@ impl Engine {
     }
 }
 
-fn ask(error: DatabaseError) -> PruneError {
+fn find_error(error: DatabaseError) -> PruneError {
     PruneError::Find(error.into())
 }

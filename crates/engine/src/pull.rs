@@ -1,4 +1,4 @@
-//! Images out of registries, into the store.
+//! Pulls images from registries into the store.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use windlass_registry::Caller;
 
 use crate::Engine;
 
-/// A pull that can be started, from [`Engine::pull`]. Awaiting it pulls.
+/// A pull that was not started yet, from [`Engine::pull`]. Awaiting it runs it.
 #[derive(Debug)]
 #[must_use = "nothing happens before a pull is awaited or driven"]
 pub struct Pull {
@@ -17,7 +17,7 @@ pub struct Pull {
     request: Result<PullRequest, PullError>,
 }
 
-/// What [`Engine::pull`] can be given: a reference or its text, or a whole [`PullRequest`].
+/// The targets that [`Engine::pull`] accepts: a reference, its text, or a whole [`PullRequest`].
 pub trait PullTarget {
     /// Returns the request. A reference is pulled for this machine's platform, at full speed, with the credentials of
     /// `caller`.
@@ -46,8 +46,8 @@ impl PullTarget for &str {
 }
 
 impl Engine {
-    /// Pulls one image: a [`Reference`] or its text, or a whole [`PullRequest`]. Pulls that run at the same time share
-    /// what they both need.
+    /// Pulls one image: a [`Reference`], its text, or a whole [`PullRequest`]. Concurrent pulls share the transfers that
+    /// they have in common.
     ///
     /// Text that is not a reference fails the pull. Dropping a pull cancels it: transfers that no other pull waits for
     /// stop, and [`Engine::idle`] waits until they have.
@@ -58,7 +58,7 @@ impl Engine {
         }
     }
 
-    /// Finds out what [`Engine::pull`] would do: requests manifests and the config, and no layer. Changes nothing.
+    /// Determines what [`Engine::pull`] would do: requests manifests and the config, but no layer. Changes nothing.
     pub fn preview(&self, request: PullRequest) -> Operation<PullEvent, Preview, PullError> {
         let puller = Arc::clone(&self.puller);
         Operation::new(|events| async move { puller.preview(&request, &events).await })
@@ -87,7 +87,7 @@ impl Pull {
         Operation::new(|events| async move { puller.pull(&request?, &events).await })
     }
 
-    /// Pulls and passes every event to `on_event`.
+    /// Runs the pull and passes every event to `on_event`.
     pub async fn drive(self, on_event: impl FnMut(PullEvent)) -> Result<Pulled, PullError> {
         self.start().drive(on_event).await
     }

@@ -1,4 +1,4 @@
-//! Images out of the store, into their registries.
+//! Pushes images from the store to their registries.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,36 +16,36 @@ use crate::Engine;
 use crate::error::SaveError;
 use crate::save::Completeness;
 
-/// What to push.
+/// The request of [`Engine::push`].
 #[derive(Clone, Debug)]
 pub struct PushRequest {
-    /// What the image is called here, which says where it goes.
+    /// The name to push to: it determines the registry.
     pub reference: Reference,
-    /// The image, if it is not called that here.
+    /// The name of the image in the store, if that is another one.
     pub image: Option<ImageName>,
-    /// Which images of an index.
+    /// The images of an index to push.
     pub choice: ImageChoice,
-    /// Who asks.
+    /// The credentials for the registry.
     pub caller: Caller,
-    /// How many blobs are sent at a time; at least 1.
+    /// The number of blobs that are sent at a time; at least 1.
     pub at_once: usize,
-    /// How many bytes are sent in one request at most.
+    /// The maximum number of bytes in one request; `None` for no limit.
     pub chunk: Option<u64>,
-    /// Whether layers are pushed that may not be distributed freely.
+    /// Whether non-distributable layers are pushed.
     pub foreign: bool,
 }
 
-/// What was pushed.
+/// The result of [`Engine::push`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushed {
-    /// What it is called there.
+    /// The name at the registry.
     pub reference: Reference,
-    /// The manifest or index that the name stands for now.
+    /// The digest of the pushed manifest or index.
     pub digest: Digest,
-    /// The size of that in bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// Whether the manifest is another than the one it came with, because layers of it were here in another
-    /// compression.
+    /// Whether the manifest differs from the pulled one, because the store has some of its layers in another
+    /// compression only.
     pub is_rewritten: bool,
 }
 
@@ -55,16 +55,16 @@ pub enum PushImageError {
     /// There is no such image, or it could not be read.
     #[error(transparent)]
     Image(#[from] SaveError),
-    /// There is no way to its registry.
+    /// The registry cannot be reached.
     #[error(transparent)]
     Registry(#[from] PullError),
-    /// The store could not be asked.
+    /// The store could not be read.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// It could not be carried.
+    /// A blob or manifest could not be sent.
     #[error(transparent)]
     Copy(#[from] CopyError),
-    /// It was pushed, and the digest that it has there could not be noted.
+    /// The image was pushed, but its new digest could not be recorded.
     #[error(transparent)]
     Note(#[from] TagImageError),
 }
@@ -75,8 +75,8 @@ impl From<Cancelled> for PushImageError {
     }
 }
 
-/// How many repositories a session may read from, to take blobs over: each is one more line of a token.
-const MOST_SOURCES: usize = 8;
+/// The maximum number of repositories to mount blobs from: each costs a token.
+const MAX_MOUNT_SOURCES: usize = 8;
 
 impl Engine {
     /// Pushes an image to the repository in its name. Blobs that the repository has are skipped. Blobs that another
@@ -106,7 +106,7 @@ impl Engine {
         let mut from: Vec<_> = known.values().cloned().collect();
         from.sort_by_key(RepositoryName::familiar);
         from.dedup();
-        from.truncate(MOST_SOURCES);
+        from.truncate(MAX_MOUNT_SOURCES);
         let remote = self.remote();
         let to = PushTarget {
             repository: context
@@ -122,11 +122,11 @@ impl Engine {
         to_repository(&source, &batch, &tags, &to, context)?;
         let root = &batch.images[0].root;
         let is_rewritten = saved.iter().any(|saved| saved.is_rewritten);
-        // One that was made for this is not here: its digest could not lead to it.
+        // A rewritten manifest is not in the store, so a digest reference to it could not be resolved.
         if !is_rewritten && self.store.read_blob(&root.digest).is_ok() {
             let repository = reference.repository();
             match self.store.record_push(&image, repository, &root.digest) {
-                // Who only reads the store pushes all the same.
+                // A push from a store that is open for reading only is successful as well.
                 Ok(()) | Err(TagImageError::NotWritable(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -139,7 +139,7 @@ impl Engine {
         })
     }
 
-    /// Returns for each layer a repository of the same registry that images here are called by.
+    /// Returns for each layer a repository of the same registry that a stored image with this layer is from.
     fn known(
         &self,
         to: &RepositoryName,

@@ -1,4 +1,4 @@
-//! Images out of the store, into archives and directories.
+//! Saves images from the store as archives and directories.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,30 +16,30 @@ use windlass_store::{DatabaseError, FindError, Image};
 
 use crate::Engine;
 
-/// Which images to save, and where.
+/// The request of [`Engine::save`].
 #[derive(Debug)]
 pub struct SaveRequest {
-    /// The images: each by a name, which it keeps, or by its ID. A repository alone stands for all its tags.
+    /// The images: each by a name, which the archive contains, or by its ID. A repository without a tag selects all its tags.
     pub names: Vec<ImageName>,
-    /// Which images of an index. [`ImageChoice::All`] includes the index, and every image of it that the store has.
+    /// The images of an index. [`ImageChoice::All`] includes the index, and every image of it that the store has.
     pub choice: ImageChoice,
-    /// Where they are written.
+    /// The destination.
     pub to: SaveTo,
 }
 
-/// Where images are saved.
+/// The destination of saved images.
 #[derive(Debug)]
 pub enum SaveTo {
-    /// In an archive.
+    /// An archive.
     Archive {
         /// The format of the archive.
         kind: LayoutKind,
-        /// Where the archive goes.
+        /// The file or stream to write.
         output: OutputTarget,
-        /// How the archive is compressed as a whole.
+        /// The compression of the whole archive.
         compression: ArchiveCompression,
     },
-    /// In a directory.
+    /// A directory.
     Directory {
         /// The format of the directory.
         kind: LayoutKind,
@@ -48,39 +48,39 @@ pub enum SaveTo {
     },
 }
 
-/// An image that was saved.
+/// A saved image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
     /// The image.
     pub image_id: ImageId,
-    /// The manifest or index that stands for it in what was written.
+    /// The digest of the manifest or index in the archive or directory.
     pub digest: Digest,
-    /// What it is called there.
+    /// Its names there.
     pub names: Vec<Reference>,
-    /// Whether its manifest is another than the one it came with, because layers of it were here in another
-    /// compression.
+    /// Whether the manifest differs from the pulled one, because the store has some of its layers in another
+    /// compression only.
     pub is_rewritten: bool,
 }
 
-/// Why images could not be saved.
+/// Why images were not saved.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
-    /// There is no such image, or more than one.
+    /// There is no such image, or the name is ambiguous.
     #[error(transparent)]
     Find(#[from] FindError),
-    /// The store could not be asked.
+    /// The store could not be read.
     #[error(transparent)]
     Database(#[from] DatabaseError),
     /// A document could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// What belongs to the image could not be made out.
+    /// The parts of the image could not be determined.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// The directory cannot be written into.
+    /// The directory cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// It could not be written.
+    /// A blob could not be written.
     #[error(transparent)]
     Copy(#[from] CopyError),
 }
@@ -91,20 +91,20 @@ impl From<Cancelled> for SaveError {
     }
 }
 
-/// Whether everything that an index names has to be there.
+/// Whether everything that an index names must be present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Completeness {
     /// A registry must not get an index without its manifests.
     Required,
-    /// Archives may have a part of an index.
+    /// Archives may contain a part of an index.
     Optional,
 }
 
-/// How many blobs are written into a directory at a time.
-const AT_ONCE: usize = 4;
+/// The number of blobs that are written into a directory at a time.
+const CONCURRENT_BLOBS: usize = 4;
 
 impl Engine {
-    /// Saves images. An archive file appears when it is whole; a directory names an image when all its blobs are there.
+    /// Saves images. An archive appears when it is complete; a directory lists an image when all its blobs are present.
     pub fn save(&self, request: SaveRequest) -> Operation<CopyEvent, Vec<Saved>, SaveError> {
         self.operation(move |engine, context| engine.save_images(request, context))
     }
@@ -133,13 +133,13 @@ impl Engine {
             }
             SaveTo::Directory { kind, path } => {
                 let directory = LayoutDirectory::open(kind, &path)?;
-                to_directory(&source, &batch, directory, AT_ONCE, context)?;
+                to_directory(&source, &batch, directory, CONCURRENT_BLOBS, context)?;
             }
         }
         Ok(saved)
     }
 
-    /// Gathers one image, to be carried elsewhere than into files.
+    /// Gathers one image to copy it to another place than files.
     pub(crate) fn stored(
         &self,
         name: &ImageName,
@@ -159,7 +159,7 @@ impl Engine {
         Ok((source, root, batch))
     }
 
-    /// Gathers all that belongs to the images.
+    /// Gathers the documents and blobs of the images.
     pub(crate) fn batch(
         &self,
         names: &[ImageName],
@@ -191,7 +191,7 @@ impl Engine {
         Ok((batch, saved))
     }
 
-    /// Finds the images, each once, with the names that they were asked for by.
+    /// Finds the images, each once, with the requested names.
     fn chosen(&self, names: &[ImageName]) -> Result<Vec<(Image, Vec<Reference>)>, SaveError> {
         let mut chosen: Vec<(Image, Vec<Reference>)> = Vec::new();
         let mut places = BTreeMap::new();
@@ -216,7 +216,7 @@ impl Engine {
         Ok(chosen)
     }
 
-    /// Returns the tags of the repository that is named alone, and their images.
+    /// Returns the tags of a repository that was requested without a tag, with their images.
     fn tags_of(&self, name: &ImageName) -> Result<Vec<(Image, Reference)>, SaveError> {
         let (ImageName::Reference(name) | ImageName::ReferenceOrPrefix(name, _)) = name else {
             return Ok(Vec::new());
@@ -234,7 +234,7 @@ impl Engine {
     }
 }
 
-/// Gathers what belongs to an image of the store.
+/// Gathers the documents and blobs of an image in the store.
 ///
 /// [`ImageChoice::AllIfComplete`] becomes the image itself if the store lacks a part of its index. That is not always the
 /// image for this machine.
@@ -255,7 +255,7 @@ fn gather_image(
     Ok((root, gathered))
 }
 
-/// Returns the tag by which the image was asked for, if it has that.
+/// Returns the tag that the image was requested by, if it has that tag.
 fn tag_of(name: &ImageName, image: &Image) -> Option<Reference> {
     let (ImageName::Reference(name) | ImageName::ReferenceOrPrefix(name, _)) = name else {
         return None;

@@ -1,4 +1,4 @@
-//! What a store holds, by repository: what there is to be served to other machines and programs.
+//! The content of a store by repository, to be served to other machines and programs.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,40 +17,40 @@ use windlass_store::{
 
 use crate::Engine;
 
-/// What a store holds, by repository. Everything here blocks.
+/// The content of a store by repository. All methods block.
 ///
-/// No lock is taken: pulls and removals go on beside it. What vanishes between two questions was there for the first
-/// and is not for the second; a file that was handed out stays readable.
+/// No lock is taken, so the store may change between two calls. An open file stays readable after its blob was
+/// removed.
 #[derive(Debug)]
 pub struct StoredContent {
     store: Mutex<Arc<Store>>,
-    /// Where to look again, as long as there is no store yet.
+    /// The directory to open again, as long as it contains no store.
     root: Option<PathBuf>,
 }
 
-/// A manifest or index that is held.
+/// A stored manifest or index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredManifest {
-    /// What its bytes hash to.
+    /// The digest of its bytes.
     pub digest: Digest,
-    /// What it says it is.
+    /// The media type that it has in its own bytes.
     pub media_type: MediaType,
     /// The exact bytes.
     pub bytes: Vec<u8>,
 }
 
-/// A blob that is held.
+/// A stored blob.
 #[derive(Debug)]
 pub struct StoredBlob {
-    /// What its bytes hashed to when it was stored.
+    /// Its digest, verified when it was stored.
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
-    /// The open file, which is as long as `size` says.
+    /// The open file; its length is `size`.
     pub file: File,
 }
 
-/// Why it could not be found out what is held.
+/// Why the content of a store could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
     /// The store could not be opened.
@@ -64,10 +64,10 @@ pub enum ContentError {
     Read(#[from] ReadError),
 }
 
-/// How many manifests of a repository are read to find those that refer to another.
-const MOST_REFERRING: usize = 256;
+/// The maximum number of manifests of a repository that are read to find referrers.
+const MAX_MANIFESTS: usize = 256;
 
-/// The parts of a manifest that a descriptor of it repeats.
+/// The fields of a manifest that its descriptor repeats.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Described {
@@ -85,7 +85,7 @@ struct Config {
 }
 
 impl Engine {
-    /// Returns what the store holds, by repository.
+    /// Returns the content of the store by repository.
     pub fn stored_content(&self) -> StoredContent {
         StoredContent {
             store: Mutex::new(Arc::clone(&self.store)),
@@ -95,7 +95,7 @@ impl Engine {
 }
 
 impl StoredContent {
-    /// Looks at the store at `root`. One that does not exist holds nothing until somebody makes it.
+    /// Opens the store at `root` for reading. A directory without a store has no content until a store is created there.
     pub fn at(root: PathBuf) -> Result<Self, ContentError> {
         let store = look(&root)?;
         Ok(Self {
@@ -104,7 +104,7 @@ impl StoredContent {
         })
     }
 
-    /// Returns the repositories behind `after`, in the order of their full names; at most `limit`. With `registry`,
+    /// Returns the repositories after `after`, in the order of their full names; at most `limit`. With `registry`,
     /// only those of this registry.
     pub fn repositories(
         &self,
@@ -115,7 +115,7 @@ impl StoredContent {
         Ok(self.store()?.repositories(registry, after, limit)?)
     }
 
-    /// Returns the tags of a repository behind `after`, in order; at most `limit`.
+    /// Returns the tags of a repository after `after`, in order; at most `limit`.
     pub fn tags(
         &self,
         repository: &RepositoryName,
@@ -125,7 +125,7 @@ impl StoredContent {
         Ok(self.store()?.tags_of(repository, after, limit)?)
     }
 
-    /// Returns the digest of the manifest or index that a tag stands for: what it stood for where it was pulled.
+    /// Returns the digest of the manifest or index that a tag was pulled as.
     pub fn target(
         &self,
         repository: &RepositoryName,
@@ -134,7 +134,7 @@ impl StoredContent {
         Ok(self.store()?.target(repository, tag)?)
     }
 
-    /// Reads a manifest or index, if an image keeps it that `repository` leads to. It is hashed again.
+    /// Reads a manifest or index that belongs to an image of `repository`, and verifies its digest.
     pub fn manifest(
         &self,
         repository: &RepositoryName,
@@ -151,7 +151,7 @@ impl StoredContent {
         }
     }
 
-    /// Opens a blob, if an image keeps it that `repository` leads to.
+    /// Opens a blob that belongs to an image of `repository`.
     pub fn blob(
         &self,
         repository: &RepositoryName,
@@ -173,15 +173,15 @@ impl StoredContent {
         }
     }
 
-    /// Describes the manifests of a repository that say they belong to `subject` (OCI distribution specification,
-    /// "Listing Referrers"), as far as they are held: of its first 256, and no more than fits into one manifest.
+    /// Returns descriptors of the stored manifests of a repository with the subject `subject` (OCI distribution
+    /// specification, "Listing Referrers"): among its first 256 manifests, and no more than fit into one index.
     pub fn referrers(
         &self,
         repository: &RepositoryName,
         subject: &Digest,
     ) -> Result<RepositoryLookup<Vec<Descriptor>>, ContentError> {
         let store = self.store()?;
-        let manifests = match store.manifests_of(repository, MOST_REFERRING)? {
+        let manifests = match store.manifests_of(repository, MAX_MANIFESTS)? {
             RepositoryLookup::Found(manifests) => manifests,
             RepositoryLookup::Missing => return Ok(RepositoryLookup::Missing),
             RepositoryLookup::NoRepository => return Ok(RepositoryLookup::NoRepository),
@@ -234,14 +234,14 @@ fn look(root: &std::path::Path) -> Result<Store, StoreOpenError> {
     Store::open(root, OpenMode::Unlocked, |_| WhenBusy::Fail)
 }
 
-/// Reads a document, if it is there and can be read as a manifest.
+/// Reads a stored manifest; returns `None` if it is missing or malformed.
 fn read(store: &Store, digest: &Digest) -> Result<Option<StoredManifest>, ContentError> {
     let Some(bytes) = present(store.read_blob(digest))? else {
         return Ok(None);
     };
     let media_type = match Manifest::parse(&bytes, None) {
         Ok(manifest) => manifest.media_type().clone(),
-        // An attestation or a signature.
+        // Attestations and signatures.
         Err(ManifestError::NotAnImage(_)) => match ManifestLinks::parse(&bytes) {
             Ok(links) => links.media_type,
             Err(_) => return Ok(None),
@@ -255,7 +255,7 @@ fn read(store: &Store, digest: &Digest) -> Result<Option<StoredManifest>, Conten
     }))
 }
 
-/// What is gone or damaged counts as absent: who asks for it can get it elsewhere.
+/// Missing and damaged content counts as absent: clients can fetch it from another registry.
 fn present<T>(read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
     match read {
         Ok(found) => Ok(Some(found)),

@@ -1,4 +1,4 @@
-//! What names lead to, by platform: the images that are here, and those that the index has besides.
+//! Groups the stored images by index and platform, including platforms that are not stored.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use windlass_store::Image;
 use crate::Engine;
 use crate::error::StoreError;
 
-/// What some names lead to: an index with its platforms, or a manifest with one.
+/// An index with its platforms, or a manifest with one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageTree {
-    /// The digest of the index, or of the manifest where there is none.
+    /// The digest of the index, or of the manifest without an index.
     pub target: Digest,
-    /// The tags that lead there, in order; of a tree without tags, the digest references.
+    /// The tags of the index or manifest, in order; if there are none, its digest references.
     pub names: Vec<Reference>,
     /// The platforms, in the order of the index.
     pub platforms: Vec<PlatformImage>,
@@ -22,37 +22,37 @@ pub struct ImageTree {
 /// The image for one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlatformImage {
-    /// What it runs on.
+    /// The platform.
     pub platform: Platform,
     /// The digest of its manifest.
     pub manifest: Digest,
-    /// The image, if it is here.
+    /// The image, if it is stored.
     pub image: Option<StoredImage>,
 }
 
-/// An image that is here, as a tree shows it.
+/// A stored image in a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredImage {
     /// The image.
     pub id: ImageId,
-    /// When it was made, as its config says.
+    /// When it was created, as recorded in its config.
     pub created: Option<String>,
     /// Bytes of file content in its layers.
     pub size: u64,
-    /// Bytes of its layers' blobs, as its manifest has them.
+    /// Bytes of its layers' blobs, as recorded in its manifest.
     pub compressed: u64,
 }
 
 impl Engine {
-    /// Returns what is there by the index or manifest that names lead to, the last pulled first.
+    /// Returns the stored images by the index or manifest that their names refer to, the last pulled first.
     ///
-    /// An image that several indexes have is in several trees. An index that is not held any more, or that has
-    /// indexes in it, is shown as far as it is known: by the images that are here.
+    /// An image in several indexes is in several trees. An index that is not stored any more, or that contains indexes,
+    /// has only the platforms of the stored images.
     pub fn image_trees(&self) -> Result<Vec<ImageTree>, StoreError> {
         let images = self.store.images()?;
         let mut trees: Vec<ImageTree> = Vec::new();
         for image in &images {
-            for (target, name) in leads(image) {
+            for (target, name) in index_references(image) {
                 let at = match trees.iter().position(|tree| tree.target == target) {
                     Some(at) => at,
                     None => {
@@ -129,8 +129,8 @@ impl PlatformImage {
     }
 }
 
-/// Returns where an image belongs, and what is it called there.
-fn leads(image: &Image) -> Vec<(Digest, Option<&Reference>)> {
+/// Returns the index or manifest that an image belongs to, and its names there.
+fn index_references(image: &Image) -> Vec<(Digest, Option<&Reference>)> {
     let tags = image
         .tags
         .iter()

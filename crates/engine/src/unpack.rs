@@ -1,10 +1,9 @@
-//! The flattened root file system of an image, in a directory of the user's.
+//! Unpacks the root file system of an image into a directory of the user.
 //!
-//! The layers' own tars are applied one over the other, from the stored blobs and not from the unpacked
-//! layers: what comes out is what the specification says, and every byte of it is verified once more on
-//! the way.
+//! The layers are applied over each other from the stored blobs, and not from the unpacked layers: the result is as the
+//! specification defines it, and every byte is verified again.
 
-mod filling;
+mod target;
 
 use std::convert::Infallible;
 use std::io;
@@ -17,44 +16,44 @@ use windlass_operation::{BlockingContext, Cancelled, Operation};
 use windlass_store::{FindError, Image, ReadError};
 
 use crate::Engine;
-pub(crate) use filling::Filling;
+pub(crate) use target::UnpackTarget;
 
-/// What [`Engine::unpack`] made.
+/// The result of [`Engine::unpack`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnpackSummary {
-    /// Layers that were applied.
+    /// The number of applied layers.
     pub layers: u64,
-    /// Tar entries in them.
+    /// The number of tar entries in them.
     pub entries: u64,
-    /// Bytes of file content that were written, those that a higher layer replaced included.
+    /// Bytes of written file content, including files that a higher layer replaced.
     pub size: u64,
-    /// What could not be made by this user.
+    /// The items that this user could not create.
     pub skipped: SkippedItems,
 }
 
-/// Why an image could not be unpacked. The directory is as it was.
+/// Why an image was not unpacked. The directory is as it was before.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackImageError {
-    /// There is no such image, or more than one.
+    /// There is no such image, or the name is ambiguous.
     #[error(transparent)]
     Find(#[from] FindError),
     /// A layer's blob could not be read.
     #[error(transparent)]
     Blob(#[from] ReadError),
-    /// The directory holds something already, or another `unpack` is about to fill it.
+    /// The directory is not empty, or another process is unpacking into it.
     #[error("{} is not empty", .path.display())]
     NotEmpty {
         /// The directory.
         path: PathBuf,
     },
-    /// The directory could not be made or used.
+    /// The directory could not be created or used.
     #[error("cannot {action} {}", .path.display())]
     Directory {
-        /// What was tried.
+        /// The failed step, as an infinitive.
         action: &'static str,
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A layer could not be applied.
@@ -65,14 +64,14 @@ pub enum UnpackImageError {
         /// Why.
         source: archive::UnpackError,
     },
-    /// A stored blob is not what it was when it was pulled.
+    /// A stored blob has changed since it was pulled.
     #[error("layer {digest} is damaged on disk: its tar has diff ID {actual}, not {expected}")]
     Damaged {
         /// The layer's blob.
         digest: Digest,
-        /// What it was when it was pulled.
+        /// Its diff ID when it was pulled.
         expected: DiffId,
-        /// What it is now.
+        /// Its diff ID now.
         actual: DiffId,
     },
     /// Unpacking was cancelled.
@@ -87,11 +86,11 @@ impl From<Cancelled> for UnpackImageError {
 }
 
 impl Engine {
-    /// Unpacks the root file system of an image into the directory `into`, which is made if need be and
-    /// must be empty if it is there (an empty `lost+found` does not count).
+    /// Unpacks the root file system of an image into the directory `into`, which is created if it is missing and
+    /// must be empty otherwise (an empty `lost+found` does not count).
     ///
-    /// Owners, modes, times and attributes are exact as root; an ordinary user gets files of its own, and no devices.
-    /// After an error or a cancellation what was unpacked is removed again.
+    /// As root, owners, modes, times and attributes are exact; an ordinary user owns all files, and gets no devices.
+    /// After an error or a cancellation, everything that was unpacked is removed.
     pub fn unpack(
         &self,
         name: &ImageName,
@@ -100,10 +99,10 @@ impl Engine {
         let (name, into) = (name.clone(), into.to_owned());
         self.operation(move |engine, context| {
             let image = engine.store.image(&name)?;
-            let filling = Filling::begin(&into)?;
-            let summary = engine.flatten(&image, filling.directory(), context)?;
+            let target = UnpackTarget::open(&into)?;
+            let summary = engine.flatten(&image, target.directory(), context)?;
             context.begin_commit()?;
-            filling.keep();
+            target.keep();
             Ok(summary)
         })
     }

@@ -222,7 +222,7 @@ fn a_bundle_is_for_the_given_platform_and_user() {
     insta::assert_snapshot!(runs.join("\n"), @r#"
     exit: 1
     --- stderr
-    error: bundling registry.test/app:1: the image that is here is for linux/amd64, not for linux/s390x
+    error: bundling registry.test/app:1: the stored image is for linux/amd64, not for linux/s390x
     hint: pull that platform: `windlass pull --platform linux/s390x registry.test/app:1`
 
     exit: 1

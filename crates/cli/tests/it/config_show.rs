@@ -194,7 +194,7 @@ fn a_registry_is_shown_with_its_hosts() {
          from         default
       2. https://localhost:5000  registry
          used for     pull, resolve
-         TLS          verified
+         TLS          not verified
          credentials  none
          from         default
 

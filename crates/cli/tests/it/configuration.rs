@@ -199,7 +199,7 @@ fn pull_settings_take_effect() {
          from         default
       2. https://registry.test  registry
          used for     pull, resolve
-         TLS          verified
+         TLS          not verified
          credentials  none
          from         default
       at most 2MB/s

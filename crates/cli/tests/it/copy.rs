@@ -276,7 +276,7 @@ fn old_manifests_are_not_copied() {
     insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), &place(&to, "app:1")]), @"
     exit: 1
     --- stderr
-    error: copying from.test/app:1 to registry.test/app:1: the manifest is of Docker's schema 1, which can be pulled and not be copied
+    error: copying from.test/app:1 to registry.test/app:1: manifests of Docker's schema 1 can be pulled, but not copied
     ");
     assert!(to.requests().is_empty());
 }
@@ -311,12 +311,12 @@ fn a_copy_into_the_store_is_a_pull() {
     insta::assert_snapshot!(windlass.run(["copy", &place(&from, "app:1"), id]), @r"
     exit: 1
     --- stderr
-    error: copying registry.test/app:1 to windlass:sha256:[digest]: an image that comes into the store needs a name, not an ID
+    error: copying registry.test/app:1 to windlass:sha256:[digest]: an image that is copied into the store needs a name, not an ID
     ");
     insta::assert_snapshot!(windlass.run(["copy", "--referrers", &place(&from, "app:1"), "windlass:x"]), @r"
     exit: 1
     --- stderr
-    error: copying registry.test/app:1 to windlass:x: the store has images only, and nothing that belongs to them
+    error: copying registry.test/app:1 to windlass:x: the store can contain images only, and no artifacts that refer to them
     ");
 }
 

@@ -184,7 +184,7 @@ fn invalid_tars_are_refused_and_nothing_is_stored() {
     let stdin = ["import", "-", "app"];
     let from = "importing from standard input: ";
     for (input, expected) in [
-        (&b""[..], "there is nothing in it, not even an empty tar"),
+        (&b""[..], "the source is empty: it is not even an empty tar"),
         (
             b"<html>not found</html>",
             "it cannot be unpacked: invalid tar at byte 0: this is neither a tar nor a known compression",

@@ -1,4 +1,4 @@
-//! From a registry into the store: that is a pull, told as the other copies are.
+//! Copies an image from a registry into the store. This is a pull whose events are converted into those of a copy.
 
 use std::collections::HashMap;
 
@@ -9,15 +9,15 @@ use windlass_pull::{LayerStatus, Platforms, PullEvent, PullRequest, Pulled, Thro
 use super::{CopyImageError, Copying};
 use crate::Engine;
 
-/// Tells of a pull in the words of a copy.
-struct Translator<'a> {
+/// Converts the events of a pull into those of a copy.
+struct PullEventConverter<'a> {
     context: &'a CopyContext,
-    /// How many bytes came of each layer.
+    /// The number of received bytes of each layer.
     moved: HashMap<Digest, u64>,
 }
 
 impl Copying<'_> {
-    /// Pulls the image, or all images of its index, and calls the one `name` that runs here best.
+    /// Pulls the image, or all images of its index. The one that fits this machine best gets the tag `name`.
     pub(super) fn pull(
         &self,
         engine: &Engine,
@@ -32,7 +32,7 @@ impl Copying<'_> {
 
     fn pull_all(&self, engine: &Engine, reference: &Reference) -> Result<Pulled, CopyImageError> {
         let (remote, caller) = (&self.with.remote, &self.request.caller);
-        // By its digest: the image gets the name that was given, and no other.
+        // Pulled by its digest, so that the image gets no other name than the requested one.
         let digest = self.wait(remote.digest(reference, caller))?;
         let request = PullRequest {
             reference: reference.without_tag().without_digest().with_digest(digest),
@@ -59,17 +59,17 @@ impl Copying<'_> {
     }
 
     fn pull_one(&self, engine: &Engine, request: &PullRequest) -> Result<Pulled, CopyImageError> {
-        let mut translator = Translator {
+        let mut converter = PullEventConverter {
             context: self.context,
             moved: HashMap::new(),
         };
         let pull = engine.pull(request.clone()).start();
-        self.wait(pull.drive(|event| translator.tell(event)))
+        self.wait(pull.drive(|event| converter.convert(event)))
     }
 }
 
-impl Translator<'_> {
-    fn tell(&mut self, event: PullEvent) {
+impl PullEventConverter<'_> {
+    fn convert(&mut self, event: PullEvent) {
         match event {
             PullEvent::Planned { layers, .. } => {
                 let blobs = layers.iter().map(|layer| (layer.digest, layer.size));

@@ -1,4 +1,4 @@
-//! To registries and into files.
+//! Copies images into registries and files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use windlass_oci::{Reference, RepositoryName, Tag};
 use super::{Copied, CopyImageError, CopyRequest, Copying, Found};
 
 impl Copying<'_> {
-    /// Carries what was found to where it is to be.
+    /// Writes what was found to the destination.
     pub(super) fn put(
         &self,
         source: &dyn ContentSource,
@@ -46,7 +46,7 @@ impl Copying<'_> {
                 path,
                 ref_name,
             } => {
-                let (names, ref_name) = called(*kind, ref_name.as_deref(), names);
+                let (names, ref_name) = names_in_files(*kind, ref_name.as_deref(), names);
                 batch.images.push(image(names, ref_name));
                 batch.include_foreign_layers(|blob| source.has(blob));
                 self.write(source, &batch, (*kind, path))?;
@@ -56,7 +56,7 @@ impl Copying<'_> {
         Ok(copied)
     }
 
-    /// Opens the repository to push to. Within one registry, blobs are taken over from the source.
+    /// Opens the repository to push to. Within one registry, blobs are mounted from the source.
     fn push_to(&self, reference: &Reference, batch: &Batch) -> Result<PushTarget, CopyImageError> {
         let CopyRequest {
             caller,
@@ -120,7 +120,7 @@ impl Copying<'_> {
     }
 }
 
-/// Returns by which tags an image is called that is pushed as `reference`: by none, if that is a digest alone.
+/// Returns the tags of an image that is pushed as `reference`: none if that is a digest.
 fn tags(reference: &Reference) -> Vec<Tag> {
     let reference = match reference.digest() {
         Some(_) => reference.clone(),
@@ -129,8 +129,8 @@ fn tags(reference: &Reference) -> Vec<Tag> {
     reference.tag().cloned().into_iter().collect()
 }
 
-/// Returns what an image is called among files of form `kind`: as was asked for, or else as it was called before.
-fn called(
+/// Returns the names of an image in files of form `kind`: the requested one, or else its names at the source.
+fn names_in_files(
     kind: LayoutKind,
     ref_name: Option<&str>,
     names: Vec<Reference>,

@@ -1,7 +1,7 @@
-//! Patterns of names, as Go's `path.Match` has them: no wildcard goes beyond a slash.
+//! Patterns of names, with the syntax of Go's `path.Match`: wildcards do not match slashes.
 
-/// `*` is anything without a slash, `?` one character but a slash, `[a-c]` one of these, `[^a-c]` any other one,
-/// and `\` takes what is special from what follows it.
+/// `*` matches any text without a slash, `?` one character other than a slash, `[a-c]` one of these characters, `[^a-c]`
+/// any other one, and `\` removes the special meaning of the next character.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern(Vec<Piece>);
 
@@ -17,7 +17,7 @@ enum Piece {
 }
 
 impl Pattern {
-    /// Reads a pattern; `None` if it is none.
+    /// Parses a pattern; returns `None` if it is invalid.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut pieces = Vec::new();
         let mut rest = text.chars().peekable();
@@ -33,12 +33,12 @@ impl Pattern {
         Some(Self(pieces))
     }
 
-    /// Tells whether all of `text` is as described.
+    /// Returns whether the whole `text` matches.
     pub(super) fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         let (mut at, mut piece) = (0, 0);
-        // Behind the last `*`, and how far it has reached. An earlier one need not be tried again: what it
-        // could take more, the last one can.
+        // The position after the last `*`, and the end of the text that it matches so far. Earlier ones need not be
+        // extended: the last one can match the same text.
         let mut star: Option<(usize, usize)> = None;
         loop {
             match (self.0.get(piece), text.get(at)) {
@@ -81,7 +81,7 @@ impl Piece {
 
 type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
 
-/// Reads what stands behind a `[`.
+/// Parses the characters after a `[`.
 fn class(rest: &mut Rest<'_>) -> Option<Piece> {
     let is_negated = rest.next_if_eq(&'^').is_some();
     let mut ranges = Vec::new();

@@ -1,4 +1,4 @@
-//! Which images filters let through.
+//! Applies filters to the images of a store.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +11,22 @@ use crate::Engine;
 use crate::error::StoreError;
 use crate::image::ImageSummary;
 
-/// Filters whose images are found: what is left to compare is times, labels and names.
+/// Filters whose images were looked up: times, labels and names are left to compare.
 #[derive(Debug)]
 pub(crate) struct Selection<'a> {
     filters: &'a Filters,
-    /// Made earlier than this.
+    /// Only images that were created before this time.
     before: Option<Timestamp>,
-    /// Made later than this.
+    /// Only images that were created after this time.
     since: Option<Timestamp>,
 }
 
 impl Engine {
-    /// Returns the images that `filters` let through, the last pulled first, each with all its names. Which of
-    /// those a `reference` means is told by [`Filters::takes_name`].
+    /// Returns the images that `filters` select, the last pulled first, each with all its names.
+    /// [`Filters::takes_name`] selects among the names by `reference`.
     ///
-    /// Of several images that `before` names, the oldest counts; of several for `since`, the youngest. That one of
-    /// them is not there is an error.
+    /// Of several images for `before`, the oldest counts; of several for `since`, the youngest. An image that does not
+    /// exist is an error.
     pub fn images_matching(&self, filters: &Filters) -> Result<Vec<ImageSummary>, StoreError> {
         let selection = Selection::new(&self.store, filters)?;
         let mut matching = Vec::new();
@@ -52,7 +52,7 @@ impl<'a> Selection<'a> {
         })
     }
 
-    /// Tells whether `image` is meant. Its config is read only where a filter asks for its labels.
+    /// Returns whether `image` is selected. Its config is read only if a filter compares labels.
     pub(crate) fn takes(&self, store: &Store, image: &Image) -> Result<bool, StoreError> {
         Ok(self.takes_names(image) && self.takes_time(image) && self.takes_labels(store, image)?)
     }
@@ -68,7 +68,7 @@ impl<'a> Selection<'a> {
                 || names.any(|name: &Reference| filters.takes_name(name)))
     }
 
-    /// What was made at the very moment of `until` is meant still, as Docker has it.
+    /// An image that was created exactly at `until` is selected, as in Docker.
     fn takes_time(&self, image: &Image) -> bool {
         let made = made(image);
         self.filters.until.is_none_or(|until| made <= until)
@@ -87,8 +87,8 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// When an image was made. One that does not say so, or nothing that can be read, counts as made in 1970: older
-/// than every span of time.
+/// Returns when an image was created. Without a valid time, it counts as created in 1970, which is before every
+/// duration.
 fn made(image: &Image) -> Timestamp {
     let created = image.created.as_deref();
     let made = created.and_then(|text| text.parse().ok());

@@ -17,7 +17,7 @@ fn error(usage: FilterUse, filters: &[&str]) -> String {
 }
 
 #[test]
-fn a_filter_is_a_key_that_there_is_and_a_value_that_fits() {
+fn keys_and_values_are_checked() {
     use FilterUse::{Images, Prune};
     for (usage, filters, expected) in [
         (
@@ -37,7 +37,7 @@ fn a_filter_is_a_key_that_there_is_and_a_value_that_fits() {
         (
             Images,
             &["dangling=1", "dangling=f"],
-            "invalid filter 'dangling=f': another filter says the opposite",
+            "invalid filter 'dangling=f': another filter has the opposite value",
         ),
         (
             Prune,

@@ -1,12 +1,12 @@
-//! Dockerfile instructions that change how an image is run, where no layer is made: `docker import --change` and
-//! `docker commit --change` take them.
+//! Dockerfile instructions that change the configuration of an image without a layer, as in `docker import --change` and
+//! `docker commit --change`.
 //!
-//! Pure: text in, [`ContainerConfig`] out. Quotes, escapes and variables are read as a Dockerfile's are; a variable is
-//! one that an `ENV` before has set, for nothing else is known.
+//! No I/O: text in, [`ContainerConfig`] out. Quotes, escapes and variables are parsed as in a Dockerfile; the variables are
+//! those that an earlier `ENV` has set.
 
-mod health;
+mod dockerfile_syntax;
+mod healthcheck;
 mod signal;
-mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,62 +14,62 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use windlass_oci::text::{Sanitized, sanitize};
 
-pub use health::Healthcheck;
-use words::{expand, expand_list, json_list, split};
+use dockerfile_syntax::{expand, expand_list, json_list, split};
+pub use healthcheck::Healthcheck;
 
-/// How an image is run, as its config says it.
+/// The configuration of containers in an image's config.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerConfig {
-    /// User and perhaps group.
+    /// The user and optionally the group.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub user: String,
-    /// Ports, as `80/tcp`.
+    /// Ports, such as `80/tcp`.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", serialize_with = "keys")]
     pub exposed_ports: BTreeSet<String>,
     /// The environment, as `NAME=value`, each name once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<String>,
-    /// The command that always runs.
+    /// The command that is always run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entrypoint: Vec<String>,
     /// The command, or the default arguments of the entrypoint.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cmd: Vec<String>,
-    /// How to find out whether it is well.
+    /// The health check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Healthcheck>,
-    /// Directories that should be volumes.
+    /// Directories that are volumes.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", serialize_with = "keys")]
     pub volumes: BTreeSet<String>,
-    /// The directory to start in.
+    /// The working directory.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub working_dir: String,
-    /// Free-form notes.
+    /// Labels.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// The signal that stops it.
+    /// The signal that stops the container.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stop_signal: String,
-    /// What to run when an image is built on this one.
+    /// The instructions that run when another image is built from this one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub on_build: Vec<String>,
 }
 
-/// An instruction that cannot be carried out.
+/// An invalid instruction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid change {instruction:?}: {problem}")]
 pub struct ChangeError {
-    /// The instruction as it was given.
+    /// The instruction, as specified.
     pub instruction: Sanitized,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: ChangeProblem,
 }
 
-/// What is wrong with an instruction.
+/// The problem of an instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeProblem {
-    /// It is none that can be given here.
+    /// It is not supported here.
     Unknown {
         /// Its first word.
         word: Sanitized,
@@ -79,24 +79,24 @@ pub enum ChangeProblem {
         /// The instruction's name.
         name: &'static str,
     },
-    /// An argument is not what it has to be.
+    /// An argument is invalid.
     Expected {
-        /// What it has to be.
+        /// The expected form.
         what: &'static str,
-        /// What it is.
+        /// The argument.
         found: Sanitized,
     },
-    /// A quote, or a `${`, has no end.
+    /// A quote or a `${` has no end.
     Open {
-        /// What stands at its beginning.
+        /// The opening characters.
         mark: &'static str,
     },
 }
 
-/// The instructions that can be given.
+/// The supported instructions.
 const KNOWN: &str = "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR";
 
-/// What can be run on a build, beside.
+/// Further instructions that `ONBUILD` may contain.
 const BUILDING: [&str; 15] = [
     "ADD",
     "ARG",
@@ -116,11 +116,11 @@ const BUILDING: [&str; 15] = [
 ];
 
 impl ContainerConfig {
-    /// Carries out the instructions in `text`: one, or several in lines of their own. Empty lines and those that begin
-    /// with `#` say nothing; a line that ends with a backslash goes on in the next.
+    /// Applies the instructions in `text`, one in each line. Empty lines and lines that begin with `#` are
+    /// skipped; a line that ends with a backslash continues in the next.
     pub fn change(&mut self, text: &str) -> Result<(), ChangeError> {
         for line in lines(text) {
-            self.carry_out(&line).map_err(|problem| ChangeError {
+            self.apply(&line).map_err(|problem| ChangeError {
                 instruction: sanitize(&line),
                 problem,
             })?;
@@ -128,7 +128,7 @@ impl ContainerConfig {
         Ok(())
     }
 
-    fn carry_out(&mut self, line: &str) -> Result<(), ChangeProblem> {
+    fn apply(&mut self, line: &str) -> Result<(), ChangeProblem> {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
         let name = word.to_ascii_uppercase();
@@ -174,7 +174,7 @@ impl ContainerConfig {
         Ok(())
     }
 
-    /// Reads `NAME=value NAME=value`, or `NAME value` with all the rest as the value.
+    /// Parses `NAME=value NAME=value`, or `NAME value`, where the value is the rest of the line.
     fn pairs(&self, rest: &str) -> Result<Vec<(String, String)>, ChangeProblem> {
         let words = split(rest)?;
         let expected = |found: &str| ChangeProblem::Expected {
@@ -203,7 +203,7 @@ impl ContainerConfig {
         expanded.collect()
     }
 
-    /// Reads the one argument of an instruction.
+    /// Parses the only argument of an instruction.
     fn one(&self, rest: &str) -> Result<String, ChangeProblem> {
         let found = expand(rest, &self.env)?;
         if found.trim().is_empty() {
@@ -227,7 +227,7 @@ impl ContainerConfig {
         }
     }
 
-    /// Adds `PORT`, `PORT-PORT`, either with `/PROTOCOL`.
+    /// Adds `PORT` or `PORT-PORT`, with or without `/PROTOCOL`.
     fn expose(&mut self, text: &str) -> Result<(), ChangeProblem> {
         let parsed = || {
             let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
@@ -291,13 +291,13 @@ fn lines(text: &str) -> Vec<String> {
     lines.filter(|line| !line.is_empty()).collect()
 }
 
-/// Reads a command: a JSON array of words, or else a text for the shell.
+/// Parses a command: a JSON array of words, or a text for the shell.
 fn command(rest: &str) -> Result<Vec<String>, ChangeProblem> {
     let shell = || ["/bin/sh", "-c", rest].map(str::to_owned).to_vec();
     Ok(json_list(rest)?.unwrap_or_else(shell))
 }
 
-/// Reads what is to be run on a build, which is kept as it is.
+/// Parses an instruction for later builds, which is stored unchanged.
 fn trigger(rest: &str) -> Result<String, ChangeProblem> {
     let word = rest.split_whitespace().next().unwrap_or_default();
     if !BUILDING.contains(&&*word.to_ascii_uppercase()) {
@@ -315,7 +315,7 @@ fn port(text: &str) -> Option<u16> {
     port.filter(|&port| port > 0)
 }
 
-/// Returns `directory`, seen from `from`, without `.`, `..` and empty components.
+/// Returns `directory` relative to `from`, without `.`, `..` and empty components.
 fn resolved(from: &str, directory: &str) -> String {
     let mut components: Vec<&str> = Vec::new();
     let from = if directory.starts_with('/') { "" } else { from };
@@ -329,7 +329,7 @@ fn resolved(from: &str, directory: &str) -> String {
     format!("/{}", components.join("/"))
 }
 
-/// Writes a set as Docker does: an object whose values say nothing.
+/// Serializes a set like Docker: as an object with empty values.
 fn keys<S: Serializer>(set: &BTreeSet<String>, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Nothing {}

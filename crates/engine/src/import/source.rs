@@ -1,4 +1,4 @@
-//! Where a tar comes from.
+//! The sources of a tar to import.
 
 use std::fmt;
 use std::fs::File;
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use windlass_copy::CopyContext;
 use windlass_registry::UrlDownload;
 
-/// Where a tar comes from.
+/// The source of a tar.
 #[expect(
     clippy::large_enum_variant,
     reason = "an import has one, which is moved a few times"

@@ -85,9 +85,9 @@ async fn a_pruning_takes_nothing_that_a_pull_needs() {
     }
 }
 
-/// What a pull has left behind goes when it is asked for, and not otherwise.
+/// Partial blobs of interrupted pulls are removed only on request.
 #[tokio::test]
-async fn partial_blobs_go_when_they_are_meant() {
+async fn partial_blobs_are_removed_on_request() {
     let world = World::new();
     let slow = LayerBuilder::of_size_seeded(500_000, 1).pack();
     world
@@ -96,7 +96,7 @@ async fn partial_blobs_go_when_they_are_meant() {
     let gate = world.registry.blob(&slow.digest).hold_after(200_000);
     let pulling = tokio::spawn(world.engine.pull(world.request("one:1")).into_future());
     gate.reached(1).await;
-    // On this one thread, somebody has to let the pull read what was sent.
+    // There is one thread only, which the pull needs to read the received bytes.
     while world.engine.disk_usage().unwrap().partial.size < 100_000 {
         tokio::task::yield_now().await;
     }

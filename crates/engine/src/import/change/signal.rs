@@ -1,10 +1,10 @@
-//! The names of signals.
+//! Signal names.
 
 use windlass_oci::text::sanitize;
 
 use super::ChangeProblem;
 
-/// Linux's, by their names without `SIG`.
+/// The signals of Linux, by their names without `SIG`.
 const SIGNALS: [&str; 37] = [
     "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL",
     "PIPE", "POLL", "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP",
@@ -12,13 +12,13 @@ const SIGNALS: [&str; 37] = [
     "RTMAX",
 ];
 
-/// The highest number of one.
+/// The highest number of a signal.
 const LAST: u32 = 64;
 
-/// How many there are between the first and the last that have no names.
+/// The number of real-time signals without a name of their own.
 const REAL_TIME: u32 = 30;
 
-/// Returns `signal` if it is one: a number, or a name with or without `SIG`, in any case.
+/// Returns `signal` if it is valid: a number, or a name with or without `SIG`, in any case.
 pub(super) fn checked(signal: String) -> Result<String, ChangeProblem> {
     let upper = signal.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);

@@ -1,7 +1,7 @@
-//! A directory of the user's that is being filled, and emptied again if that fails.
+//! A target directory, which is emptied again if unpacking fails.
 //!
-//! What is emptied was empty: it is looked at, filled and emptied through one handle, so whatever its path
-//! leads to meanwhile, nothing that was anybody's before is removed.
+//! The directory is checked, filled and emptied by one handle. So even if its path changes meanwhile, only content that was
+//! created here is removed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -16,32 +16,32 @@ use windlass_store::remove_tree;
 
 use super::UnpackImageError;
 
-/// What mkfs leaves in a new file system.
+/// The directory that mkfs creates in a new file system.
 const LOST_AND_FOUND: &str = "lost+found";
 
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
 
-/// A directory being filled; unless it is kept, it ends as it was before.
-pub(crate) struct Filling<'a> {
+/// The target directory. Unless it is kept, it gets its previous state back.
+pub(crate) struct UnpackTarget<'a> {
     path: &'a Path,
     directory: OwnedFd,
-    /// What it was before; `None` where it was not there.
+    /// Its previous state; `None` if it was created.
     before: Option<Before>,
     kept: bool,
 }
 
-/// A directory that was there already.
+/// The previous state of an existing directory.
 struct Before {
     stat: Stat,
-    /// It is the top of a file system.
+    /// Whether it is a mount point.
     has_lost_and_found: bool,
 }
 
-impl<'a> Filling<'a> {
-    /// Makes the directory `path`, or finds it empty. Nobody else fills it meanwhile.
-    pub(crate) fn begin(path: &'a Path) -> Result<Self, UnpackImageError> {
+impl<'a> UnpackTarget<'a> {
+    /// Creates the directory `path`, or checks that it is empty, and locks it against other unpacking processes.
+    pub(crate) fn open(path: &'a Path) -> Result<Self, UnpackImageError> {
         let failed = |action| {
             let path = path.to_owned();
             move |error: io::Error| UnpackImageError::Directory {
@@ -57,7 +57,7 @@ impl<'a> Filling<'a> {
         };
         let directory = rustix::fs::openat(CWD, path, DIRECTORY | links, Mode::empty())
             .map_err(|error| failed("open")(error.into()))?;
-        // Not every file system has locks, and none is worse than before without.
+        // Not every file system has locks; without them, only concurrent processes are not detected.
         let locked = rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive);
         let has_lost_and_found = match contents(directory.as_fd()).map_err(failed("read"))? {
             Contents::Nothing => false,
@@ -81,17 +81,17 @@ impl<'a> Filling<'a> {
         })
     }
 
-    /// Returns the directory.
+    /// Returns the open directory.
     pub(crate) fn directory(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
 
-    /// Tells whether it was made for this.
+    /// Returns whether the directory was created.
     pub(crate) fn is_new(&self) -> bool {
         self.before.is_none()
     }
 
-    /// Leaves it filled.
+    /// Keeps the content.
     pub(crate) fn keep(mut self) {
         self.kept = true;
     }
@@ -110,7 +110,7 @@ impl<'a> Filling<'a> {
         Ok(())
     }
 
-    /// It was empty, too, or nobody who cannot look into it has put anything there.
+    /// Such a directory was empty before as well, or this process cannot read it.
     fn empty_lost_and_found(&self) -> io::Result<()> {
         let inner = match open(self.directory.as_fd(), LOST_AND_FOUND) {
             Err(Errno::ACCESS) => return Ok(()),
@@ -124,7 +124,7 @@ impl<'a> Filling<'a> {
 }
 
 impl Before {
-    /// Gives the directory back what the image's own root may have changed.
+    /// Restores the attributes that the root directory of the image may have changed.
     fn restore(&self, directory: BorrowedFd<'_>) -> rustix::io::Result<()> {
         use rustix::fs::{Gid, Uid};
         let stat = &self.stat;
@@ -146,12 +146,12 @@ impl Before {
     }
 }
 
-impl Drop for Filling<'_> {
+impl Drop for UnpackTarget<'_> {
     fn drop(&mut self) {
         if self.kept {
             return;
         }
-        // The error that led here is told; that the directory could not be emptied is seen in it.
+        // The original error is reported; that the directory is not empty is visible in it.
         drop(self.empty());
         match &self.before {
             Some(before) => drop(before.restore(self.directory.as_fd())),
@@ -160,10 +160,10 @@ impl Drop for Filling<'_> {
     }
 }
 
-/// What a directory holds.
+/// The content of a directory.
 enum Contents {
     Nothing,
-    /// A `lost+found` with nothing in it, as far as can be seen.
+    /// Only a `lost+found` that is empty, as far as it can be read.
     LostAndFound,
     Something,
 }
@@ -176,9 +176,9 @@ fn contents(directory: BorrowedFd<'_>) -> io::Result<Contents> {
         _ => return Ok(Contents::Something),
     }
     let inner = match open(directory, LOST_AND_FOUND) {
-        // An ordinary user in a file system that root has made: he cannot harm what is in it.
+        // An ordinary user, in a file system that root has created: that user cannot remove its content.
         Err(Errno::ACCESS) => return Ok(Contents::LostAndFound),
-        // A file that happens to be called so, or a link.
+        // A file or a link with this name.
         Err(Errno::NOTDIR | Errno::LOOP) => return Ok(Contents::Something),
         opened => opened?,
     };

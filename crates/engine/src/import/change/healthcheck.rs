@@ -1,39 +1,39 @@
-//! `HEALTHCHECK`.
+//! The instruction `HEALTHCHECK`.
 
 use serde::Serialize;
 use windlass_oci::text::sanitize;
 
 use super::ChangeProblem;
-use super::words::json_list;
+use super::dockerfile_syntax::json_list;
 
-/// How to find out whether a container is well. Times are in nanoseconds; 0 says nothing.
+/// A health check. Durations are in nanoseconds; 0 means the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Healthcheck {
-    /// `NONE`; or `CMD` and the words of a command; or `CMD-SHELL` and a text for the shell.
+    /// `NONE`; `CMD` and the words of a command; or `CMD-SHELL` and a text for the shell.
     pub test: Vec<String>,
-    /// How long to wait between two looks.
+    /// The interval between checks.
     #[serde(skip_serializing_if = "is_zero")]
     pub interval: u64,
-    /// How long one may take.
+    /// The timeout of a check.
     #[serde(skip_serializing_if = "is_zero")]
     pub timeout: u64,
-    /// How long it may be unwell at first.
+    /// The time after the start in which failures do not count.
     #[serde(skip_serializing_if = "is_zero")]
     pub start_period: u64,
-    /// How long to wait between two looks at first.
+    /// The interval between checks in that time.
     #[serde(skip_serializing_if = "is_zero")]
     pub start_interval: u64,
-    /// How often in a row it must be unwell.
+    /// The number of consecutive failures after which the container is unhealthy.
     #[serde(skip_serializing_if = "is_zero")]
     pub retries: u64,
 }
 
-/// What Docker takes for the shortest time.
+/// The minimum duration that Docker accepts.
 const SHORTEST: u64 = 1_000_000;
 
 impl Healthcheck {
-    /// Reads what stands behind `HEALTHCHECK`.
+    /// Parses the arguments of `HEALTHCHECK`.
     pub(super) fn parse(rest: &str) -> Result<Self, ChangeProblem> {
         let mut check = Self::default();
         let mut rest = rest;
@@ -90,7 +90,7 @@ impl Healthcheck {
     }
 }
 
-/// Reads a length of time as Go writes it, in nanoseconds: numbers with units, one after the other.
+/// Parses a duration as Go writes it, in nanoseconds: numbers with units, one after the other.
 fn duration(text: &str) -> Option<u64> {
     if text == "0" {
         return Some(0);
@@ -120,7 +120,7 @@ fn duration(text: &str) -> Option<u64> {
             text => text.parse::<u64>().ok(),
         };
         total = total.checked_add(digits(whole)?.checked_mul(unit)?)?;
-        // Nanoseconds have no more digits than these that count.
+        // Nanoseconds have no further significant digits.
         let fraction = &fraction[..fraction.len().min(12)];
         let scale = 10u128.pow(u32::try_from(fraction.len()).ok()?);
         let part = u128::from(digits(fraction)?) * u128::from(unit) / scale;

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use super::*;
 
-/// What is in a directory, sorted.
+/// Returns the names in a directory, sorted.
 fn listed(path: &Path) -> Vec<String> {
     let entries = fs::read_dir(path).unwrap();
     let mut names: Vec<_> = entries
@@ -14,7 +14,10 @@ fn listed(path: &Path) -> Vec<String> {
 }
 
 fn begin_fails(path: &Path) -> bool {
-    matches!(Filling::begin(path), Err(UnpackImageError::NotEmpty { .. }))
+    matches!(
+        UnpackTarget::open(path),
+        Err(UnpackImageError::NotEmpty { .. })
+    )
 }
 
 fn place() -> (tempfile::TempDir, PathBuf) {
@@ -23,18 +26,18 @@ fn place() -> (tempfile::TempDir, PathBuf) {
     (place, into)
 }
 
-/// A new directory goes again, with whatever was put into it; a `lost+found` of the image's, too.
+/// A new directory is removed with its content, including a `lost+found` of the image.
 #[test]
 fn what_was_made_goes_again() {
     let (place, into) = place();
-    let filling = Filling::begin(&into).unwrap();
+    let target = UnpackTarget::open(&into).unwrap();
     fs::create_dir_all(into.join("lost+found/a")).unwrap();
     fs::write(into.join("file"), "").unwrap();
-    drop(filling);
+    drop(target);
     assert_eq!(listed(place.path()), [""; 0]);
 }
 
-/// What the image's root says of owner, mode and times does not stay behind.
+/// Owner, mode and times of the image's root directory are restored.
 #[test]
 fn what_was_there_ends_as_it_was() {
     let (_place, into) = place();
@@ -42,11 +45,11 @@ fn what_was_there_ends_as_it_was() {
     fs::set_permissions(&into, fs::Permissions::from_mode(0o750)).unwrap();
     let before = fs::metadata(&into).unwrap();
 
-    let filling = Filling::begin(&into).unwrap();
+    let target = UnpackTarget::open(&into).unwrap();
     fs::write(into.join("file"), "").unwrap();
     fs::write(into.join("lost+found/file"), "").unwrap();
     fs::set_permissions(&into, fs::Permissions::from_mode(0o777)).unwrap();
-    drop(filling);
+    drop(target);
 
     assert_eq!(listed(&into), ["lost+found"]);
     assert_eq!(listed(&into.join("lost+found")), [""; 0]);
@@ -58,7 +61,7 @@ fn what_was_there_ends_as_it_was() {
     );
 }
 
-/// An image could take away what is in it, so only an empty `lost+found` does not count.
+/// An image could replace its content, so only an empty `lost+found` is permitted.
 #[test]
 fn a_lost_and_found_with_something_in_it_is_the_users() {
     let (_place, into) = place();
@@ -81,7 +84,7 @@ fn a_file_or_link_called_lost_and_found_is_the_users() {
     assert_eq!(listed(&into), ["lost+found"]);
 }
 
-/// Whoever can rename things on the way to the directory must not choose what is emptied.
+/// A user with write access to parts of the path must not choose what is emptied.
 #[test]
 fn a_path_that_leads_elsewhere_meanwhile_is_not_followed() {
     let (place, into) = place();
@@ -89,24 +92,24 @@ fn a_path_that_leads_elsewhere_meanwhile_is_not_followed() {
     fs::create_dir(&precious).unwrap();
     fs::write(precious.join("file"), "mine").unwrap();
 
-    let filling = Filling::begin(&into).unwrap();
+    let target = UnpackTarget::open(&into).unwrap();
     fs::write(into.join("unpacked"), "").unwrap();
     let moved = place.path().join("moved");
     fs::rename(&into, &moved).unwrap();
     symlink(&precious, &into).unwrap();
-    drop(filling);
+    drop(target);
 
     assert_eq!(listed(&precious), ["file"]);
     assert_eq!(listed(&moved), [""; 0]);
 }
 
-/// The one that fails would take away what the other has unpacked.
+/// If both unpacked into it, the failing one would remove the content of the other.
 #[test]
 fn a_directory_is_filled_by_one_at_a_time() {
     let (_place, into) = place();
-    let filling = Filling::begin(&into).unwrap();
+    let target = UnpackTarget::open(&into).unwrap();
     assert!(begin_fails(&into));
     fs::write(into.join("file"), "").unwrap();
-    filling.keep();
+    target.keep();
     assert_eq!(listed(&into), ["file"]);
 }

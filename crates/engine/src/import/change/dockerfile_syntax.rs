@@ -1,23 +1,23 @@
-//! Words of a Dockerfile: quotes, escapes, variables, and lists in JSON.
+//! Words of a Dockerfile: quotes, escapes, variables, and JSON arrays.
 
 use windlass_oci::text::sanitize;
 
 use super::ChangeProblem;
 
-/// What a text is made of, one character at a time, with what is known of each.
+/// Reads a text by characters.
 struct Reader<'a> {
     rest: std::str::Chars<'a>,
     env: &'a [String],
-    /// How deep `${` stands in `${`.
+    /// The nesting depth of `${`.
     depth: usize,
 }
 
-/// How deep they may.
+/// The maximum nesting depth.
 const DEEPEST: usize = 16;
 
 const ESCAPE: char = '\\';
 
-/// Splits at spaces that are not quoted or escaped. Quotes and escapes stay in the words.
+/// Splits at spaces that are neither quoted nor escaped. The words keep their quotes and escapes.
 pub(super) fn split(text: &str) -> Result<Vec<String>, ChangeProblem> {
     let mut words = Vec::new();
     let mut word = String::new();
@@ -51,7 +51,7 @@ pub(super) fn split(text: &str) -> Result<Vec<String>, ChangeProblem> {
     Ok(words)
 }
 
-/// Returns what `text` means: quotes and escapes taken away, variables replaced by what `env` has.
+/// Removes quotes and escapes from `text`, and replaces variables by their values in `env`.
 pub(super) fn expand(text: &str, env: &[String]) -> Result<String, ChangeProblem> {
     let mut reader = Reader {
         rest: text.chars(),
@@ -61,12 +61,12 @@ pub(super) fn expand(text: &str, env: &[String]) -> Result<String, ChangeProblem
     reader.until(None)
 }
 
-/// Splits a text into words, and returns what they mean. One that means nothing is none, unless it was quoted.
+/// Splits a text into words and expands them. A word that expands to nothing is dropped, unless it was quoted.
 pub(super) fn expand_list(text: &str, env: &[String]) -> Result<Vec<String>, ChangeProblem> {
     let mut list = Vec::new();
     for word in split(text)? {
         let means = expand(&word, env)?;
-        // What a variable stands for may be several.
+        // The value of a variable may contain several words.
         match word.contains(['"', '\'', ESCAPE]) {
             true => list.push(means),
             false => list.extend(means.split_whitespace().map(str::to_owned)),
@@ -75,7 +75,7 @@ pub(super) fn expand_list(text: &str, env: &[String]) -> Result<Vec<String>, Cha
     Ok(list)
 }
 
-/// Reads a JSON array of texts; `None` if it is no JSON array.
+/// Parses a JSON array of strings; returns `None` for other texts.
 pub(super) fn json_list(text: &str) -> Result<Option<Vec<String>>, ChangeProblem> {
     if !text.starts_with('[') {
         return Ok(None);
@@ -94,7 +94,7 @@ pub(super) fn json_list(text: &str) -> Result<Option<Vec<String>>, ChangeProblem
 }
 
 impl Reader<'_> {
-    /// Reads up to `end`, which is taken, or to the end of the text.
+    /// Reads up to and including `end`, or to the end of the text.
     fn until(&mut self, end: Option<char>) -> Result<String, ChangeProblem> {
         let mut means = String::new();
         while let Some(character) = self.rest.next() {
@@ -113,7 +113,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Between these quotes everything stands for itself.
+    /// Reads up to the single quote; no character has a special meaning.
     fn single(&mut self, means: &mut String) -> Result<(), ChangeProblem> {
         for character in self.rest.by_ref() {
             if character == '\'' {
@@ -124,7 +124,7 @@ impl Reader<'_> {
         Err(ChangeProblem::Open { mark: "'" })
     }
 
-    /// Between these, variables and some escapes mean something.
+    /// Reads up to the double quote; variables and some escapes have a special meaning.
     fn double(&mut self, means: &mut String) -> Result<(), ChangeProblem> {
         while let Some(character) = self.rest.next() {
             match character {
@@ -141,7 +141,7 @@ impl Reader<'_> {
         Err(ChangeProblem::Open { mark: "\"" })
     }
 
-    /// Reads what stands behind a `$`: a name, or a name in braces with what to do if it is, or is not, set.
+    /// Reads a variable after its `$`: a name, or a name in braces with a replacement for set or unset variables.
     fn variable(&mut self, means: &mut String) -> Result<(), ChangeProblem> {
         let rest = self.rest.as_str();
         if let Some(inner) = rest.strip_prefix('{') {
@@ -200,7 +200,7 @@ impl Reader<'_> {
     }
 }
 
-/// Returns the name of a variable that `text` begins with; a digit is one by itself.
+/// Returns the length of the variable name at the start of `text`; a digit is a name by itself.
 fn name_in(text: &str) -> &str {
     if text.starts_with(|first: char| first.is_ascii_digit()) {
         return &text[..1];
