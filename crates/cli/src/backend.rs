@@ -71,13 +71,12 @@ impl Backend {
         match self {
             Self::Local(engine) => {
                 let load = engine.load(from, options);
-                Ok(load.map_err(|error| not_loaded(action, error.into())))
+                Ok(load.map_err(|error| OperationError::transfer(action, error).into()))
             }
             Self::Daemon(daemon) => {
                 let file = match from {
-                    LoadFrom::Path(path) => {
-                        open(&path).map_err(|error| not_loaded(action.clone(), error))?
-                    }
+                    LoadFrom::Path(path) => open(&path)
+                        .map_err(|error| OperationError::transfer(action.clone(), error))?,
                     LoadFrom::File(file) => file.into(),
                 };
                 let load = daemon.load(LoadParams { options, action }, file);
@@ -85,15 +84,6 @@ impl Backend {
             }
         }
     }
-}
-
-fn not_loaded(action: String, source: TransferError) -> Error {
-    let error = OperationError::Transfer {
-        action,
-        registry: None,
-        source: Box::new(source),
-    };
-    error.into()
 }
 
 /// Opens a file or a directory for the daemon to read. Opening a pipe does not wait for its writer.

@@ -1,8 +1,8 @@
 //! The commands, one module each.
 
+mod archive_output;
 pub(crate) mod bundle;
 pub(crate) mod completion;
-mod compression;
 pub(crate) mod config;
 pub(crate) mod copy;
 pub(crate) mod daemon;

@@ -165,17 +165,25 @@ impl OperationError {
         ErrorReport::new(&self.message(), &self.tried(), &self.advice())
     }
 
-    /// Makes the error of a failed import.
-    pub fn import(action: String, source: TransferError) -> Self {
+    /// Returns the error of a transfer without a registry.
+    pub fn transfer(action: String, source: impl Into<TransferError>) -> Self {
         Self::Transfer {
-            // The error of a download contains the URL.
-            action: match source {
-                TransferError::Url(_) => "importing".to_owned(),
-                _ => action,
-            },
+            action,
             registry: None,
-            source: Box::new(source),
+            source: Box::new(source.into()),
         }
+    }
+
+    /// Returns the error of an import.
+    pub fn import(action: String, source: TransferError) -> Self {
+        // The error of a download contains the URL.
+        let has_url = matches!(source, TransferError::Url(_));
+        let action = if has_url {
+            "importing".to_owned()
+        } else {
+            action
+        };
+        Self::transfer(action, source)
     }
 
     /// Returns whether an image to remove does not exist.

@@ -1,21 +1,19 @@
 //! `windlass export`
 
-use std::io::{self, IsTerminal as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 use windlass::Exported;
 use windlass::text::escape;
-use windlass::transfer::OutputTarget;
 use windlass_error_report::OperationError;
 use windlass_progress::human;
 
 use super::CommandOutcome;
-use super::compression::CompressionArg;
+use super::archive_output::{ArchiveOutput, CompressionArg};
 use super::shared_args::{OutputArgs, parse_image_name};
 use crate::context::Context;
 use crate::error::Error;
-use crate::operation::{OperationOutcome, OperationRunner, standard_output};
+use crate::operation::{OperationOutcome, OperationRunner};
 use crate::output;
 use crate::output::message::note;
 
@@ -60,77 +58,39 @@ impl Args {
     /// Exports the image. A file appears only when it is complete.
     pub(crate) fn run(&self, context: &mut Context<'_>) -> Result<CommandOutcome, Error> {
         let name = parse_image_name(&self.name)?;
-        self.check()?;
+        let output = self.output();
+        output.check(self.display.json)?;
         let engine = context.open_shared()?;
         let runner = OperationRunner::new(self.display.mode(context))?;
-        let output = match self.file() {
-            Some(path) => OutputTarget::Path(path.to_owned()),
-            None => standard_output()?,
-        };
-        let export = engine.export(&name, output, self.compression());
+        let export = engine.export(&name, output.target()?, output.compression(self.compress));
         match runner.run(&self.action("Exporting"), export) {
             OperationOutcome::Completed(exported) => {
                 self.print_result(context, &exported)?;
                 Ok(CommandOutcome::Success)
             }
             OperationOutcome::Interrupted(signal) => {
-                note(match self.file() {
+                note(match output.file() {
                     Some(_) => "Stopped. Nothing was written.",
                     None => "Stopped. The output is incomplete.",
                 });
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            OperationOutcome::Failed(source) => Err(OperationError::Transfer {
-                action: self.action("exporting"),
-                registry: None,
-                source: Box::new(source.into()),
+            OperationOutcome::Failed(error) => {
+                Err(OperationError::transfer(self.action("exporting"), error).into())
             }
-            .into()),
         }
     }
 
-    /// Rejects combinations of options that cannot work.
-    fn check(&self) -> Result<(), Error> {
-        let problem = if self.file().is_some() {
-            return Ok(());
-        } else if io::stdout().is_terminal() {
-            "cannot write an archive to a terminal: use --output or redirect standard output"
-        } else if self.display.json {
-            "cannot write both --json and the archive to standard output: use --output"
-        } else {
-            return Ok(());
-        };
-        let text = problem.to_owned();
-        Err(Error::Usage { text })
-    }
-
-    fn file(&self) -> Option<&Path> {
-        let output = self.output.as_deref();
-        output.filter(|path| *path != Path::new("-"))
-    }
-
-    fn compression(&self) -> windlass::transfer::ArchiveCompression {
-        let by_extension = || {
-            self.file()
-                .map(windlass::transfer::ArchiveCompression::of_name)
-        };
-        let requested = self
-            .compress
-            .map(windlass::transfer::ArchiveCompression::from);
-        requested
-            .or_else(by_extension)
-            .unwrap_or(windlass::transfer::ArchiveCompression::None)
+    fn output(&self) -> ArchiveOutput<'_> {
+        ArchiveOutput::new(self.output.as_deref())
     }
 
     fn action(&self, verb: &str) -> String {
-        match self.file() {
-            Some(path) => format!("{verb} {} to {}", self.name, path.display()),
-            None => format!("{verb} {}", self.name),
-        }
+        self.output().action(verb, &self.name)
     }
 
     fn print_result(&self, context: &mut Context<'_>, exported: &Exported) -> Result<(), Error> {
-        let Some(path) = self.file() else {
+        let Some(path) = self.output().file() else {
             return Ok(());
         };
         let output = path.to_string_lossy();

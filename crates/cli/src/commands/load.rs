@@ -64,7 +64,7 @@ impl Args {
         let runner = OperationRunner::new(self.display.mode(context))?;
         let source = self
             .source(stdin)
-            .map_err(|error| self.transfer_error(error))?;
+            .map_err(|error| OperationError::transfer(self.action("loading"), error))?;
         let load = backend.load(source, options, self.action("loading"))?;
         match runner.run(&self.action("Loading"), load) {
             OperationOutcome::Completed(loaded) => {
@@ -83,15 +83,6 @@ impl Args {
     fn input(&self) -> Option<&Path> {
         let input = self.input.as_deref();
         input.filter(|path| *path != Path::new("-"))
-    }
-
-    fn transfer_error(&self, source: TransferError) -> Error {
-        OperationError::Transfer {
-            action: self.action("loading"),
-            registry: None,
-            source: Box::new(source),
-        }
-        .into()
     }
 
     fn source(&self, stdin: Stdin) -> Result<LoadFrom, TransferError> {

@@ -1,23 +1,21 @@
 //! `windlass save`
 
-use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Serialize;
-use windlass::image::{ImageName, LayoutKind};
+use windlass::image::{ImageName, LayoutKind, Reference};
 use windlass::text::escape;
-use windlass::transfer::OutputTarget;
 use windlass::{SaveRequest, SaveTo, Saved};
 use windlass_error_report::OperationError;
 use windlass_progress::human;
 
 use super::CommandOutcome;
-use super::compression::CompressionArg;
+use super::archive_output::{ArchiveOutput, CompressionArg};
 use super::shared_args::{OutputArgs, PlatformArgs, parse_image_name};
 use crate::context::Context;
 use crate::error::Error;
-use crate::operation::{OperationOutcome, OperationRunner, standard_output};
+use crate::operation::{OperationOutcome, OperationRunner};
 use crate::output;
 use crate::output::message::{note, warn};
 
@@ -90,14 +88,10 @@ impl Args {
         let names = self.names.iter().map(|name| parse_image_name(name));
         let names: Vec<ImageName> = names.collect::<Result<_, _>>()?;
         let choice = self.platforms.choice()?;
-        self.check()?;
+        let to = self.target()?;
         let engine = context.open_shared()?;
         let runner = OperationRunner::new(self.display.mode(context))?;
-        let request = SaveRequest {
-            names,
-            choice,
-            to: self.target()?,
-        };
+        let request = SaveRequest { names, choice, to };
         match runner.run(&self.action("Saving"), engine.save(request)) {
             OperationOutcome::Completed(saved) => {
                 self.print_result(context, &saved)?;
@@ -107,90 +101,62 @@ impl Args {
                 note("Stopped. Nothing was written.");
                 Ok(CommandOutcome::Interrupted(signal))
             }
-            OperationOutcome::Failed(source) => Err(OperationError::Transfer {
-                action: self.action("saving"),
-                registry: None,
-                source: Box::new(source.into()),
+            OperationOutcome::Failed(error) => {
+                Err(OperationError::transfer(self.action("saving"), error).into())
             }
-            .into()),
         }
     }
 
     fn target(&self) -> Result<SaveTo, Error> {
-        let kind = match self.format {
-            SaveFormat::DockerArchive => LayoutKind::DockerArchive,
-            SaveFormat::OciArchive => LayoutKind::OciArchive,
-            SaveFormat::Oci => LayoutKind::OciDirectory,
-            SaveFormat::Dir => LayoutKind::Directory,
-        };
-        if let SaveFormat::Oci | SaveFormat::Dir = self.format {
-            let path = self.output().unwrap_or_else(|| ".".as_ref()).to_owned();
-            return Ok(SaveTo::Directory { kind, path });
+        match self.format {
+            SaveFormat::DockerArchive => self.archive(LayoutKind::DockerArchive),
+            SaveFormat::OciArchive => self.archive(LayoutKind::OciArchive),
+            SaveFormat::Oci => self.directory(LayoutKind::OciDirectory),
+            SaveFormat::Dir => self.directory(LayoutKind::Directory),
         }
+    }
+
+    fn archive(&self, kind: LayoutKind) -> Result<SaveTo, Error> {
+        let output = self.output();
+        output.check(self.display.json)?;
         Ok(SaveTo::Archive {
             kind,
-            output: match self.output() {
-                Some(path) => OutputTarget::Path(path.to_owned()),
-                None => standard_output()?,
-            },
-            compression: self.compression(),
+            output: output.target()?,
+            compression: output.compression(self.compress),
         })
     }
 
-    /// Rejects combinations of options that cannot work.
-    fn check(&self) -> Result<(), Error> {
-        let is_directory = matches!(self.format, SaveFormat::Oci | SaveFormat::Dir);
-        let problem = if self.output().is_none() && is_directory {
-            "a directory requires a path: use --output"
-        } else if self.output().is_none() && io::stdout().is_terminal() {
-            "cannot write an archive to a terminal: use --output or redirect standard output"
-        } else if self.output().is_none() && self.display.json {
-            "cannot write both --json and the archive to standard output: use --output"
-        } else if is_directory && self.compress.is_some() {
-            "--compress applies to archives only"
-        } else if self.format == SaveFormat::Dir && self.names.len() > 1 {
-            "--format dir accepts only one image"
-        } else {
-            return Ok(());
+    fn directory(&self, kind: LayoutKind) -> Result<SaveTo, Error> {
+        let has_many_images = self.names.len() > 1;
+        let problem = match self.output().file() {
+            None => "a directory requires a path: use --output",
+            Some(_) if self.compress.is_some() => "--compress applies to archives only",
+            Some(_) if self.format == SaveFormat::Dir && has_many_images => {
+                "--format dir accepts only one image"
+            }
+            Some(path) => {
+                let path = path.to_owned();
+                return Ok(SaveTo::Directory { kind, path });
+            }
         };
         let text = problem.to_owned();
         Err(Error::Usage { text })
     }
 
-    /// Returns the path of the output, or `None` for standard output.
-    fn output(&self) -> Option<&Path> {
-        let output = self.output.as_deref();
-        output.filter(|path| *path != Path::new("-"))
-    }
-
-    fn compression(&self) -> windlass::transfer::ArchiveCompression {
-        let by_extension = || {
-            self.output()
-                .map(windlass::transfer::ArchiveCompression::of_name)
-        };
-        let requested = self
-            .compress
-            .map(windlass::transfer::ArchiveCompression::from);
-        requested
-            .or_else(by_extension)
-            .unwrap_or(windlass::transfer::ArchiveCompression::None)
+    fn output(&self) -> ArchiveOutput<'_> {
+        ArchiveOutput::new(self.output.as_deref())
     }
 
     fn action(&self, verb: &str) -> String {
-        let names = self.names.join(", ");
-        match self.output() {
-            Some(path) => format!("{verb} {names} to {}", path.display()),
-            None => format!("{verb} {names}"),
-        }
+        self.output().action(verb, &self.names.join(", "))
     }
 
     fn print_result(&self, context: &mut Context<'_>, saved: &[Saved]) -> Result<(), Error> {
-        let output = self.output().map(Path::to_string_lossy);
+        let output = self.output().file().map(Path::to_string_lossy);
         for image in saved {
             if image.is_rewritten {
                 let name = image.names.first();
-                let name =
-                    name.map_or(image.image_id.short(), windlass::image::Reference::familiar);
+                let name = name.map_or(image.image_id.short(), Reference::familiar);
                 warn(&format!(
                     "{name} has layers that the store holds in another compression; it was saved with a new manifest, {}",
                     image.digest

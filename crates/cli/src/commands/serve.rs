@@ -262,7 +262,9 @@ fn example(content: &StoredContent) -> Result<String, Error> {
     let tags = content.tags(&repository, None, 1).map_err(store_error)?;
     Ok(match tags {
         RepositoryLookup::Found(tags) if !tags.is_empty() => format!("{repository}:{}", tags[0]),
-        _ => repository.to_string(),
+        RepositoryLookup::Found(_) | RepositoryLookup::Missing | RepositoryLookup::NoRepository => {
+            repository.to_string()
+        }
     })
 }
 

@@ -85,20 +85,21 @@ fn load(
     file: Option<OwnedFd>,
 ) -> Result<Transfer, OperationError> {
     let LoadParams { options, action } = params;
-    let file = require(file).map_err(|error| failed(action.clone(), error))?;
+    let file = require(file).map_err(|error| OperationError::transfer(action.clone(), error))?;
     let is_directory = file.metadata().is_ok_and(|metadata| metadata.is_dir());
     let from = match is_directory {
         true => LoadFrom::Path(path_of(&file)),
         false => {
             let archive = file.try_clone();
-            LoadFrom::File(archive.map_err(|error| failed(action.clone(), unreadable(error)))?)
+            let failed = |error| OperationError::transfer(action.clone(), unreadable(error));
+            LoadFrom::File(archive.map_err(failed)?)
         }
     };
     // The path of a directory is valid while its descriptor is open.
     let load = daemon.load(from, options).keep_until_done(file);
     Ok(load.then(move |loaded| match loaded {
         Ok(loaded) => Ok(OperationResult::Loaded { loaded }),
-        Err(error) => Err(failed(action, error.into())),
+        Err(error) => Err(OperationError::transfer(action, error)),
     }))
 }
 
@@ -167,7 +168,7 @@ fn place(
             kind: LayoutKind::OciDirectory,
             path: match file {
                 Some(file) => path_of(file),
-                None => return Err(failed(action.to_owned(), no_descriptor())),
+                None => return Err(OperationError::transfer(action.to_owned(), no_descriptor())),
             },
             ref_name: name,
         },
@@ -212,14 +213,6 @@ fn copy(
 
 fn parse_name(text: &str) -> Result<ImageName, OperationError> {
     text.parse().map_err(OperationError::Reference)
-}
-
-fn failed(action: String, source: TransferError) -> OperationError {
-    OperationError::Transfer {
-        action,
-        registry: None,
-        source: Box::new(source),
-    }
 }
 
 fn require(file: Option<OwnedFd>) -> Result<File, TransferError> {
