@@ -37,7 +37,7 @@ pub(crate) struct Environment {
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, in either case.
     pub(crate) proxies: Proxies,
     /// The variables of a service manager.
-    pub(crate) service: Service,
+    pub(crate) service: ServiceVariables,
     /// `WINDLASS_NO_SYSTEM_CONFIG`: files in `/etc` are ignored, for tests.
     pub(crate) ignores_system_config: bool,
     /// `SOURCE_DATE_EPOCH`: the creation time of new images, in seconds since 1970.
@@ -52,7 +52,7 @@ pub(crate) struct Environment {
 
 /// The variables that a service manager such as systemd sets for its services.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Service {
+pub(crate) struct ServiceVariables {
     /// `LISTEN_FDS`: the number of sockets for this process (`LISTEN_PID`).
     pub(crate) sockets: usize,
     /// `LISTEN_FDNAMES`: the names of the sockets.
@@ -117,7 +117,7 @@ impl Environment {
                 https: proxy("https_proxy"),
                 no_proxy: text("no_proxy"),
             },
-            service: Service::from(set, std::process::id()),
+            service: ServiceVariables::from(set, std::process::id()),
             ignores_system_config: is_on("WINDLASS_NO_SYSTEM_CONFIG"),
             source_date_epoch: set("SOURCE_DATE_EPOCH")
                 .map(|epoch| epoch.to_string_lossy().into_owned()),
@@ -137,7 +137,7 @@ impl Environment {
     }
 }
 
-impl Service {
+impl ServiceVariables {
     /// Variables with the PID of another process were inherited from a parent and are ignored.
     fn from(set: impl Fn(&str) -> Option<OsString>, pid: u32) -> Self {
         let text = |name: &str| set(name)?.into_string().ok();
@@ -224,7 +224,7 @@ mod tests {
                 };
                 Some(OsString::from(value))
             };
-            Service::from(variables, pid)
+            ServiceVariables::from(variables, pid)
         };
         let ours = service(7);
         assert_eq!(ours.sockets, 2);

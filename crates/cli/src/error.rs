@@ -105,7 +105,27 @@ impl Error {
         match self {
             Self::Operation(error) => error.report(),
             Self::Control(ControlError::Reported(report)) => (**report).clone(),
-            error => ErrorReport::new(&text::error_chain(error), &[], &error.advice()),
+            Self::Control(_)
+            | Self::Platform(_)
+            | Self::TagWithAllTags { .. }
+            | Self::NotARepository { .. }
+            | Self::NotARegistry { .. }
+            | Self::NoRoot
+            | Self::Certificates { .. }
+            | Self::Config(_)
+            | Self::NoTerminal { .. }
+            | Self::NothingGiven { .. }
+            | Self::Input { .. }
+            | Self::Listen(_)
+            | Self::StoredContent(_)
+            | Self::File { .. }
+            | Self::Identity { .. }
+            | Self::Usage { .. }
+            | Self::Format(_)
+            | Self::Timings(_)
+            | Self::Daemon(_)
+            | Self::Runtime(_)
+            | Self::Output(_) => ErrorReport::new(&text::error_chain(self), &[], &self.advice()),
         }
     }
 
@@ -150,20 +170,18 @@ impl Error {
 
     /// Returns whether an image to remove does not exist.
     pub(crate) fn is_unknown_image(&self) -> bool {
-        match self {
-            Self::Operation(error) => error.is_unknown_image(),
-            Self::Control(ControlError::Reported(report)) => report.code == ErrorCode::NoSuchImage,
-            _ => false,
+        if let Self::Control(ControlError::Reported(report)) = self {
+            return report.code == ErrorCode::NoSuchImage;
         }
+        matches!(self, Self::Operation(error) if error.is_unknown_image())
     }
 
     /// Returns whether the reader of the output has closed its end.
     pub(crate) fn is_broken_pipe(&self) -> bool {
-        match self {
-            Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
-            Self::Operation(error) => error.is_broken_pipe(),
-            _ => false,
+        if let Self::Output(error) = self {
+            return error.kind() == io::ErrorKind::BrokenPipe;
         }
+        matches!(self, Self::Operation(error) if error.is_broken_pipe())
     }
 }
 

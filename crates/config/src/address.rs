@@ -223,7 +223,7 @@ pub(crate) fn insecure(text: &str) -> Result<InsecureEntry, InsecureProblem> {
 }
 
 /// Returns the name of the registry `text` as it is in references (REF-1, REF-2). `None` if it is not a registry.
-pub(crate) fn registry_name(text: &str) -> Option<String> {
+pub fn registry_name(text: &str) -> Option<String> {
     if text.contains(['/', '@']) {
         return None;
     }

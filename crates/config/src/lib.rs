@@ -34,7 +34,8 @@ mod toml_document;
 mod windlass_toml;
 
 pub use address::{
-    InsecureProblem, ProxyProblem, UrlProblem, insecure_registry, registry_mirror, shown_proxy,
+    InsecureProblem, ProxyProblem, UrlProblem, insecure_registry, registry_mirror, registry_name,
+    shown_proxy,
 };
 pub use configuration::Configuration;
 pub use daemon_json::{

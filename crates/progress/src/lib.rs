@@ -31,6 +31,6 @@ mod transfer_reporter;
 pub use error_text::error_text;
 pub use mode::ProgressMode;
 pub use plain_log::setback_text;
-pub use preview_status::PreviewStatus;
+pub use preview_status::{PreviewStatus, estimated_disk_bytes};
 pub use pull_reporter::PullReporter;
 pub use transfer_reporter::TransferReporter;

@@ -37,10 +37,10 @@ impl PreviewStatus {
             Self::UpToDate => "up to date",
         }
     }
+}
 
-    /// Estimates the disk space of layers from their compressed size in bytes. The compressed blobs are stored too, and
-    /// unpacked layers are usually two to three times as large.
-    pub fn estimate_disk_bytes(bytes: u64) -> u64 {
-        bytes.saturating_add(bytes.saturating_mul(5) / 2)
-    }
+/// Estimates the disk space of layers from their compressed size in bytes. The compressed blobs are stored too, and
+/// unpacked layers are usually two to three times as large.
+pub fn estimated_disk_bytes(compressed: u64) -> u64 {
+    compressed.saturating_add(compressed.saturating_mul(5) / 2)
 }

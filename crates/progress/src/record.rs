@@ -12,7 +12,7 @@ use windlass::transfer::{LayerStatus, PlannedLayer, PullView, Setback};
 use windlass::{Preview, PullEvent, PullOutcome, Pulled, text};
 use windlass_error_report::ErrorReport;
 
-use crate::preview_status::PreviewStatus;
+use crate::preview_status::{PreviewStatus, estimated_disk_bytes};
 
 /// One line of `windlass pull --json`.
 #[derive(Debug, Serialize)]
@@ -261,7 +261,7 @@ impl<'a> ProgressRecord<'a> {
             bytes_missing: preview.missing_bytes,
             bytes_reused: preview.reused_bytes,
             bytes_resumed: preview.resumed_bytes,
-            bytes_disk_estimate: PreviewStatus::estimate_disk_bytes(preview.missing_bytes),
+            bytes_disk_estimate: estimated_disk_bytes(preview.missing_bytes),
             bytes_free: free,
         }
     }

@@ -144,7 +144,7 @@ impl Args {
 
     fn request(&self) -> Result<BundleRequest, Error> {
         let platform = self.platform.as_deref().map(parse_platform).transpose()?;
-        let env = self.env.iter().map(|text| option("--env", text));
+        let env = self.env.iter().map(|text| parse_option("--env", text));
         let options = BundleOptions {
             runtime_user: self.runtime_user(),
             entrypoint: self.entrypoint.clone(),
@@ -152,7 +152,7 @@ impl Args {
             env: env.collect::<Result<_, _>>()?,
             cwd: self.cwd.clone(),
             user: self.user.clone(),
-            hostname: option::<Hostname>("--hostname", &self.hostname)?,
+            hostname: parse_option::<Hostname>("--hostname", &self.hostname)?,
             tty: self.tty,
             volumes: match self.volumes {
                 VolumesArg::Tmpfs => VolumeMode::Tmpfs,
@@ -181,7 +181,7 @@ impl Args {
             let bundle = std::path::absolute(&self.directory);
             let bundle = bundle.unwrap_or_else(|_| self.directory.clone());
             let record = BundleRecord {
-                config: text(&bundle.join(CONFIG)),
+                config: path_text(&bundle.join(CONFIG)),
                 image_id: bundled.image.to_string(),
                 platform: bundled.platform.to_string(),
                 args: &bundled.spec.process.args,
@@ -190,7 +190,7 @@ impl Args {
                 size: bundled.unpacked.size,
                 warnings,
                 run: run_command(&bundle, &container_name(&self.name)),
-                bundle: text(&bundle),
+                bundle: path_text(&bundle),
             };
             output::json::line(context.out, &record)?;
             return Ok(context.out.flush()?);
@@ -215,7 +215,7 @@ impl Args {
 
 /// Returns the arguments of the command that starts a bundle.
 fn run_command(bundle: &Path, name: &str) -> [String; 5] {
-    let command = ["runc", "run", "--bundle", &text(bundle), name];
+    let command = ["runc", "run", "--bundle", &path_text(bundle), name];
     command.map(str::to_owned)
 }
 
@@ -230,7 +230,7 @@ fn container_name(image: &str) -> String {
     }
 }
 
-fn option<T>(option: &str, text: &str) -> Result<T, Error>
+fn parse_option<T>(option: &str, text: &str) -> Result<T, Error>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
@@ -239,7 +239,7 @@ where
     })
 }
 
-fn text(path: &Path) -> String {
+fn path_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 

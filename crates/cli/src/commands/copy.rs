@@ -45,11 +45,11 @@ Examples:
   windlass copy windlass:app:1 docker-archive:app.tar.gz")]
 pub(crate) struct Args {
     /// Image to copy
-    #[arg(value_name = "SOURCE", value_parser = place)]
+    #[arg(value_name = "SOURCE", value_parser = parse_location)]
     source: Box<ImageLocation>,
 
     /// Where to copy it
-    #[arg(value_name = "DESTINATION", value_parser = place)]
+    #[arg(value_name = "DESTINATION", value_parser = parse_location)]
     destination: Box<ImageLocation>,
 
     /// Also copy referrers of the image, such as signatures, attestations and SBOMs
@@ -92,7 +92,7 @@ impl Args {
         let choice = self.platforms.choice()?;
         let credentials = context.credentials(self.auth.authfile.as_deref());
         let runner = OperationRunner::new(self.display.mode(context))?;
-        let engine = match self.engine(context)? {
+        let engine = match self.open_backend(context)? {
             Some(Backend::Daemon(daemon)) => {
                 let copy = self.copy_by_daemon(&daemon, choice, credentials)?;
                 let copied = runner.run(&self.action("Copying"), copy);
@@ -214,9 +214,9 @@ impl Args {
 
     /// Returns the registry of the copy, if there is one, and which credentials the user has for it.
     fn registry_login(&self, credentials: &CredentialStore) -> Option<RegistryLogin> {
-        let places = [&self.destination, &self.source];
-        places.into_iter().find_map(|place| {
-            let ImageLocation::Registry(reference) = &**place else {
+        let locations = [&self.destination, &self.source];
+        locations.into_iter().find_map(|location| {
+            let ImageLocation::Registry(reference) = &**location else {
                 return None;
             };
             let registry = reference.repository().registry().to_owned();
@@ -228,8 +228,8 @@ impl Args {
     }
 
     /// Opens the store if it is the source or the destination.
-    fn engine(&self, context: &Context<'_>) -> Result<Option<Backend>, Error> {
-        let is_store = |place: &ImageLocation| matches!(place, ImageLocation::Store(_));
+    fn open_backend(&self, context: &Context<'_>) -> Result<Option<Backend>, Error> {
+        let is_store = |location: &ImageLocation| matches!(location, ImageLocation::Store(_));
         if is_store(&self.destination) {
             return context
                 .backend(&self.action("windlass copy: copying"), |_| {})
@@ -273,6 +273,6 @@ impl Args {
     }
 }
 
-fn place(text: &str) -> Result<Box<ImageLocation>, ImageLocationError> {
+fn parse_location(text: &str) -> Result<Box<ImageLocation>, ImageLocationError> {
     text.parse().map(Box::new)
 }

@@ -65,7 +65,7 @@ pub(crate) struct Args {
     filters: Vec<String>,
 
     /// Format the output: `json`, `table`, `table TEMPLATE` or a Go template, like Docker
-    #[arg(long, value_name = "TEMPLATE", value_parser = fields::format)]
+    #[arg(long, value_name = "TEMPLATE", value_parser = fields::parse_format)]
     format: Option<Format>,
 
     /// Do not truncate IDs
@@ -134,7 +134,7 @@ impl Args {
                 let is_escaped = format.is_escaped();
                 let values = rows
                     .iter()
-                    .map(|row| fields::of(row, &self.id(row), is_escaped));
+                    .map(|row| fields::row_value(row, &self.id(row), is_escaped));
                 return format.write(context.out, &fields::headers(), values);
             }
             Some(Format::Table) | None => {}

@@ -71,7 +71,7 @@ impl Args {
             Some(DocumentFormat::Lines(template)) => {
                 let is_escaped = io::stdout().is_terminal();
                 for image in images {
-                    let text = template.render(&value::of(image, is_escaped));
+                    let text = template.render(&value::image_value(image, is_escaped));
                     writeln!(context.out, "{}", text.map_err(Error::Format)?)?;
                 }
             }

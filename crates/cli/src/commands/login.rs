@@ -1,7 +1,7 @@
 //! `windlass login`
 
 use clap::builder::{StringValueParser, TypedValueParser as _};
-use windlass::image::{DEFAULT_REGISTRY, Reference};
+use windlass::image::DEFAULT_REGISTRY;
 use windlass::registry::{CredentialScope, LoggedIn, Secret};
 use windlass::text::escape;
 use windlass_credentials::{
@@ -168,18 +168,7 @@ pub(super) fn parse_registry(text: Option<&str>) -> Result<String, Error> {
     // Docker Hub is known as `https://index.docker.io/v1/`; `/v2` is the path of the API.
     let bare = bare.strip_suffix("/v1").unwrap_or(bare);
     let bare = bare.strip_suffix("/v2").unwrap_or(bare);
-    if bare.contains(['/', '@']) {
-        return Err(invalid());
-    }
-    let reference: Reference = format!("{bare}/name/name").parse().map_err(|_| invalid())?;
-    let registry = reference.repository().registry();
-    let is_registry =
-        registry != DEFAULT_REGISTRY || bare.to_ascii_lowercase().ends_with("docker.io");
-    if is_registry {
-        Ok(registry.to_owned())
-    } else {
-        Err(invalid())
-    }
+    windlass_config::registry_name(bare).ok_or_else(invalid)
 }
 
 async fn prompt_for(

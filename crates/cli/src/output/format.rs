@@ -115,7 +115,13 @@ fn header(template: &Template, headers: &Value) -> Result<String, Error> {
     match template.header(headers) {
         Ok(header) => Ok(header),
         Err(error @ EvalError::UnknownField { .. }) => Err(Error::Format(error)),
-        Err(_) => Ok(String::new()),
+        Err(
+            EvalError::NoFields { .. }
+            | EvalError::Call { .. }
+            | EvalError::Range(_)
+            | EvalError::TooLong
+            | EvalError::TooManySteps,
+        ) => Ok(String::new()),
     }
 }
 

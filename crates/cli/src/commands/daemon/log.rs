@@ -27,10 +27,10 @@ impl DaemonLog {
         format: LogFormat,
         colors: bool,
     ) -> Result<Self, DaemonError> {
-        let (filter, handle) = reload::Layer::new(targets(level));
+        let (filter, handle) = reload::Layer::new(level_filter(level));
         let lines = match format {
-            LogFormat::Text => text(colors, io::stderr).boxed(),
-            LogFormat::Json => json().boxed(),
+            LogFormat::Text => text_layer(colors, io::stderr).boxed(),
+            LogFormat::Json => json_layer().boxed(),
         };
         set_global_default(Registry::default().with(filter).with(lines))
             .map_err(|_| DaemonError::Log)?;
@@ -40,12 +40,12 @@ impl DaemonLog {
     /// Changes the level.
     pub(super) fn set_level(&self, level: LogLevel) {
         // This fails only if the subscriber is gone, which lives as long as the process.
-        drop(self.0.reload(targets(level)));
+        drop(self.0.reload(level_filter(level)));
     }
 }
 
 /// Other crates log warnings and errors only, whatever the level.
-fn targets(level: LogLevel) -> Targets {
+fn level_filter(level: LogLevel) -> Targets {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -58,7 +58,7 @@ fn targets(level: LogLevel) -> Targets {
         .with_target("windlass", level)
 }
 
-fn json<S>() -> impl Layer<S>
+fn json_layer<S>() -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -73,7 +73,7 @@ where
         .with_writer(io::stderr)
 }
 
-fn text<S, W>(colors: bool, writer: W) -> impl Layer<S>
+fn text_layer<S, W>(colors: bool, writer: W) -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
@@ -124,8 +124,8 @@ mod tests {
         let lines = Lines::default();
         let written = lines.clone();
         let log = Registry::default()
-            .with(targets(LogLevel::Info))
-            .with(text(false, move || written.clone()));
+            .with(level_filter(LogLevel::Info))
+            .with(text_layer(false, move || written.clone()));
         tracing::subscriber::with_default(log, || {
             let evil = "x\n2026 ERROR \x1b[31mfaked";
             tracing::info!(target: "windlass_daemon", path = %evil, "done {evil}");

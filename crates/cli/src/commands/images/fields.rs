@@ -27,7 +27,7 @@ const FIELDS: [(&str, &str); 12] = [
 const UNKNOWN: &str = "N/A";
 
 /// Parses `--format`, which has the keyword `raw` in addition to those of other lists.
-pub(super) fn format(text: &str) -> Result<Format, ParseError> {
+pub(super) fn parse_format(text: &str) -> Result<Format, ParseError> {
     match text {
         "raw" => RAW.parse(),
         _ => text.parse(),
@@ -42,7 +42,7 @@ pub(super) fn headers() -> Value {
 
 /// Returns the template value of `row`; `id` is the image ID to show. If `is_escaped`, texts are safe for a terminal
 /// (R9).
-pub(super) fn of(row: &Row<'_>, id: &str, is_escaped: bool) -> Value {
+pub(super) fn row_value(row: &Row<'_>, id: &str, is_escaped: bool) -> Value {
     let [repository, tag, digest] = row.name.cells();
     let fields = FIELDS.map(|(name, _)| {
         let text = match name {

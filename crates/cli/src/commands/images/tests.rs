@@ -62,7 +62,7 @@ fn formats_have_the_fields_of_docker() {
     ];
     let written = |format: &str| {
         let args = Args {
-            format: Some(fields::format(format).unwrap()),
+            format: Some(fields::parse_format(format).unwrap()),
             ..args()
         };
         let rows = all(&images, args.digests());
@@ -70,7 +70,9 @@ fn formats_have_the_fields_of_docker() {
             panic!("{format} is the default");
         };
         let mut out = Vec::new();
-        let values = rows.iter().map(|row| fields::of(row, &args.id(row), false));
+        let values = rows
+            .iter()
+            .map(|row| fields::row_value(row, &args.id(row), false));
         format.write(&mut out, &fields::headers(), values).unwrap();
         String::from_utf8(out).unwrap()
     };

@@ -13,7 +13,7 @@ const HEALTHCHECK: &str = "Healthcheck";
 const ARGS_ESCAPED: &str = "ArgsEscaped";
 
 /// Returns the template value of `image`. If `is_escaped`, its texts are safe for a terminal (R9).
-pub(super) fn of(image: &Inspection, is_escaped: bool) -> Value {
+pub(super) fn image_value(image: &Inspection, is_escaped: bool) -> Value {
     let text = |text: &dyn ToString| Value::text(&text.to_string(), is_escaped);
     let texts = |texts: &[String]| Value::list(texts.iter().map(|item| text(item)));
     let id = text(&image.id);
@@ -108,7 +108,7 @@ mod tests {
             },
         };
         let template = Template::parse(source, Escapes::Verbatim).unwrap();
-        let text = template.render(&of(&image, true));
+        let text = template.render(&image_value(&image, true));
         text.unwrap_or_else(|error| error.to_string())
     }
 

@@ -9,7 +9,9 @@ use windlass::image::{Digest, Platforms, Reference};
 use windlass::text::escape;
 use windlass::{Preview, PullEvent, PullRequest};
 use windlass_error_report::{ErrorReport, RegistryAction};
-use windlass_progress::{PreviewStatus, error_text, human, json, setback_text};
+use windlass_progress::{
+    PreviewStatus, error_text, estimated_disk_bytes, human, json, setback_text,
+};
 
 use super::context::{MAX_CONCURRENT_IMAGES, PullContext};
 use crate::commands::CommandOutcome;
@@ -224,7 +226,7 @@ fn table(previews: &[&Preview]) -> Table<6> {
             },
             human::usage_size(preview.missing_bytes),
             human::usage_size(preview.reused_bytes),
-            match PreviewStatus::estimate_disk_bytes(preview.missing_bytes) {
+            match estimated_disk_bytes(preview.missing_bytes) {
                 0 => "0B".to_owned(),
                 about => format!("~{}", human::table_size(about)),
             },
@@ -245,7 +247,7 @@ impl DiskSpace {
             .fold(0, |sum: u64, size| sum.saturating_add(*size));
         Self {
             free: free_bytes(root),
-            needed: PreviewStatus::estimate_disk_bytes(bytes),
+            needed: estimated_disk_bytes(bytes),
         }
     }
 

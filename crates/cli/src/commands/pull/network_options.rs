@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use windlass::EngineConfig;
 use windlass::transfer::RateLimit;
-use windlass_config::{parse_duration, parse_positive_duration, parse_rate};
+use windlass_config::{parse_duration, parse_positive_duration};
 
 /// Options for retries, timeouts and the download rate.
 #[derive(Debug, clap::Args)]
@@ -14,15 +14,15 @@ pub(super) struct NetworkOptions {
     retry: Option<u32>,
 
     /// Delay before the first retry; it doubles with each one [default: 1s]
-    #[arg(long, value_name = "TIME", value_parser = delay)]
+    #[arg(long, value_name = "TIME", value_parser = parse_delay)]
     retry_delay: Option<Duration>,
 
     /// Time without progress before a connection is closed and retried [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout)]
     timeout: Option<Duration>,
 
     /// Maximum download rate per second, such as 2MB, 1.5MiB or 80Mbit [default: unlimited]
-    #[arg(long, value_name = "RATE", value_parser = rate)]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     limit_rate: Option<RateLimit>,
 }
 
@@ -58,14 +58,14 @@ impl NetworkOptions {
     }
 }
 
-fn delay(text: &str) -> Result<Duration, String> {
+fn parse_delay(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|problem| problem.to_string())
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+fn parse_timeout(text: &str) -> Result<Duration, String> {
     parse_positive_duration(text).map_err(|problem| problem.to_string())
 }
 
-fn rate(text: &str) -> Result<RateLimit, String> {
-    parse_rate(text).map_err(|problem| problem.to_string())
+fn parse_rate(text: &str) -> Result<RateLimit, String> {
+    windlass_config::parse_rate(text).map_err(|problem| problem.to_string())
 }
