@@ -14,7 +14,7 @@ const ABSENT: &str = "-";
 
 /// Returns the trees with one of `images` and a name that the filter matches; other names are removed.
 pub(super) fn select(
-    trees: Vec<ImageTree>,
+    mut trees: Vec<ImageTree>,
     images: &[ImageSummary],
     names: &NameFilter<'_>,
 ) -> Vec<ImageTree> {
@@ -33,9 +33,7 @@ pub(super) fn select(
         });
         !tree.names.is_empty() || was_nameless && names.matches(&NameColumns::default())
     };
-    let mut trees: Vec<ImageTree> = { trees.into_iter() }
-        .filter(|tree| tree.platforms.iter().any(is_listed))
-        .collect();
+    trees.retain(|tree| tree.platforms.iter().any(is_listed));
     trees.retain_mut(keep_matching_names);
     trees
 }
