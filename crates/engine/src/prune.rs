@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use windlass_store::{DatabaseError, IngestError, PartialBlob, UsageError};
 
 use crate::error::{MountError, StoreError};
-use crate::filter::Selection;
+use crate::filter::{FilterUse, Selection};
 use crate::mount::mounts;
 use crate::{Engine, Filters, Removed};
 
@@ -90,7 +90,7 @@ impl Engine {
     /// Of what filters compare, only tags can change: the store checks them again.
     fn to_prune(&self, what: &Prune) -> Result<windlass_store::PruneSelection, PruneError> {
         let mounts = mounts()?;
-        let selection = Selection::new(&self.store, &what.filters)?;
+        let selection = Selection::new(FilterUse::Prune, &self.store, &what.filters)?;
         let mut chosen = windlass_store::PruneSelection {
             tagged: match what.filters.dangling() {
                 Some(dangling) => !dangling,

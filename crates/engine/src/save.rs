@@ -159,7 +159,8 @@ impl Engine {
         Ok((source, root, batch))
     }
 
-    /// Gathers the documents and blobs of the images.
+    /// Gathers the documents and blobs of the images. The blobs stay stored as long as `source`, so that the images can be
+    /// removed while they are saved or pushed.
     pub(crate) fn batch(
         &self,
         names: &[ImageName],
@@ -174,6 +175,7 @@ impl Engine {
             if completeness == Completeness::Required {
                 gathered.check_complete()?;
             }
+            source.lease(gathered.batch.blobs.keys().copied())?;
             let descriptor = gathered.root;
             batch.extend(gathered.batch);
             batch.images.push(BatchImage {

@@ -1,4 +1,5 @@
-//! Leases: content that a pull found present is not deleted until the pull is done (R6).
+//! Leases: content that a pull found present is not deleted until the pull is done (R6), nor is content that is being
+//! saved or pushed.
 //!
 //! Leases live in memory, because only the owner of the store deletes, and they end with the process. Content
 //! that only a lease protected is removed by the next deletion or when the store is opened again.
@@ -38,6 +39,20 @@ pub struct ContentLease(
 );
 
 impl Store {
+    /// Leases these blobs. A blob that is not stored has no effect.
+    pub fn lease_blobs(
+        &self,
+        blobs: impl IntoIterator<Item = Digest>,
+    ) -> Result<ContentLease, DatabaseError> {
+        let all_leases = self.inner().leases();
+        let blobs: Vec<_> = blobs.into_iter().map(LeasedContent::Blob).collect();
+        let leases = self.database().query(|_| {
+            let leases = blobs.into_iter().map(|blob| all_leases.take(blob));
+            Ok(leases.collect())
+        });
+        leases.map(ContentLease)
+    }
+
     /// Leases every stored blob and layer.
     pub fn lease_all(&self) -> Result<ContentLease, DatabaseError> {
         let all_leases = self.inner().leases();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use windlass_layout::{Artifact, FileSection};
 use windlass_oci::{Descriptor, Digest, Manifest, MediaType};
-use windlass_store::{Image, ReadError, Store};
+use windlass_store::{ContentLease, Image, ReadError, Store};
 
 use super::{ContentSource, SourceError, check_size};
 
@@ -17,6 +17,8 @@ pub struct StoreSource {
     store: Arc<Store>,
     /// Manifests that were made for images whose own blobs are not stored.
     made: HashMap<Digest, Vec<u8>>,
+    /// Protects the blobs that will be read, even if their images are removed meanwhile.
+    leases: Vec<ContentLease>,
 }
 
 /// Where an image can be begun to be read.
@@ -32,8 +34,18 @@ pub struct ImageRoot {
 impl StoreSource {
     /// Reads what is in `store`.
     pub fn new(store: Arc<Store>) -> Self {
-        let made = HashMap::new();
-        Self { store, made }
+        Self {
+            store,
+            made: HashMap::new(),
+            leases: Vec::new(),
+        }
+    }
+
+    /// Protects these blobs from removal until the source is dropped.
+    pub fn lease(&mut self, blobs: impl IntoIterator<Item = Digest>) -> Result<(), SourceError> {
+        let lease = self.store.lease_blobs(blobs).map_err(ReadError::from)?;
+        self.leases.push(lease);
+        Ok(())
     }
 
     /// Returns where `image` begins: at its manifest, or with `index` at the index that it came with.

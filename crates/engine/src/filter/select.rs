@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use windlass_oci::{ImageConfig, ImageId, ImageName, Reference};
 use windlass_store::{Image, Store};
 
-use super::{Filters, Label};
+use super::{FilterUse, Filters, Label};
 use crate::Engine;
 use crate::error::StoreError;
 use crate::image::ImageSummary;
@@ -14,6 +14,7 @@ use crate::image::ImageSummary;
 /// Filters whose images were looked up: times, labels and names are left to compare.
 #[derive(Debug)]
 pub(crate) struct Selection<'a> {
+    usage: FilterUse,
     filters: &'a Filters,
     /// Only images that were created before this time.
     before: Option<Timestamp>,
@@ -28,7 +29,7 @@ impl Engine {
     /// Of several images for `before`, the oldest counts; of several for `since`, the youngest. An image that does not
     /// exist is an error.
     pub fn images_matching(&self, filters: &Filters) -> Result<Vec<ImageSummary>, StoreError> {
-        let selection = Selection::new(&self.store, filters)?;
+        let selection = Selection::new(FilterUse::Images, &self.store, filters)?;
         let mut matching = Vec::new();
         for image in self.store.images()? {
             if selection.takes(&self.store, &image)? {
@@ -40,7 +41,11 @@ impl Engine {
 }
 
 impl<'a> Selection<'a> {
-    pub(crate) fn new(store: &Store, filters: &'a Filters) -> Result<Self, StoreError> {
+    pub(crate) fn new(
+        usage: FilterUse,
+        store: &Store,
+        filters: &'a Filters,
+    ) -> Result<Self, StoreError> {
         let moments = |names: &[ImageName]| -> Result<Vec<_>, StoreError> {
             let moment = |name| Ok(made(&store.image(name)?));
             names.iter().map(moment).collect()
@@ -48,6 +53,7 @@ impl<'a> Selection<'a> {
         Ok(Self {
             before: moments(&filters.before)?.into_iter().min(),
             since: moments(&filters.since)?.into_iter().max(),
+            usage,
             filters,
         })
     }
@@ -61,9 +67,12 @@ impl<'a> Selection<'a> {
         let filters = self.filters;
         let tags = image.tags.iter().map(|tag| &tag.reference);
         let mut names = tags.chain(&image.digests);
-        filters
-            .dangling
-            .is_none_or(|wanted| wanted == image.is_dangling())
+        let dangling = match self.usage {
+            FilterUse::Images => filters.dangling,
+            // `dangling=false` selects all images to prune, and not only those with a tag.
+            FilterUse::Prune => filters.dangling.filter(|dangling| *dangling),
+        };
+        dangling.is_none_or(|wanted| wanted == image.is_dangling())
             && (filters.references.is_empty()
                 || names.any(|name: &Reference| filters.takes_name(name)))
     }

@@ -114,7 +114,10 @@ async fn only_dangling_images_are_pruned_unless_all_are_meant() {
     assert_eq!(untagged(&prune(true, &["label=team=red"])), ["a:", "a@"]);
     assert_eq!(untagged(&prune(true, &["dangling=true"])), [""; 0]);
     assert_eq!(world.tags(&[]), ["b:2", "c:3", "d:4"]);
-    assert_eq!(untagged(&prune(false, &["dangling=false"])).len(), 5);
+    // `dangling=false` is what `docker image prune --all` sends: it includes images without a tag.
+    world.pull(&format!("e@{}", pinned.digest)).await;
+    world.engine.idle().await;
+    assert_eq!(untagged(&prune(false, &["dangling=false"])).len(), 6);
     assert_eq!(world.engine.images().unwrap(), []);
     let error = world.engine.remove(&b, RemoveOptions::default());
     assert!(error.is_err());

@@ -6,4 +6,5 @@ mod copy;
 mod examples;
 mod filters;
 mod prune;
+mod push;
 mod support;
