@@ -21,8 +21,8 @@ pub enum RealmError {
     /// It uses plain http on a host where that is not allowed.
     #[error("plain http is only for this machine and hosts listed as insecure")]
     PlainHttp,
-    /// Its host is an address of this machine or of a private network, and not the registry's own.
-    #[error("it points to this machine or the local network, and not to the registry itself")]
+    /// Its host is an address of this machine or of a private network, and the registry is outside.
+    #[error("it points to this machine or the local network, and the registry is not there")]
     InternalAddress,
 }
 
@@ -52,11 +52,31 @@ pub(crate) fn check(
             return Err(RealmError::PlainHttp);
         }
     }
-    match SpecialAddress::of_host(&host) {
-        Some(SpecialAddress::Loopback) if endpoint.is_loopback() => Ok(url),
-        Some(_) if !same_host => Err(RealmError::InternalAddress),
-        _ => Ok(url),
+    let is_allowed = match SpecialAddress::of_host(&host) {
+        None => true,
+        Some(SpecialAddress::Loopback) => same_host || endpoint.is_loopback(),
+        Some(SpecialAddress::Private) => {
+            same_host || is_internal(endpoint, config) || config.is_listed_insecure(&url)
+        }
+        Some(
+            SpecialAddress::Unspecified | SpecialAddress::LinkLocal | SpecialAddress::Multicast,
+        ) => same_host,
+    };
+    match is_allowed {
+        true => Ok(url),
+        false => Err(RealmError::InternalAddress),
     }
+}
+
+/// Returns whether the registry is inside the network itself: its host is a private address or this machine, or it is
+/// listed as insecure. Names are not resolved here.
+fn is_internal(endpoint: &Endpoint, config: &RegistryConfig) -> bool {
+    let host = endpoint.origin().parsed_host();
+    let special = host.and_then(|host| SpecialAddress::of_host(&host));
+    matches!(
+        special,
+        Some(SpecialAddress::Private | SpecialAddress::Loopback)
+    ) || config.is_listed_insecure(endpoint.origin().url())
 }
 
 #[cfg(test)]
@@ -65,7 +85,7 @@ mod tests {
 
     fn verdict(realm: &str, endpoint: &str) -> Result<(), RealmError> {
         let config = RegistryConfig {
-            insecure: vec!["listed.test".to_owned()],
+            insecure: vec!["listed.test".to_owned(), "10.9.9.9".to_owned()],
             ..RegistryConfig::default()
         };
         check(realm, &Endpoint::parse(endpoint).unwrap(), &config).map(drop)
@@ -102,17 +122,32 @@ mod tests {
         }
     }
 
-    /// T25: an internal registry may name its own host.
+    /// T25: an internal registry may name its own host, and other hosts of the private network.
     #[test]
     fn a_registry_may_name_its_own_host() {
         use RealmError::{InternalAddress, PlainHttp};
         for (realm, endpoint, expected) in [
             ("https://10.0.0.1:8443/token", "https://10.0.0.1", Ok(())),
+            ("https://10.0.0.2/token", "https://10.0.0.1", Ok(())),
+            ("https://10.0.0.2/token", "https://127.0.0.1", Ok(())),
+            ("https://10.0.0.2/token", "https://listed.test", Ok(())),
             (
-                "https://10.0.0.2/token",
+                "https://169.254.169.254/token",
                 "https://10.0.0.1",
                 Err(InternalAddress),
             ),
+            (
+                "https://127.0.0.1/token",
+                "https://10.0.0.1",
+                Err(InternalAddress),
+            ),
+            (
+                "http://10.0.0.2/token",
+                "http://listed.test",
+                Err(PlainHttp),
+            ),
+            ("http://10.9.9.9/token", "http://listed.test", Ok(())),
+            ("https://10.9.9.9/token", "https://reg.test", Ok(())),
             (
                 "http://127.0.0.1:5001/token",
                 "http://127.0.0.1:5000",

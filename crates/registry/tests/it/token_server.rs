@@ -118,7 +118,7 @@ async fn a_forbidden_realm_gets_no_request() {
             "https://169.254.169.254/token?key=hunter2",
             RealmError::InternalAddress,
         ),
-        ("https://10.0.0.1/", RealmError::InternalAddress),
+        ("https://169.254.1.1/", RealmError::InternalAddress),
         ("http://auth.test/token", RealmError::PlainHttp),
         ("https://auth.test@evil.test/", RealmError::UserInfo),
         ("file:///etc/passwd", RealmError::NotAUrl),
