@@ -149,7 +149,7 @@ fn try_import(
     let import = Operation::new(|events: EventSender<CopyEvent>| async move {
         let remote = daemon.engine().remote();
         let download = remote.download(&url, options.limit).await;
-        let source = ImportSource::Download(download.map_err(TransferError::Url)?);
+        let source = ImportSource::Download(Box::new(download.map_err(TransferError::Url)?));
         let import = daemon.import(source, options);
         Ok(import.drive(|event| events.send(event)).await?)
     });

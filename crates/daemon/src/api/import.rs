@@ -173,7 +173,7 @@ async fn import_from(
                 .map_err(|error| ApiError::internal(windlass::text::error_chain(&error)))?;
             queue.push(ProgressMessage::status(format!("Downloading from {url}")));
             let total = download.length().unwrap_or_default();
-            let source = ImportSource::Download(download);
+            let source = ImportSource::Download(Box::new(download));
             let import = daemon.permitted(daemon.import(source, options)).await;
             let import = import.run_on(&daemon.transfer_runtime);
             let mut so_far = 0;

@@ -11,15 +11,11 @@ use windlass_copy::CopyContext;
 use windlass_registry::UrlDownload;
 
 /// The source of a tar.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an import has one, which is moved a few times"
-)]
 pub enum ImportSource {
     /// A file or a pipe, from its current position. A silent pipe does not delay a cancellation.
     File(File),
     /// The response of a web server.
-    Download(UrlDownload),
+    Download(Box<UrlDownload>),
     /// Anything else. A read that blocks delays a cancellation.
     Reader(Box<dyn Read + Send>),
 }
@@ -32,7 +28,7 @@ struct PolledFile<'a> {
 
 /// Reads a download on a thread that may block.
 struct DownloadReader<'a> {
-    download: UrlDownload,
+    download: Box<UrlDownload>,
     piece: Bytes,
     context: &'a CopyContext,
 }

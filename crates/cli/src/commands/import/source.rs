@@ -96,7 +96,7 @@ impl Source {
                 let remote = context.remote()?;
                 match runner.wait(remote.download(url, limit)) {
                     Ok(download) => download
-                        .map(ImportSource::Download)
+                        .map(|download| ImportSource::Download(Box::new(download)))
                         .map_err(TransferError::Url),
                     Err(signal) => return Ok(Err(signal)),
                 }
