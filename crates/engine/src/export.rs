@@ -161,10 +161,14 @@ impl Layers<'_> {
             digest,
             context: self.context,
         };
-        take(blob).map_err(|error| match error {
-            _ if self.context.is_cancelled() => ExportError::Cancelled,
-            FlattenError::Layer(source) => ExportError::Layer { digest, source },
-            FlattenError::Write(error) => ExportError::Write(error),
+        take(blob).map_err(|error| {
+            if self.context.is_cancelled() {
+                return ExportError::Cancelled;
+            }
+            match error {
+                FlattenError::Layer(source) => ExportError::Layer { digest, source },
+                FlattenError::Write(error) => ExportError::Write(error),
+            }
         })
     }
 

@@ -41,6 +41,18 @@ pub struct Filters {
     references: Vec<Pattern>,
 }
 
+/// The key of a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FilterKey {
+    Before,
+    Dangling,
+    Label,
+    NotLabel,
+    Reference,
+    Since,
+    Until,
+}
+
 /// A label that an image must have, or must not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Label {
@@ -119,6 +131,40 @@ impl FilterUse {
             Self::Prune => &["dangling", "label", "label!", "until"],
         }
     }
+
+    /// Returns the key with the name `name`, if it is valid for this command.
+    fn key(self, name: &str) -> Option<FilterKey> {
+        let key = FilterKey::parse(name)?;
+        self.keys().contains(&key.name()).then_some(key)
+    }
+}
+
+impl FilterKey {
+    const ALL: [Self; 7] = [
+        Self::Before,
+        Self::Dangling,
+        Self::Label,
+        Self::NotLabel,
+        Self::Reference,
+        Self::Since,
+        Self::Until,
+    ];
+
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::Dangling => "dangling",
+            Self::Label => "label",
+            Self::NotLabel => "label!",
+            Self::Reference => "reference",
+            Self::Since => "since",
+            Self::Until => "until",
+        }
+    }
 }
 
 impl Filters {
@@ -180,37 +226,41 @@ impl Filters {
         value: &str,
         now: &ZonedDateTime,
     ) -> Result<(), FilterError> {
-        let Some(key) = usage.keys().iter().copied().find(|known| *known == key) else {
-            let key = sanitize(key);
-            return Err(FilterError::Key { key, usage });
-        };
+        let key = usage.key(key).ok_or_else(|| FilterError::Key {
+            key: sanitize(key),
+            usage,
+        })?;
         self.set(key, value, now)
             .map_err(|problem| FilterError::Value {
-                key,
+                key: key.name(),
                 value: sanitize(value),
                 problem,
             })
     }
 
-    /// Adds the filter for a key that [`FilterUse::keys`] contains.
-    fn set(&mut self, key: &str, value: &str, now: &ZonedDateTime) -> Result<(), FilterProblem> {
+    fn set(
+        &mut self,
+        key: FilterKey,
+        value: &str,
+        now: &ZonedDateTime,
+    ) -> Result<(), FilterProblem> {
         match key {
-            "dangling" => {
+            FilterKey::Dangling => {
                 let wanted = truth(value)?;
                 if self.dangling.is_some_and(|other| other != wanted) {
                     return Err(FilterProblem::Contradiction);
                 }
                 self.dangling = Some(wanted);
             }
-            "label" => self.with.push(Label::parse(value)?),
-            "label!" => self.without.push(Label::parse(value)?),
-            "until" => {
+            FilterKey::Label => self.with.push(Label::parse(value)?),
+            FilterKey::NotLabel => self.without.push(Label::parse(value)?),
+            FilterKey::Until => {
                 let until = moment::parse(value, now).ok_or(FilterProblem::Moment)?;
                 self.until = Some(self.until.map_or(until, |other| other.min(until)));
             }
-            "before" => self.before.push(value.parse()?),
-            "since" => self.since.push(value.parse()?),
-            _ => {
+            FilterKey::Before => self.before.push(value.parse()?),
+            FilterKey::Since => self.since.push(value.parse()?),
+            FilterKey::Reference => {
                 let pattern = Pattern::parse(value).ok_or(FilterProblem::Pattern)?;
                 self.references.push(pattern);
             }
@@ -219,7 +269,7 @@ impl Filters {
     }
 }
 
-/// Formats a value as a program in Go prints it, which Docker's API accepts.
+/// Parses a value of `dangling`, with the spellings of a program in Go, which Docker's API accepts.
 fn truth(text: &str) -> Result<bool, FilterProblem> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "t" | "1" => Ok(true),

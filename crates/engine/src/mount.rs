@@ -218,7 +218,7 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
                 bytes.push(u8::try_from(value).unwrap_or(b'?'));
                 rest = &after[3..];
             }
-            _ => {
+            (first, _) => {
                 bytes.push(*first);
                 rest = after;
             }

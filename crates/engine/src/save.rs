@@ -152,7 +152,7 @@ impl Engine {
             ImageName::ReferenceOrPrefix(name, prefix) => {
                 ImageName::ReferenceOrPrefix(name.clone().or_latest(), prefix.clone())
             }
-            id => id.clone(),
+            ImageName::Id(_) | ImageName::IdPrefix(_) => name.clone(),
         };
         let (batch, _) = self.batch(&[name], choice, completeness, &mut source)?;
         let root = batch.images[0].root.clone();
@@ -248,7 +248,7 @@ fn gather_image(
     let root = source.root(image, !matches!(choice, ImageChoice::One(_)))?;
     let all = match choice {
         ImageChoice::AllIfComplete => &ImageChoice::All,
-        choice => choice,
+        ImageChoice::All | ImageChoice::One(_) => choice,
     };
     let gathered = gather(source, &root.descriptor, all, &mut Budget::default())?;
     if *choice == ImageChoice::AllIfComplete && !gathered.missing.is_empty() {

@@ -104,7 +104,7 @@ impl Engine {
                 });
                 entries.collect()
             }
-            _ => Vec::new(),
+            Some(Ok(Manifest::Image(_)) | Err(_)) | None => Vec::new(),
         };
         ImageTree {
             target,

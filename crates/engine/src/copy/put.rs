@@ -141,6 +141,8 @@ fn names_in_files(
     match (kind, ref_name.parse::<Reference>()) {
         (LayoutKind::DockerArchive, Ok(name)) => (vec![name.or_latest()], None),
         (LayoutKind::DockerArchive, Err(_)) => (Vec::new(), None),
-        (_, _) => (Vec::new(), Some(ref_name.to_owned())),
+        (LayoutKind::OciArchive | LayoutKind::OciDirectory | LayoutKind::Directory, _) => {
+            (Vec::new(), Some(ref_name.to_owned()))
+        }
     }
 }

@@ -41,38 +41,41 @@ impl Pattern {
         // extended: the last one can match the same text.
         let mut star: Option<(usize, usize)> = None;
         loop {
-            match (self.0.get(piece), text.get(at)) {
+            let is_match = match (self.0.get(piece), text.get(at)) {
                 (None, None) => return true,
-                (Some(Piece::AnyNumber), _) => {
+                (Some(Piece::AnyNumber), Some(_) | None) => {
                     piece += 1;
                     star = Some((piece, at));
                     continue;
                 }
-                (Some(wanted), Some(found)) if wanted.takes(*found) => {
-                    (piece, at) = (piece + 1, at + 1);
-                    continue;
-                }
-                _ => {}
+                (Some(piece), Some(character)) => piece.matches(*character),
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            if is_match {
+                (piece, at) = (piece + 1, at + 1);
+                continue;
             }
-            match star {
-                Some((behind, reached)) if text.get(reached).is_some_and(|next| *next != '/') => {
-                    (piece, at) = (behind, reached + 1);
-                    star = Some((behind, at));
-                }
-                _ => return false,
+            let Some((behind, reached)) = star else {
+                return false;
+            };
+            if text.get(reached).is_none_or(|next| *next == '/') {
+                return false;
             }
+            (piece, at) = (behind, reached + 1);
+            star = Some((behind, at));
         }
     }
 }
 
 impl Piece {
-    fn takes(&self, found: char) -> bool {
+    /// Returns whether this piece matches exactly this one character.
+    fn matches(&self, character: char) -> bool {
         match self {
-            Self::One(wanted) => *wanted == found,
-            Self::AnyOne => found != '/',
+            Self::One(expected) => *expected == character,
+            Self::AnyOne => character != '/',
             Self::AnyNumber => false,
             Self::Class { is_negated, ranges } => {
-                let is_in = |(first, last): &(char, char)| (*first..=*last).contains(&found);
+                let is_in = |(first, last): &(char, char)| (*first..=*last).contains(&character);
                 ranges.iter().any(is_in) != *is_negated
             }
         }

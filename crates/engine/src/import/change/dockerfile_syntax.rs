@@ -187,10 +187,10 @@ impl Reader<'_> {
                 }
                 let word = self.until(Some('}'))?;
                 self.depth -= 1;
-                match (sign, value) {
-                    ('-', Some(value)) => means.push_str(value),
-                    ('-', None) | ('+', Some(_)) => means.push_str(&word),
-                    _ => {}
+                match (sign == '-', value) {
+                    (true, Some(value)) => means.push_str(value),
+                    (true, None) | (false, Some(_)) => means.push_str(&word),
+                    (false, None) => {}
                 }
             }
             None => return Err(ChangeProblem::Open { mark: "${" }),
