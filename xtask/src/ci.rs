@@ -36,13 +36,13 @@ enum Step {
     Fmt,
     /// cargo deny check: licenses, sources, duplicates, and advisories where their database can be fetched
     Deny,
-    /// cargo clippy with every warning as an error
+    /// cargo clippy with all features and every warning as an error
     Clippy,
-    /// cargo doc with every warning as an error
+    /// cargo doc with all features and every warning as an error
     Doc,
     /// cargo demo
     Demo,
-    /// cargo test --workspace, to the end; fails if a test was not run
+    /// cargo test --workspace --all-features, to the end; fails if a test was not run
     Test,
 }
 
@@ -87,11 +87,19 @@ impl Step {
             Self::Fmt => run(cargo().args(["fmt", "--all", "--check"])),
             Self::Deny => check_dependencies(),
             Self::Clippy => {
-                let arguments = ["clippy", "--workspace", "--all-targets", "--locked"];
-                run(cargo().args(arguments).args(["--", "-D", "warnings"]))
+                let arguments = ["clippy", "--workspace", "--all-targets", "--all-features"];
+                run(cargo()
+                    .args(arguments)
+                    .args(["--locked", "--", "-D", "warnings"]))
             }
             Self::Doc => {
-                let arguments = ["doc", "--workspace", "--no-deps", "--locked"];
+                let arguments = [
+                    "doc",
+                    "--workspace",
+                    "--all-features",
+                    "--no-deps",
+                    "--locked",
+                ];
                 run(cargo().args(arguments).env("RUSTDOCFLAGS", "-D warnings"))
             }
             Self::Demo => run(cargo().arg("demo").stdin(std::process::Stdio::null())),
@@ -134,7 +142,7 @@ fn check_dependencies() -> anyhow::Result<()> {
 fn run_tests() -> anyhow::Result<()> {
     let (output, writer) = pipe()?;
     let mut tests = cargo();
-    tests.args(["test", "--workspace", "--no-fail-fast"]);
+    tests.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
     tests.stdout(writer.try_clone()?).stderr(writer);
     let mut child = tests.spawn().context("starting cargo test")?;
     // The command holds the write ends of the pipe, which would keep the loop below from ending.

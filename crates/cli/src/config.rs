@@ -13,13 +13,8 @@ use crate::error::Error;
 
 /// The default directory of the store for root.
 const SYSTEM_ROOT: &str = "/var/lib/windlass";
-/// The name of windlass's directory in `/etc` and in the user's configuration directory.
-const WINDLASS_DIRECTORY: &str = "windlass";
-const WINDLASS_TOML: &str = "windlass.toml";
-const DAEMON_JSON: &str = "daemon.json";
-const CERTS_D: &str = "certs.d";
-/// The names of the directories of other programs. The first one that configures a registry counts.
-const OTHER_DIRECTORIES: [&str; 3] = ["containerd", "docker", "containers"];
+/// The `daemon.json` of windlass's own daemon.
+const DAEMON_JSON: &str = "/etc/windlass/daemon.json";
 
 /// The configuration of a command.
 #[derive(Debug)]
@@ -51,10 +46,8 @@ impl CommandSettings {
     ) -> Result<Self, Error> {
         let paths = config_paths(file, environment);
         let given = daemon_json.map(|path| DaemonJsonFile::Only(absolute(path)));
-        let usual = (!environment.ignores_system_config).then(|| {
-            let directory = Path::new("/etc").join(WINDLASS_DIRECTORY);
-            DaemonJsonFile::Usual(directory.join(DAEMON_JSON))
-        });
+        let usual =
+            (!environment.ignores_system_config).then(|| DaemonJsonFile::Usual(DAEMON_JSON.into()));
         let configuration = match given.or(usual) {
             Some(daemon_json) => Configuration::load_for_daemon(&paths, &daemon_json),
             None => Configuration::load(&paths),
@@ -143,32 +136,16 @@ fn default_root(environment: &Environment) -> Option<PathBuf> {
     data.map(|data| data.join("windlass"))
 }
 
-/// Returns the files and directories to read. The user's override the system's, and windlass's those of other programs.
+/// Returns the files and directories to read. `file` replaces the `windlass.toml` files.
 fn config_paths(file: Option<&Path>, environment: &Environment) -> ConfigPaths {
-    let system = (!environment.ignores_system_config).then(|| PathBuf::from("/etc"));
-    let user = user_config(environment);
-    // In this list the order is reversed: later files override earlier ones.
-    let files = [&system, &user].into_iter().flatten();
-    let files = files.map(|directory| directory.join(WINDLASS_DIRECTORY).join(WINDLASS_TOML));
-    let own = [&user, &system].into_iter().flatten();
-    let own = own.map(|directory| directory.join(WINDLASS_DIRECTORY).join(CERTS_D));
-    let users = user.iter().flat_map(|directory| {
-        let others = OTHER_DIRECTORIES[1..].iter();
-        others.map(|other| directory.join(other).join(CERTS_D))
-    });
-    let systems = system.iter().flat_map(|directory| {
-        let others = OTHER_DIRECTORIES.iter();
-        others.map(|other| directory.join(other).join(CERTS_D))
-    });
-    ConfigPaths {
-        windlass: match file {
-            Some(file) => WindlassFiles::Only(absolute(file)),
-            None => WindlassFiles::Usual(files.collect()),
+    let system = (!environment.ignores_system_config).then(|| Path::new("/etc"));
+    let usual = ConfigPaths::usual(user_config(environment).as_deref(), system);
+    match file {
+        Some(file) => ConfigPaths {
+            windlass: WindlassFiles::Only(absolute(file)),
+            ..usual
         },
-        certs_dirs: own.chain(users).chain(systems).collect(),
-        daemon_json: system
-            .as_ref()
-            .map(|directory| directory.join("docker/daemon.json")),
+        None => usual,
     }
 }
 

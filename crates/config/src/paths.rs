@@ -34,6 +34,34 @@ pub enum DaemonJsonFile {
     Only(PathBuf),
 }
 
+/// The directories of other programs with a `certs.d` directory. The first one that configures a registry counts.
+const OTHER_PROGRAMS: [&str; 3] = ["containerd", "docker", "containers"];
+/// Those of them that read the configuration directory of a user as well.
+const OTHER_PROGRAMS_OF_USERS: [&str; 2] = ["docker", "containers"];
+
+impl ConfigPaths {
+    /// Returns the usual files and directories in `user`, the configuration directory of the user, and in `system`,
+    /// which normally is `/etc`. The user's files override the system's, and windlass's those of other programs.
+    pub fn usual(user: Option<&Path>, system: Option<&Path>) -> Self {
+        let certs_d = |directory: &Path, program: &str| directory.join(program).join("certs.d");
+        let own = { user.iter().chain(&system) }.map(|directory| certs_d(directory, "windlass"));
+        let of_users = user
+            .iter()
+            .flat_map(|user| OTHER_PROGRAMS_OF_USERS.map(|program| certs_d(user, program)));
+        let of_system = system
+            .iter()
+            .flat_map(|system| OTHER_PROGRAMS.map(|program| certs_d(system, program)));
+        // In this list the order is reversed: later files override earlier ones.
+        let files = { system.iter().chain(&user) }
+            .map(|directory| directory.join("windlass/windlass.toml"));
+        Self {
+            windlass: WindlassFiles::Usual(files.collect()),
+            certs_dirs: own.chain(of_users).chain(of_system).collect(),
+            daemon_json: system.map(|system| system.join("docker/daemon.json")),
+        }
+    }
+}
+
 impl DaemonJsonFile {
     pub(crate) fn path(&self) -> &Path {
         match self {
