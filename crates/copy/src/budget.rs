@@ -1,38 +1,30 @@
-//! Limits on the documents read while an image tree is walked.
+//! Limits on the documents that are read while a tree of manifests is walked.
 
-use windlass_oci::Digest;
-
-use crate::tree::TreeError;
-
-/// Limits how many documents are read for all images of one copy, and their bytes: all of them are held in memory.
+/// Limits the number and the total size of the documents that one copy reads, because it holds all of them in memory.
 #[derive(Debug, Default)]
 pub struct Budget {
     documents: usize,
     bytes: usize,
 }
 
-/// How many documents are read. An index itself bounds its number of entries.
-const MOST_DOCUMENTS: usize = 8192;
-/// How many bytes they have together.
-const MOST_BYTES: usize = 256 << 20;
+/// A tree has more documents, or larger ones, than a [`Budget`] allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more than {MAX_DOCUMENTS} documents, or more than {MAX_BYTES} bytes of documents")]
+pub struct BudgetExceeded;
+
+/// The maximum number of documents. The number of entries of one index is limited separately.
+const MAX_DOCUMENTS: usize = 8192;
+/// The maximum total size of the documents in bytes.
+const MAX_BYTES: usize = 256 << 20;
 
 impl Budget {
-    /// Counts a document of so many bytes, found below `root`.
-    pub(crate) fn take(&mut self, root: &Digest, bytes: usize) -> Result<(), TreeError> {
+    /// Counts a document that was read, or requested in vain.
+    pub(crate) fn count(&mut self, document: Option<&[u8]>) -> Result<(), BudgetExceeded> {
         self.documents += 1;
-        self.bytes += bytes;
-        if self.documents > MOST_DOCUMENTS || self.bytes > MOST_BYTES {
-            return Err(Self::exceeded(root));
-        }
-        Ok(())
-    }
-
-    /// Returns the error for a tree below `root` that exceeds the limits.
-    pub(crate) fn exceeded(root: &Digest) -> TreeError {
-        TreeError::TooMany {
-            digest: *root,
-            limit: MOST_DOCUMENTS,
-            bytes: MOST_BYTES,
+        self.bytes += document.map_or(0, <[u8]>::len);
+        match self.documents > MAX_DOCUMENTS || self.bytes > MAX_BYTES {
+            true => Err(BudgetExceeded),
+            false => Ok(()),
         }
     }
 }
@@ -42,21 +34,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn documents_are_limited_by_number() {
-        let (mut budget, root) = (Budget::default(), Digest::sha256(b"root"));
-        for _ in 0..MOST_DOCUMENTS {
-            budget.take(&root, 0).unwrap();
+    fn the_number_of_documents_is_limited() {
+        let mut budget = Budget::default();
+        for _ in 0..MAX_DOCUMENTS {
+            budget.count(None).unwrap();
         }
-        let error = budget.take(&root, 0).unwrap_err();
-        assert!(matches!(error, TreeError::TooMany { digest, .. } if digest == root));
+        assert_eq!(budget.count(Some(&[])), Err(BudgetExceeded));
     }
 
     #[test]
-    fn documents_are_limited_by_their_bytes() {
-        let (mut budget, root) = (Budget::default(), Digest::sha256(b"root"));
-        budget.take(&root, MOST_BYTES - 1).unwrap();
-        budget.take(&root, 1).unwrap();
-        let error = budget.take(&root, 1).unwrap_err();
-        assert!(matches!(error, TreeError::TooMany { digest, .. } if digest == root));
+    fn the_size_of_the_documents_is_limited() {
+        let mut budget = Budget::default();
+        let half = vec![0; MAX_BYTES / 2];
+        budget.count(Some(&half)).unwrap();
+        budget.count(Some(&half)).unwrap();
+        assert_eq!(budget.count(Some(&[0])), Err(BudgetExceeded));
     }
 }

@@ -1,10 +1,11 @@
 //! Events of a copy.
 
 use serde::{Deserialize, Serialize};
+use windlass_layout::Batch;
 use windlass_oci::{Digest, RepositoryName};
 use windlass_operation::{BlockingContext, Event, Merge};
 
-/// What copying is given: cancellation, the sink for its events, and the runtime for its requests.
+/// The cancellation of a copy, the sink for its events and the runtime for its requests.
 pub type CopyContext = BlockingContext<CopyEvent>;
 
 /// Something that happened during a copy.
@@ -13,53 +14,53 @@ pub type CopyContext = BlockingContext<CopyEvent>;
 pub enum CopyEvent {
     /// The blobs to transfer, each with its digest and size in bytes.
     Planned(Vec<(Digest, u64)>),
-    /// A blob is in another state now.
+    /// The state of a blob changed.
     Blob {
         /// The blob.
         digest: Digest,
         /// Its state.
         status: BlobStatus,
     },
-    /// More bytes arrived of an archive that has to be complete before it can be read.
+    /// More bytes arrived of an archive that has to be received completely before it can be read.
     Received(u64),
     /// More bytes of a blob were transferred.
     Moved {
         /// The blob.
         digest: Digest,
-        /// How many.
+        /// The number of bytes.
         bytes: u64,
     },
 }
 
-/// How far a blob is.
+/// The state of a blob.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BlobStatus {
-    /// It is about to be pushed.
+    /// The blob is about to be pushed.
     Preparing,
-    /// It waits for other pushes.
+    /// The push waits for those of other blobs.
     Waiting,
-    /// Its bytes are being transferred.
+    /// The bytes are being transferred.
     Transferring,
-    /// The destination already had it.
+    /// The destination already had the blob.
     Exists,
-    /// The registry mounted it from another of its repositories.
+    /// The registry mounted the blob from another of its repositories.
     Mounted {
-        /// From which.
+        /// The other repository.
         from: RepositoryName,
     },
     /// An attempt failed; the next one continues at `position`.
     Retrying {
-        /// From which byte on.
+        /// The number of bytes that are not sent again.
         position: u64,
         /// The failure; empty if the registry only required another token.
         error: String,
     },
-    /// It is complete at the destination.
+    /// The blob is complete at the destination.
     Transferred,
 }
 
-/// Byte counts that were not received yet are added up. The events of one blob keep their order.
+/// Byte counts that the receiver has not taken yet are added up. The events of one blob keep their order.
 impl Event for CopyEvent {
     fn merge(&mut self, later: &Self) -> Merge {
         match (self, later) {
@@ -84,6 +85,18 @@ impl Event for CopyEvent {
             (_, _) => Merge::Ordered,
         }
     }
+}
+
+/// Reports all blobs of `batch` as planned.
+pub(crate) fn report_planned(context: &CopyContext, batch: &Batch) {
+    let blobs = batch.blobs.values();
+    let blobs = blobs.map(|blob| (blob.digest, blob.size)).collect();
+    context.send(CopyEvent::Planned(blobs));
+}
+
+/// Reports the state of a blob.
+pub(crate) fn report_status(context: &CopyContext, digest: Digest, status: BlobStatus) {
+    context.send(CopyEvent::Blob { digest, status });
 }
 
 #[cfg(test)]

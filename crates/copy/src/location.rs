@@ -1,4 +1,4 @@
-//! Where images are carried from and to, as people write it.
+//! The source or destination of a copy, as users write it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,51 +8,51 @@ use windlass_layout::LayoutKind;
 use windlass_oci::text::{Sanitized, sanitize};
 use windlass_oci::{ImageName, Reference, ReferenceError};
 
-/// A place that images are in, or are to be in: `docker://alpine:3`, `oci:DIR:TAG`, `oci-archive:FILE`,
-/// `docker-archive:FILE:NAME`, `dir:DIR`, `windlass:NAME`. A plain name is in its registry.
+/// The location of an image: `docker://alpine:3`, `oci:DIR:TAG`, `oci-archive:FILE`, `docker-archive:FILE:NAME`,
+/// `dir:DIR`, `windlass:NAME`. A name without a scheme stands for an image in its registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageLocation {
-    /// In a registry.
+    /// An image in a registry.
     Registry(Reference),
-    /// In the store.
+    /// An image in the store.
     Store(ImageName),
-    /// In files.
+    /// An image in an archive or directory.
     Files {
-        /// Their form.
+        /// The format.
         kind: LayoutKind,
-        /// Where they are.
+        /// The path of the archive or directory.
         path: PathBuf,
-        /// What the image is called among them.
+        /// The name of the image in it.
         ref_name: Option<String>,
     },
 }
 
-/// What is written is no place.
+/// A string is not the location of an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageLocationError {
-    /// What should be a name is none.
+    /// The name is invalid.
     #[error(transparent)]
     Name(#[from] ReferenceError),
     /// The path is missing.
-    #[error("{text:?} has no path behind the colon")]
+    #[error("{text:?} has no path after the colon")]
     NoPath {
-        /// What was written.
+        /// The string.
         text: Sanitized,
     },
-    /// Other tools have such places; here there are none.
+    /// The scheme is one of other tools.
     #[error(
-        "{text:?}: there is no {scheme:?} here, but docker://, oci:, oci-archive:, docker-archive:, dir: and windlass:"
+        "{text:?}: {scheme:?} is not supported; use docker://, oci:, oci-archive:, docker-archive:, dir: or windlass:"
     )]
-    Unknown {
-        /// What was written.
+    UnsupportedScheme {
+        /// The string.
         text: Sanitized,
-        /// What stands before the colon.
+        /// The part before the colon.
         scheme: &'static str,
     },
 }
 
-/// Places of other tools, whose names would be taken for repositories.
-const OTHERS: [&str; 5] = [
+/// Schemes of other tools. Without this list, they would be parsed as names of repositories.
+const UNSUPPORTED_SCHEMES: [&str; 5] = [
     "containers-storage",
     "docker-daemon",
     "ostree",
@@ -77,14 +77,17 @@ impl FromStr for ImageLocation {
             "docker-archive" => LayoutKind::DockerArchive,
             "dir" => LayoutKind::Directory,
             _ => {
-                if let Some(scheme) = OTHERS.into_iter().find(|other| *other == scheme) {
+                if let Some(scheme) = UNSUPPORTED_SCHEMES
+                    .into_iter()
+                    .find(|other| *other == scheme)
+                {
                     let text = sanitize(text);
-                    return Err(ImageLocationError::Unknown { text, scheme });
+                    return Err(ImageLocationError::UnsupportedScheme { text, scheme });
                 }
                 return Ok(Self::Registry(text.parse()?));
             }
         };
-        // A directory of one image has no names; a path may well have a colon.
+        // A directory with one image has no names, and its path may contain a colon.
         let (path, ref_name) = match (kind, rest.split_once(':')) {
             (LayoutKind::Directory, _) | (_, None) => (rest, None),
             (_, Some((path, ref_name))) => (path, Some(ref_name.to_owned())),
@@ -164,12 +167,17 @@ mod tests {
     #[test]
     fn invalid_locations_are_rejected() {
         let error = parse("oci:").unwrap_err().to_string();
-        assert_eq!(error, r#""oci:" has no path behind the colon"#);
+        assert_eq!(error, r#""oci:" has no path after the colon"#);
         let error = parse("docker-daemon:app:1").unwrap_err().to_string();
-        assert!(
-            error.contains(r#"there is no "docker-daemon" here"#),
-            "{error}"
+        assert_eq!(
+            error,
+            "\"docker-daemon:app:1\": \"docker-daemon\" is not supported; \
+             use docker://, oci:, oci-archive:, docker-archive:, dir: or windlass:"
         );
-        assert!(parse("docker://UPPER").is_err());
+        let error = parse("docker://UPPER").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "invalid reference \"UPPER\": the repository name must be lowercase"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Archives as files: where they are written, and how they are compressed on the way.
+//! The files and streams to which archives are written, and their compression.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -10,40 +10,40 @@ use windlass_layout::{AtomicFile, WriteError};
 use windlass_operation::{Cancellation, Cancelled};
 use zstd::stream::write::Encoder as ZstdEncoder;
 
-/// How an archive is compressed as a whole.
+/// The compression of a whole archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArchiveCompression {
-    /// Not at all: layers mostly are already.
+    /// No compression: most layers are compressed already.
     None,
-    /// As by gzip.
+    /// gzip.
     Gzip,
-    /// As by zstd.
+    /// zstd.
     Zstd,
 }
 
-/// Where an archive is to go.
+/// The destination of an archive.
 pub enum OutputTarget {
-    /// The file, pipe or device at a path. A file appears when it is whole.
+    /// The file, pipe or device at a path. A file becomes visible when it is complete.
     Path(PathBuf),
-    /// A stream. After an error, what was written to it has no end.
+    /// A stream. After an error, the output is truncated: a reader detects that from the compression or from the tar.
     Stream(Box<dyn Write + Send>),
 }
 
-/// Where an archive goes.
+/// The open destination of an archive.
 pub enum ArchiveOutput<'a> {
-    /// A file that appears when it is whole.
+    /// A file that becomes visible when it is complete.
     File(AtomicFile),
-    /// A pipe with a name, or a device: what is written to it is gone.
+    /// A named pipe or a device. Written bytes cannot be taken back.
     Device(File),
     /// A stream, such as a pipe to another process.
     Stream(Box<dyn Write + Send + 'a>),
 }
 
-/// Small pieces are gathered before they are written; those of blobs are larger, and pass by.
-const BUFFER: usize = 64 << 10;
+/// The size of the output buffer in bytes. The content of blobs is written in larger pieces, which bypass the buffer.
+const BUFFER_SIZE: usize = 64 << 10;
 
 impl ArchiveCompression {
-    /// Returns the compression that the extension of a file name stands for.
+    /// Returns the compression that the extension of a file name implies.
     pub fn of_name(path: &Path) -> Self {
         let name = path.to_string_lossy().to_lowercase();
         let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
@@ -58,7 +58,7 @@ impl ArchiveCompression {
 }
 
 impl OutputTarget {
-    /// Begins the file, or returns the stream.
+    /// Opens the path, or returns the stream.
     pub fn open(self) -> Result<ArchiveOutput<'static>, WriteError> {
         match self {
             Self::Path(path) => ArchiveOutput::at(&path),
@@ -68,24 +68,24 @@ impl OutputTarget {
 }
 
 impl ArchiveOutput<'_> {
-    /// Begins a file at `path`; a link there is followed to the file that it stands for.
+    /// Opens `path`. A symbolic link is followed, and its target is replaced.
     pub fn at(path: &Path) -> Result<Self, WriteError> {
-        let begun = match fs::metadata(path) {
+        let output = match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
             Ok(metadata) if metadata.is_file() => fs::canonicalize(path)
                 .and_then(|path| AtomicFile::create(&path))
                 .map(Self::File),
-            // What is no file is nothing to be put in place of.
+            // Pipes and devices cannot be replaced.
             Ok(_) => OpenOptions::new().write(true).open(path).map(Self::Device),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 AtomicFile::create(path).map(Self::File)
             }
             Err(error) => Err(error),
         };
-        begun.map_err(failed("make the file"))
+        output.map_err(write_error("make the file"))
     }
 
-    /// Has `work` write, compressed, and finishes what it wrote if that succeeded and was not cancelled.
+    /// Calls `work` with a writer that compresses. Makes the output visible if `work` succeeds and is not cancelled.
     pub fn write<T, E: From<WriteError> + From<Cancelled>>(
         mut self,
         compression: ArchiveCompression,
@@ -97,18 +97,19 @@ impl ArchiveOutput<'_> {
             Self::Device(file) => file,
             Self::Stream(out) => out,
         };
-        let mut out = BufWriter::with_capacity(BUFFER, out);
+        let mut out = BufWriter::with_capacity(BUFFER_SIZE, out);
         let result = match compression {
             ArchiveCompression::None => work(&mut out),
             ArchiveCompression::Gzip => {
-                // Without a time: the same images make the same bytes.
+                // Without a timestamp, so that the same images produce the same bytes.
                 let gzip = GzBuilder::new().write(&mut out, flate2::Compression::fast());
-                gzipped(gzip, work)
+                write_gzip(gzip, work)
             }
             ArchiveCompression::Zstd => {
                 let zstd = ZstdEncoder::new(&mut out, zstd::DEFAULT_COMPRESSION_LEVEL);
-                let zstd = zstd.map_err(failed("compress"));
-                zstd.map_err(E::from).and_then(|zstd| zstded(zstd, work))
+                let zstd = zstd.map_err(write_error("compress"));
+                zstd.map_err(E::from)
+                    .and_then(|zstd| write_zstd(zstd, work))
             }
         };
         let result = match result {
@@ -119,31 +120,32 @@ impl ArchiveOutput<'_> {
                 return Err(error);
             }
         };
-        out.flush().map_err(failed("write"))?;
+        out.flush().map_err(write_error("write"))?;
         drop(out);
         cancellation.begin_commit()?;
         if let Self::File(file) = self {
-            file.finish().map_err(failed("put the file in its place"))?;
+            file.finish()
+                .map_err(write_error("put the file in its place"))?;
         }
         Ok(result)
     }
 }
 
-fn gzipped<W: Write + Send, T, E: From<WriteError>>(
+fn write_gzip<W: Write + Send, T, E: From<WriteError>>(
     mut gzip: GzEncoder<W>,
     work: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
 ) -> Result<T, E> {
     let result = work(&mut gzip)?;
-    gzip.finish().map_err(failed("write"))?;
+    gzip.finish().map_err(write_error("write"))?;
     Ok(result)
 }
 
-fn zstded<W: Write + Send, T, E: From<WriteError>>(
+fn write_zstd<W: Write + Send, T, E: From<WriteError>>(
     mut zstd: ZstdEncoder<'_, W>,
     work: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
 ) -> Result<T, E> {
     let result = work(&mut zstd)?;
-    zstd.finish().map_err(failed("write"))?;
+    zstd.finish().map_err(write_error("write"))?;
     Ok(result)
 }
 
@@ -166,7 +168,7 @@ impl std::fmt::Debug for ArchiveOutput<'_> {
     }
 }
 
-fn failed(action: &'static str) -> impl Fn(io::Error) -> WriteError {
+fn write_error(action: &'static str) -> impl Fn(io::Error) -> WriteError {
     move |source| WriteError::Write { action, source }
 }
 
@@ -176,21 +178,22 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::CopyError;
+    use crate::error::CopyError;
 
-    fn write(path: &Path, text: &'static str, well: bool) -> Result<(), CopyError> {
+    fn write(path: &Path, text: &'static str, succeeds: bool) -> Result<(), CopyError> {
         let cancellation = Cancellation::default();
         ArchiveOutput::at(path)?.write(ArchiveCompression::of_name(path), &cancellation, |out| {
-            out.write_all(text.as_bytes()).map_err(failed("write"))?;
-            match well {
+            out.write_all(text.as_bytes())
+                .map_err(write_error("write"))?;
+            match succeeds {
                 true => Ok(()),
-                false => Err(failed("go on")(io::ErrorKind::Other.into()).into()),
+                false => Err(write_error("go on")(io::ErrorKind::Other.into()).into()),
             }
         })
     }
 
     #[test]
-    fn a_file_appears_when_it_is_whole() {
+    fn a_file_is_replaced_when_it_is_complete() {
         let top = tempfile::tempdir().unwrap();
         for name in ["a.tar", "a.tar.gz", "a.tar.zst"] {
             let path = top.path().join(name);
@@ -205,10 +208,10 @@ mod tests {
 
     /// A reader of the stream detects the failure with either compression.
     #[test]
-    fn a_stream_that_fails_does_not_look_whole() {
+    fn a_failed_stream_is_recognizably_truncated() {
         for compression in [ArchiveCompression::Gzip, ArchiveCompression::Zstd] {
             let mut out = Vec::new();
-            // More than any buffer holds, and hard to compress.
+            // More than the buffers hold, and not compressible.
             let mut noise = 1_u32;
             let noise: Vec<u8> = std::iter::repeat_with(|| {
                 noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -221,8 +224,8 @@ mod tests {
                 compression,
                 &cancellation,
                 |out| {
-                    out.write_all(&noise).map_err(failed("write"))?;
-                    Err(failed("go on")(io::ErrorKind::Other.into()).into())
+                    out.write_all(&noise).map_err(write_error("write"))?;
+                    Err(write_error("go on")(io::ErrorKind::Other.into()).into())
                 },
             );
             written.unwrap_err();
@@ -244,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_whose_writing_is_cancelled_does_not_appear() {
+    fn a_cancelled_file_is_discarded() {
         let top = tempfile::tempdir().unwrap();
         let path = top.path().join("a.tar");
         let cancellation = Cancellation::default();
@@ -258,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_written_through_and_devices_stay_what_they_are() {
+    fn links_are_followed_and_devices_are_not_replaced() {
         let top = tempfile::tempdir().unwrap();
         let (file, link) = (top.path().join("file"), top.path().join("link"));
         fs::write(&file, "before").unwrap();

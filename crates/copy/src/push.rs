@@ -1,68 +1,54 @@
 //! Pushes images to a registry.
 //!
-//! Blobs first, several at a time; then manifests, children before parents; then artifacts; manifests with a tag last.
+//! Blobs are sent first, several at a time. Then come the manifests: children before parents, and the images last.
 
 mod blob_upload;
-mod feed;
+mod body_feed;
+mod document_order;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time;
 use windlass_layout::Batch;
-use windlass_oci::{Descriptor, Digest, ManifestLinks, RepositoryName, Tag};
+use windlass_oci::{Digest, ManifestLinks, RepositoryName, Tag};
 use windlass_pull::{Attempts, RetryPolicy};
 use windlass_registry::{RegistryError, Repository, TagOrDigest};
 
-use crate::events::{BlobStatus, CopyContext};
-use crate::files::{CopyError, for_each_parallel, plan, status};
-use crate::referrers::described;
+use crate::error::{CopyError, PushError};
+use crate::events::{BlobStatus, CopyContext, report_planned, report_status};
+use crate::parallel::for_each_parallel;
+use crate::referrers::artifact_descriptor;
 use crate::source::ContentSource;
 use blob_upload::BlobUpload;
+use document_order::document_order;
 
 /// A repository that images are pushed to.
 #[derive(Clone, Debug)]
 pub struct PushTarget {
     /// The session, which may write.
     pub repository: Repository,
-    /// When they are tried again.
+    /// The policy for failed requests.
     pub retry: RetryPolicy,
-    /// How many blobs are sent at a time.
+    /// The number of blobs that are sent at a time.
     pub at_once: usize,
-    /// A repository of the same registry that may have the blob already.
+    /// Other repositories of the registry from which blobs may be mounted.
     pub known: BTreeMap<Digest, RepositoryName>,
-    /// Maximum bytes sent in one request, unless the registry requires more; `None` for no limit.
+    /// The maximum number of bytes in one request, unless the registry requires more; `None` for no limit.
     pub chunk: Option<u64>,
 }
 
-/// Why something could not be pushed.
-#[derive(Debug, thiserror::Error)]
-pub enum PushError {
-    /// The registry did not take it.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// It could not be read.
-    #[error("cannot read {digest}")]
-    Read {
-        /// The blob.
-        digest: Digest,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-/// Why an attempt failed.
-enum Failure {
-    /// The registry rejected the request; the error has the next step.
+/// The reason why an attempt failed.
+enum AttemptError {
+    /// The request to the registry failed. The error defines whether it is retried.
     Registry(RegistryError),
-    /// Another would fail as well.
-    Last(CopyError),
+    /// An error that a retry does not correct.
+    Permanent(CopyError),
 }
 
-/// Pushes the image of `batch`, which `source` has, and names it by `tags`; by its digest alone where there are none.
+/// Pushes the images of `batch`, which `source` has, under `tags`; if there are none, under their digests.
 ///
-/// Its artifacts are listed for their subjects: by the registry, or where it does not do that, under the fallback tag.
+/// The artifacts of the batch are listed for their subjects: by the registry, or otherwise under the fallback tag.
 pub fn to_repository(
     source: &dyn ContentSource,
     batch: &Batch,
@@ -70,12 +56,12 @@ pub fn to_repository(
     to: &PushTarget,
     context: &CopyContext,
 ) -> Result<(), CopyError> {
-    plan(batch, context);
+    report_planned(context, batch);
     let blobs: Vec<_> = batch.blobs.values().collect();
-    for (place, blob) in blobs.iter().enumerate() {
-        status(context, blob.digest, BlobStatus::Preparing);
-        if place >= to.at_once {
-            status(context, blob.digest, BlobStatus::Waiting);
+    for (position, blob) in blobs.iter().enumerate() {
+        report_status(context, blob.digest, BlobStatus::Preparing);
+        if position >= to.at_once {
+            report_status(context, blob.digest, BlobStatus::Waiting);
         }
     }
     for_each_parallel(&blobs, to.at_once, context.cancellation(), |blob| {
@@ -87,117 +73,50 @@ pub fn to_repository(
         };
         upload.run()
     })?;
-    for (digest, targets) in order(batch, tags) {
-        let bytes = &batch.documents[&digest];
-        for target in targets {
-            to.put_document(&target, bytes, context)?;
+    for document in document_order(batch, tags) {
+        let bytes = &batch.documents[&document.digest];
+        for target in &document.targets {
+            to.put_document(target, document.digest, bytes, context)?;
         }
     }
     Ok(())
 }
 
-/// Returns the documents in the order in which they are put, and under which names.
-fn order(batch: &Batch, tags: &[Tag]) -> Vec<(Digest, Vec<TagOrDigest>)> {
-    let roots: BTreeSet<_> = batch.images.iter().map(|image| image.root.digest).collect();
-    let (last, first): (Vec<_>, Vec<_>) = deepest_first(batch)
-        .into_iter()
-        .partition(|digest| roots.contains(digest));
-    let of_artifacts = batch.artifacts.iter().filter_map(|artifact| {
-        let tag = artifact.tag.clone()?;
-        Some((artifact.root.digest, TagOrDigest::Tag(tag)))
-    });
-    let of_artifacts: Vec<_> = of_artifacts.collect();
-    let targets = |digest: &Digest| {
-        let named: Vec<_> = match roots.contains(digest) {
-            true => tags.iter().cloned().map(TagOrDigest::Tag).collect(),
-            false => {
-                let mine = of_artifacts.iter().filter(|(of, _)| of == digest);
-                mine.map(|(_, target)| target.clone()).collect()
-            }
-        };
-        match named.is_empty() {
-            true => vec![TagOrDigest::Digest(*digest)],
-            false => named,
-        }
-    };
-    let all = first.into_iter().chain(last);
-    all.map(|digest| (digest, targets(&digest))).collect()
-}
-
-/// Returns the documents so that each comes after those that it names.
-fn deepest_first(batch: &Batch) -> Vec<Digest> {
-    let mut order = Vec::new();
-    let mut done = BTreeSet::new();
-    for root in batch.documents.keys() {
-        let mut stack = vec![(*root, false)];
-        while let Some((digest, is_ready)) = stack.pop() {
-            if is_ready {
-                order.push(digest);
-                continue;
-            }
-            if !done.insert(digest) {
-                continue;
-            }
-            stack.push((digest, true));
-            let links = ManifestLinks::parse(&batch.documents[&digest]).unwrap_or_default();
-            let below = links.manifests.iter().map(|child| child.digest);
-            stack.extend(
-                below
-                    .filter(|child| batch.documents.contains_key(child))
-                    .map(|child| (child, false)),
-            );
-        }
-    }
-    order
-}
-
 impl PushTarget {
+    /// Sends a manifest. If it is an artifact and the registry does not list it, adds it to the list of its subject.
     fn put_document(
         &self,
         target: &TagOrDigest,
+        digest: Digest,
         bytes: &[u8],
         context: &CopyContext,
     ) -> Result<(), CopyError> {
         let links = ManifestLinks::parse(bytes).unwrap_or_default();
         let media_type = links.media_type.clone();
         let put = || (self.repository).put_manifest(target, media_type.as_str(), bytes);
-        let listed = self.persist(context, put)?;
-        let Some(subject) = links.subject.as_ref().map(|subject| subject.digest) else {
-            return Ok(());
-        };
-        if listed.is_some() {
-            return Ok(());
+        let listed_subject = self.retry(context, put)?;
+        let subject = links.subject.as_ref().map(|subject| subject.digest);
+        match (subject, listed_subject) {
+            (None, _) | (Some(_), Some(_)) => Ok(()),
+            (Some(subject), None) => {
+                let artifact = artifact_descriptor(digest, links, bytes.len());
+                let add = || self.repository.add_referrer(&subject, &artifact);
+                self.retry(context, add)
+            }
         }
-        let digest = match target {
-            TagOrDigest::Digest(digest) => *digest,
-            TagOrDigest::Tag(_) => Digest::sha256(bytes),
-        };
-        let root = Descriptor {
-            media_type,
-            digest,
-            size: bytes.len() as u64,
-            urls: Vec::new(),
-            annotations: BTreeMap::new(),
-            platform: None,
-            artifact_type: None,
-        };
-        let artifact = described(&root, links, bytes.len());
-        self.persist(context, || {
-            self.repository.add_referrer(&subject, &artifact)
-        })
     }
 
-    /// Makes a request until it succeeds or there is no use in trying.
-    fn persist<T, F>(&self, context: &CopyContext, request: impl Fn() -> F) -> Result<T, CopyError>
+    /// Repeats a request until it succeeds, fails permanently or has no attempts left.
+    fn retry<T, F>(&self, context: &CopyContext, request: impl Fn() -> F) -> Result<T, CopyError>
     where
         F: Future<Output = Result<T, RegistryError>>,
     {
         let mut attempts = Attempts::new(self.retry);
         loop {
-            let error = match Self::wait(request(), context) {
+            let error = match wait(request(), context) {
                 Ok(done) => return Ok(done),
-                Err(Failure::Last(error)) => return Err(error),
-                Err(Failure::Registry(error)) => error,
+                Err(AttemptError::Permanent(error)) => return Err(error),
+                Err(AttemptError::Registry(error)) => error,
             };
             match attempts.pause_after(&error) {
                 Some(pause) => pause_for(pause, context)?,
@@ -205,29 +124,29 @@ impl PushTarget {
             }
         }
     }
+}
 
-    /// Blocks until a request is answered.
-    fn wait<T>(
-        request: impl Future<Output = Result<T, RegistryError>>,
-        context: &CopyContext,
-    ) -> Result<T, Failure> {
-        let response = context.wait(request).map_err(CopyError::from)?;
-        Ok(response?)
-    }
+/// Blocks until the response to a request arrives, or the copy is cancelled.
+fn wait<T>(
+    request: impl Future<Output = Result<T, RegistryError>>,
+    context: &CopyContext,
+) -> Result<T, AttemptError> {
+    let response = context.wait(request).map_err(CopyError::from)?;
+    Ok(response?)
 }
 
 fn pause_for(pause: Duration, context: &CopyContext) -> Result<(), CopyError> {
     Ok(context.wait(async { time::sleep(pause).await })?)
 }
 
-impl From<RegistryError> for Failure {
+impl From<RegistryError> for AttemptError {
     fn from(error: RegistryError) -> Self {
         Self::Registry(error)
     }
 }
 
-impl From<CopyError> for Failure {
+impl From<CopyError> for AttemptError {
     fn from(error: CopyError) -> Self {
-        Self::Last(error)
+        Self::Permanent(error)
     }
 }

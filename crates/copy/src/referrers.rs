@@ -1,4 +1,4 @@
-//! What belongs to images and is no part of them: signatures, attestations, bills of materials.
+//! Collects the artifacts of images: signatures, attestations, bills of materials.
 
 use std::collections::BTreeSet;
 
@@ -8,66 +8,93 @@ use windlass_pull::PullError;
 use windlass_registry::RegistryError;
 
 use crate::budget::Budget;
+use crate::error::TreeError;
+use crate::gather::{Gathered, gather_all};
 use crate::source::{ContentSource, SourceError};
-use crate::tree::{TreeError, gather_all};
 
-/// How long a chain of artifacts about artifacts may be.
-const LONGEST_CHAIN: usize = 8;
+/// The maximum length of a chain of artifacts of artifacts.
+const MAX_CHAIN: usize = 8;
+
+/// A manifest whose artifacts are to be listed.
+struct Subject {
+    digest: Digest,
+    /// The number of artifacts that lead from an image to it.
+    depth: usize,
+}
 
 /// Adds to `batch` the artifacts of its images: those that name one of its manifests as their subject, those under
 /// tags derived from its digest (cosign), and the artifacts of these artifacts.
 ///
-/// A listed artifact is skipped if it is missing, or if it does not name the manifest as its subject.
+/// A listed artifact is skipped if it is missing or incomplete, or if it does not name the manifest as its subject.
 pub fn gather_referrers(
     source: &dyn ContentSource,
     batch: &mut Batch,
     budget: &mut Budget,
 ) -> Result<(), TreeError> {
-    let mut waiting: Vec<(Digest, usize)> = batch.documents.keys().map(|it| (*it, 0)).collect();
-    let mut seen: BTreeSet<Digest> = batch.documents.keys().copied().collect();
-    while let Some((subject, depth)) = waiting.pop() {
-        for Artifact { root, tag } in source.referrers(&subject)? {
-            let kind = &root.media_type;
-            let may_be = kind.is_manifest() || kind.is_index() || *kind == MediaType::Unspecified;
-            if !may_be || !seen.insert(root.digest) {
+    let subject = |digest: &Digest, depth| Subject {
+        digest: *digest,
+        depth,
+    };
+    let mut pending: Vec<Subject> = batch.documents.keys().map(|it| subject(it, 0)).collect();
+    let mut visited: BTreeSet<Digest> = batch.documents.keys().copied().collect();
+    while let Some(Subject { digest, depth }) = pending.pop() {
+        for artifact in source.referrers(&digest)? {
+            if !may_be_manifest(&artifact.root) || !visited.insert(artifact.root.digest) {
                 continue;
             }
-            if depth == LONGEST_CHAIN {
-                return Err(Budget::exceeded(&subject));
+            if depth == MAX_CHAIN {
+                let limit = MAX_CHAIN;
+                return Err(TreeError::ReferrersTooDeep { digest, limit });
             }
-            let mut part = Batch::default();
-            match gather_all(source, &root, &mut part, budget) {
-                Ok(missing) if missing.is_empty() => {}
-                Ok(missing) => {
-                    tracing::debug!(?missing, %subject, "an artifact is incomplete");
-                    continue;
-                }
-                Err(error) if is_missing(&error) => {
-                    tracing::debug!(%error, %subject, "listed as a referrer, and not there");
-                    continue;
-                }
-                Err(error) => return Err(error),
+            if let Some(found) = gather_artifact(source, artifact, &digest, budget)? {
+                let documents = found.documents.keys();
+                pending.extend(documents.map(|digest| subject(digest, depth + 1)));
+                visited.extend(found.documents.keys());
+                batch.extend(found);
             }
-            let Some(bytes) = part.documents.get(&root.digest) else {
-                continue;
-            };
-            let links = ManifestLinks::parse(bytes).unwrap_or_default();
-            let about = links.subject.as_ref().map(|subject| subject.digest);
-            if tag.is_none() && about != Some(subject) {
-                tracing::debug!(digest = %root.digest, %subject, "listed as a referrer, and is none");
-                continue;
-            }
-            let new = part.documents.keys().copied();
-            waiting.extend(new.map(|digest| (digest, depth + 1)));
-            seen.extend(part.documents.keys());
-            part.artifacts.push(Artifact {
-                root: described(&root, links, bytes.len()),
-                tag,
-            });
-            batch.extend(part);
         }
     }
     Ok(())
+}
+
+/// Collects a listed artifact of `subject`; returns `None` if it is skipped.
+fn gather_artifact(
+    source: &dyn ContentSource,
+    Artifact { root, tag }: Artifact,
+    subject: &Digest,
+    budget: &mut Budget,
+) -> Result<Option<Batch>, TreeError> {
+    let Gathered {
+        mut batch, missing, ..
+    } = match gather_all(source, &root, budget) {
+        Ok(gathered) => gathered,
+        Err(error) if is_missing(&error) => {
+            tracing::debug!(%error, %subject, "a listed artifact is missing");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    if !missing.is_empty() {
+        tracing::debug!(?missing, %subject, "a listed artifact is incomplete");
+        return Ok(None);
+    }
+    let Some(bytes) = batch.documents.get(&root.digest) else {
+        return Ok(None);
+    };
+    let links = ManifestLinks::parse(bytes).unwrap_or_default();
+    let stated = links.subject.as_ref().map(|subject| subject.digest);
+    // Artifacts under a tag of cosign have no subject.
+    if tag.is_none() && stated != Some(*subject) {
+        tracing::debug!(digest = %root.digest, %subject, "a listed artifact has another subject");
+        return Ok(None);
+    }
+    let root = artifact_descriptor(root.digest, links, bytes.len());
+    batch.artifacts.push(Artifact { root, tag });
+    Ok(Some(batch))
+}
+
+fn may_be_manifest(Descriptor { media_type, .. }: &Descriptor) -> bool {
+    media_type.is_manifest() || media_type.is_index() || *media_type == MediaType::Unspecified
 }
 
 fn is_missing(error: &TreeError) -> bool {
@@ -80,11 +107,11 @@ fn is_missing(error: &TreeError) -> bool {
     }
 }
 
-/// Returns the descriptor of an artifact by which registries list it: all of it by its own word.
-pub(crate) fn described(root: &Descriptor, links: ManifestLinks, size: usize) -> Descriptor {
+/// Returns the descriptor under which registries list an artifact. Its fields are copied from the artifact's manifest.
+pub(crate) fn artifact_descriptor(digest: Digest, links: ManifestLinks, size: usize) -> Descriptor {
     Descriptor {
         media_type: links.media_type,
-        digest: root.digest,
+        digest,
         size: size as u64,
         urls: Vec::new(),
         annotations: links.annotations,

@@ -181,7 +181,9 @@ fn tree_cause(error: &TreeError) -> TransferCause<'_> {
         | TreeError::Manifest { .. }
         | TreeError::Config { .. }
         | TreeError::NoImage { .. }
-        | TreeError::TooMany { .. }
+        | TreeError::TooManyDocuments { .. }
+        | TreeError::NestedTooDeeply { .. }
+        | TreeError::ReferrersTooDeep { .. }
         | TreeError::Batch(_) => TransferCause::Other,
     }
 }

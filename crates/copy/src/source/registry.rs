@@ -22,16 +22,16 @@ pub struct RegistrySource {
 /// Suffixes of the tags under which cosign stores artifacts of a manifest.
 const COSIGN_SUFFIXES: [&str; 3] = ["sig", "att", "sbom"];
 
-/// Reads a blob as it is fetched: the next piece when the last one is used up. The connection is read ahead of that by
-/// its own task and by the kernel; a queue between gained no time, and took 4 MiB for each blob.
-struct Fetching<'a> {
+/// Reads the chunks of a download, one at a time. There is no queue of chunks: the task of the connection and the kernel
+/// read ahead, and a queue of 4 MiB for each blob saved no time.
+struct DownloadReader<'a> {
     blob: RemoteBlob,
-    piece: Bytes,
+    chunk: Bytes,
     context: &'a CopyContext,
 }
 
 impl RegistrySource {
-    /// Reads what `repository` has.
+    /// Creates a source that reads `repository`.
     pub fn new(repository: RemoteRepository, context: CopyContext) -> Self {
         Self {
             repository,
@@ -39,10 +39,10 @@ impl RegistrySource {
         }
     }
 
-    /// Finds what `target` names; `None` if it is of Docker's schema 1, which is not carried.
+    /// Finds the manifest or index that `target` names; `None` if it has Docker's schema 1, which cannot be copied.
     pub fn root(&self, target: &TagOrDigest) -> Result<Option<Descriptor>, SourceError> {
         let found = self.wait(self.repository.document(target))?;
-        Ok(found.map(|found| described(&found)))
+        Ok(found.map(|found| descriptor(&found)))
     }
 
     fn wait<T>(
@@ -74,9 +74,9 @@ impl ContentSource for RegistrySource {
     fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send + '_>> {
         let fetch = self.repository.blob(blob, position);
         let no_endpoint = || io::Error::other("no endpoint is configured to pull from");
-        Ok(Box::new(Fetching {
+        Ok(Box::new(DownloadReader {
             blob: fetch.ok_or_else(no_endpoint)?,
-            piece: Bytes::new(),
+            chunk: Bytes::new(),
             context: &self.context,
         }))
     }
@@ -89,13 +89,13 @@ impl ContentSource for RegistrySource {
         let listed = self.wait(self.repository.referrers(subject))?;
         let listed = listed.into_iter().map(|root| Artifact { root, tag: None });
         let mut found: Vec<_> = listed.collect();
-        for ending in COSIGN_SUFFIXES {
-            let tag = format!("{}.{ending}", referrers_tag(subject));
+        for suffix in COSIGN_SUFFIXES {
+            let tag = format!("{}.{suffix}", referrers_tag(subject));
             let tag: Tag = tag
                 .parse()
-                .expect("a tag that has become no longer than 128");
+                .expect("the tag has no more than 128 characters");
             if let Some(tagged) = self.wait(self.repository.tagged(&tag))? {
-                let root = described(&tagged);
+                let root = descriptor(&tagged);
                 found.push(Artifact {
                     root,
                     tag: Some(tag),
@@ -116,7 +116,7 @@ fn is_missing(error: &PullError) -> bool {
     )
 }
 
-fn described(RawManifest { bytes, digest }: &RawManifest) -> Descriptor {
+fn descriptor(RawManifest { bytes, digest }: &RawManifest) -> Descriptor {
     Descriptor {
         media_type: ManifestLinks::parse(bytes).unwrap_or_default().media_type,
         digest: *digest,
@@ -128,18 +128,18 @@ fn described(RawManifest { bytes, digest }: &RawManifest) -> Descriptor {
     }
 }
 
-impl Read for Fetching<'_> {
+impl Read for DownloadReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.piece.is_empty() {
-            // A registry may be silent for long.
+        if self.chunk.is_empty() {
+            // A wait for a silent registry ends when the copy is cancelled.
             let next = self.context.wait(self.blob.next_chunk());
             match next.map_err(io::Error::other)?.map_err(io::Error::other)? {
-                Some(piece) => self.piece = piece,
+                Some(chunk) => self.chunk = chunk,
                 None => return Ok(0),
             }
         }
-        let length = self.piece.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.piece.split_to(length));
+        let length = self.chunk.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.chunk.split_to(length));
         Ok(length)
     }
 }

@@ -15,28 +15,28 @@ use super::{ContentSource, SourceError, check_size};
 #[derive(Debug)]
 pub struct StoreSource {
     store: Arc<Store>,
-    /// Manifests that were made for images whose own blobs are not stored.
-    made: HashMap<Digest, Vec<u8>>,
+    /// Manifests written for images whose original blobs are not stored, by digest.
+    rewritten: HashMap<Digest, Vec<u8>>,
     /// Protects the blobs that will be read, even if their images are removed meanwhile.
     leases: Vec<ContentLease>,
 }
 
-/// Where an image can be begun to be read.
+/// The document at the top of an image.
 #[derive(Clone, Debug)]
 pub struct ImageRoot {
-    /// Its manifest, or the index that it was chosen from.
+    /// The manifest of the image, or the index from which the image was chosen.
     pub descriptor: Descriptor,
-    /// Whether the manifest is another than the one it came with: it came with layers that the store had in
-    /// another compression already, and has only that.
+    /// Whether the manifest is not the original one. It is rewritten if the store has a layer only in another compression
+    /// than the original, because the layer was stored already when the image came.
     pub is_rewritten: bool,
 }
 
 impl StoreSource {
-    /// Reads what is in `store`.
+    /// Creates a source that reads `store`.
     pub fn new(store: Arc<Store>) -> Self {
         Self {
             store,
-            made: HashMap::new(),
+            rewritten: HashMap::new(),
             leases: Vec::new(),
         }
     }
@@ -48,7 +48,7 @@ impl StoreSource {
         Ok(())
     }
 
-    /// Returns where `image` begins: at its manifest, or with `index` at the index that it came with.
+    /// Returns the manifest of `image`; if `index` is set and the image came with an index, returns the index.
     pub fn root(&mut self, image: &Image, index: bool) -> Result<ImageRoot, SourceError> {
         if index && let Some(index) = &image.index {
             return Ok(ImageRoot {
@@ -57,19 +57,19 @@ impl StoreSource {
             });
         }
         let manifest = self.describe(image.manifest, MediaType::OciManifest)?;
-        if self.is_whole(image)? {
+        if self.has_all_blobs(image)? {
             return Ok(ImageRoot {
                 descriptor: manifest,
                 is_rewritten: false,
             });
         }
-        let bytes = self.rewritten(image)?;
+        let bytes = self.rewrite_manifest(image)?;
         let descriptor = Descriptor {
             digest: Digest::sha256(&bytes),
             size: bytes.len() as u64,
             ..manifest
         };
-        self.made.insert(descriptor.digest, bytes);
+        self.rewritten.insert(descriptor.digest, bytes);
         Ok(ImageRoot {
             descriptor,
             is_rewritten: true,
@@ -77,7 +77,7 @@ impl StoreSource {
     }
 
     /// Returns whether the store has every blob that the manifest of `image` names.
-    fn is_whole(&self, image: &Image) -> Result<bool, SourceError> {
+    fn has_all_blobs(&self, image: &Image) -> Result<bool, SourceError> {
         for layer in &image.layers {
             if self.store.blob(&layer.blob)?.is_none() {
                 return Ok(false);
@@ -86,8 +86,8 @@ impl StoreSource {
         Ok(true)
     }
 
-    /// Makes the manifest that names the blobs that are held. All else in it stays as it was.
-    fn rewritten(&self, image: &Image) -> Result<Vec<u8>, SourceError> {
+    /// Replaces the layers in the manifest of `image` by the blobs that are stored. All other fields are unchanged.
+    fn rewrite_manifest(&self, image: &Image) -> Result<Vec<u8>, SourceError> {
         let bytes = self.store.read_blob(&image.manifest)?;
         let damaged = || {
             let digest = image.manifest;
@@ -95,11 +95,11 @@ impl StoreSource {
         };
         let mut manifest: Value = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
         let layers = manifest["layers"].as_array_mut().ok_or_else(damaged)?;
-        for (layer, held) in layers.iter_mut().zip(&image.layers) {
-            if self.store.blob(&held.blob)?.is_some() {
+        for (layer, stored) in layers.iter_mut().zip(&image.layers) {
+            if self.store.blob(&stored.blob)?.is_some() {
                 continue;
             }
-            let digest = held.stored_blob.unwrap_or(held.blob);
+            let digest = stored.stored_blob.unwrap_or(stored.blob);
             let (mut file, size) = self.store.open_blob(&digest)?;
             let encoding = windlass_layout::detect_encoding(&mut file).map_err(|_| damaged())?;
             *layer = serde_json::json!({
@@ -111,12 +111,12 @@ impl StoreSource {
         Ok(manifest.to_string().into_bytes())
     }
 
-    /// Returns the descriptor of a manifest that is held.
-    fn describe(&self, digest: Digest, usual: MediaType) -> Result<Descriptor, SourceError> {
+    /// Returns the descriptor of a stored manifest; `fallback` is the media type of one that cannot be parsed.
+    fn describe(&self, digest: Digest, fallback: MediaType) -> Result<Descriptor, SourceError> {
         let bytes = self.store.read_blob(&digest)?;
         let media_type = match Manifest::parse(&bytes, None) {
             Ok(manifest) => manifest.media_type().clone(),
-            Err(_) => usual,
+            Err(_) => fallback,
         };
         Ok(Descriptor {
             media_type,
@@ -132,8 +132,8 @@ impl StoreSource {
 
 impl ContentSource for StoreSource {
     fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, SourceError> {
-        if let Some(made) = self.made.get(&descriptor.digest) {
-            return Ok(Some(made.clone()));
+        if let Some(bytes) = self.rewritten.get(&descriptor.digest) {
+            return Ok(Some(bytes.clone()));
         }
         let bytes = match self.store.read_blob(&descriptor.digest) {
             Err(ReadError::Unknown { .. }) => return Ok(None),
@@ -154,11 +154,11 @@ impl ContentSource for StoreSource {
     }
 
     fn has(&self, blob: &Descriptor) -> bool {
-        let held = self.store.blob(&blob.digest);
-        held.is_ok_and(|held| held.is_some_and(|held| held.size() == blob.size))
+        let stored = self.store.blob(&blob.digest);
+        stored.is_ok_and(|stored| stored.is_some_and(|stored| stored.size() == blob.size))
     }
 
-    /// A store keeps images, and nothing about them.
+    /// A store has no artifacts.
     fn referrers(&self, _: &Digest) -> Result<Vec<Artifact>, SourceError> {
         Ok(Vec::new())
     }

@@ -329,7 +329,7 @@ fn deeply_nested_indexes() {
             add(tar, path, index.as_bytes())
         });
     let line = refused_tar(&windlass, archive);
-    insta::assert_snapshot!(line, @"below sha256:[digest] there are more than 8192 documents, or than 268435456 bytes of them");
+    insta::assert_snapshot!(line, @"the indexes below sha256:[digest] are nested more than 4 deep");
 }
 
 #[test]
