@@ -18,7 +18,7 @@ use windlass_copy::{
     BlobStatus, Budget, ContentSource as _, CopyContext, CopyEvent, ImageChoice, SourceImage,
     TreeError, images,
 };
-use windlass_layout::{Layout, LayoutEntry, LayoutError, Spool, VerifyingReader};
+use windlass_layout::{Layout, LayoutDefect, LayoutEntry, LayoutError, Spool, VerifyingReader};
 use windlass_oci::{Descriptor, DiffId, Digest, ImageId, ImageName, Platform, Reference};
 use windlass_operation::{Cancelled, Operation};
 use windlass_pull::{
@@ -382,23 +382,21 @@ impl Engine {
 fn incoming(layout: &Layout, options: &LoadOptions) -> Result<Vec<Incoming>, LoadError> {
     let mut incoming: Vec<Incoming> = Vec::new();
     let mut budget = Budget::default();
-    for LayoutEntry { root, names, .. } in layout.entries() {
-        // The names belong to the best image.
-        let mut names = names.clone();
-        let mut found = images(layout, root, &options.choice, &mut budget)?;
-        let best = best(&found);
-        found.swap(0, best);
-        for image in found {
+    for entry in layout.entries() {
+        let found = images(layout, &entry.root, &options.choice, &mut budget)?;
+        for (image, names) in with_names(entry, found) {
             let layers = match_layers(&image.manifest, &image.config);
             let id = ImageId::new(image.manifest.config.digest);
             let layers = layers.map_err(|source| LoadError::Plan { image: id, source })?;
-            let names = std::mem::take(&mut names);
             incoming.push(Incoming {
                 image,
                 layers,
                 names,
             });
         }
+    }
+    if incoming.is_empty() {
+        return Err(LayoutError::from(LayoutDefect::EmptyLists).into());
     }
     if let Some(name) = &options.name {
         let [only] = &mut *incoming else {
@@ -408,6 +406,29 @@ fn incoming(layout: &Layout, options: &LoadOptions) -> Result<Vec<Incoming>, Loa
         only.names = vec![name.clone()];
     }
     Ok(incoming)
+}
+
+/// Distributes the names of `entry` among its images `found`. A name that belongs to one of the images is given to that
+/// image, and all others to the image that fits this machine best, which is returned first.
+fn with_names(
+    entry: &LayoutEntry,
+    mut found: Vec<SourceImage>,
+) -> Vec<(SourceImage, Vec<Reference>)> {
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let best = best(&found);
+    found.swap(0, best);
+    let mut named: Vec<_> = found.into_iter().map(|image| (image, Vec::new())).collect();
+    for name in &entry.names {
+        let listed = entry.named_images.iter().find(|image| image.name == *name);
+        let position = listed.and_then(|listed| {
+            let mut images = named.iter();
+            images.position(|(image, _)| image.manifest.config.digest == listed.config)
+        });
+        named[position.unwrap_or(0)].1.push(name.clone());
+    }
+    named
 }
 
 /// Returns the image of `found` that gets the name: the one that fits this machine best, otherwise the first.

@@ -6,9 +6,10 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use windlass_archive::{TarMember, TarMemberKind};
 
@@ -40,6 +41,10 @@ const MAX_MEMBERS: usize = 1 << 16;
 const MAX_NAME_BYTES: usize = 16 << 20;
 /// The limit on the length of a chain of links.
 const MAX_LINKS: usize = 8;
+/// How often a system call is repeated after an interruption or a concurrent rename.
+const MAX_RETRIES: usize = 64;
+/// The number of bytes of two members that are compared at a time.
+const COMPARED_AT_ONCE: usize = 256 << 10;
 
 impl LayoutContents {
     /// Lists the members of the uncompressed tar in `file`.
@@ -56,13 +61,16 @@ impl LayoutContents {
             let Some(path) = InnerPath::parse(&member.path)? else {
                 return Ok(());
             };
-            if let Some(member) = readable_member(&path, member) {
-                if members.contains_key(&path) {
-                    let path = path.sanitized();
-                    return Err(LayoutDefect::DuplicateMember { path }.into());
-                }
-                members.insert(path, member);
+            let Some(member) = readable_member(&path, member) else {
+                return Ok(());
+            };
+            if let Some(previous) = members.get(&path)
+                && !is_same(&file, previous, &member)?
+            {
+                let path = path.sanitized();
+                return Err(LayoutDefect::DuplicateMember { path }.into());
             }
+            members.insert(path, member);
             Ok(())
         })?;
         Ok(Self::Archive(Arc::new(file), members))
@@ -114,37 +122,120 @@ fn readable_member(path: &InnerPath, member: TarMember) -> Option<ArchiveMember>
     }
 }
 
+/// Returns whether two members of the same name have the same content.
+///
+/// The contents do not overlap in the archive, so all comparisons together read it twice at most.
+fn is_same(
+    file: &File,
+    first: &ArchiveMember,
+    second: &ArchiveMember,
+) -> Result<bool, LayoutError> {
+    use ArchiveMember::{File, Link};
+    match (first, second) {
+        (Link(first), Link(second)) => Ok(first == second),
+        (File { .. }, Link(_)) | (Link(_), File { .. }) => Ok(false),
+        (
+            File { offset, size },
+            File {
+                offset: other,
+                size: other_size,
+            },
+        ) => Ok(size == other_size && has_same_bytes(file, [*offset, *other], *size)?),
+    }
+}
+
+/// Returns whether `size` bytes of the `file` are equal at both offsets.
+fn has_same_bytes(file: &File, offsets: [u64; 2], size: u64) -> Result<bool, LayoutError> {
+    let mut buffers = [vec![0; COMPARED_AT_ONCE], vec![0; COMPARED_AT_ONCE]];
+    let mut compared = 0;
+    while compared < size {
+        let left = usize::try_from(size - compared).unwrap_or(COMPARED_AT_ONCE);
+        let length = left.min(COMPARED_AT_ONCE);
+        for (buffer, offset) in buffers.iter_mut().zip(offsets) {
+            let read = file.read_exact_at(&mut buffer[..length], offset + compared);
+            read.map_err(LayoutError::io("read it"))?;
+        }
+        if buffers[0][..length] != buffers[1][..length] {
+            return Ok(false);
+        }
+        compared += length as u64;
+    }
+    Ok(true)
+}
+
 fn find(
     file: &Arc<File>,
     members: &HashMap<InnerPath, ArchiveMember>,
     path: &InnerPath,
 ) -> Result<Option<FileSection>, LayoutError> {
-    let not_a_file = || LayoutDefect::NotAFile {
-        path: path.sanitized(),
-    };
-    let Some(mut member) = members.get(path) else {
-        return Ok(None);
+    let not_a_file = || not_a_file(path);
+    let mut path = match members.contains_key(path) {
+        true => path.clone(),
+        false => match through_linked_directory(members, path) {
+            Some(path) => path,
+            None => return Ok(None),
+        },
     };
     for _ in 0..=MAX_LINKS {
-        member = match member {
-            ArchiveMember::File { offset, size } => {
+        path = match members.get(&path) {
+            Some(ArchiveMember::File { offset, size }) => {
                 return Ok(Some(FileSection::new(Arc::clone(file), *offset, *size)));
             }
-            ArchiveMember::Link(target) => {
-                let target = target.as_ref().ok_or_else(not_a_file)?;
-                members.get(target).ok_or_else(not_a_file)?
-            }
+            Some(ArchiveMember::Link(target)) => target.clone().ok_or_else(not_a_file)?,
+            None => through_linked_directory(members, &path).ok_or_else(not_a_file)?,
         };
     }
-    Err(not_a_file().into())
+    Err(not_a_file())
 }
 
-/// Opens a regular file beneath the directory `root`. Symbolic links are not followed in any component (F4).
+/// Returns the path that `path` leads to if one of its directories is a link to another directory of the archive.
+fn through_linked_directory(
+    members: &HashMap<InnerPath, ArchiveMember>,
+    path: &InnerPath,
+) -> Option<InnerPath> {
+    path.splits()
+        .find_map(|(directory, rest)| match members.get(&directory)? {
+            ArchiveMember::Link(Some(target)) => target.join(rest),
+            ArchiveMember::Link(None) | ArchiveMember::File { .. } => None,
+        })
+}
+
+/// Opens a regular file beneath the directory `root`. The kernel follows links that stay beneath it, and rejects all
+/// others (F4).
 fn open_beneath(root: &OwnedFd, path: &InnerPath) -> Result<Option<FileSection>, LayoutError> {
+    const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+    // The file may be a fifo; opening it must not block.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let name = OsStr::from_bytes(path.as_bytes());
+    let open = || rustix::fs::openat2(root, name, flags, Mode::empty(), BENEATH);
+    let mut opened = open();
+    // A rename elsewhere on the system during the call is reported as EAGAIN.
+    for _ in 0..MAX_RETRIES {
+        if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
+            break;
+        }
+        opened = open();
+    }
+    match opened {
+        Ok(file) => regular_file(file, path).map(Some),
+        Err(Errno::NOENT) => Ok(None),
+        Err(Errno::XDEV) => {
+            let path = path.sanitized();
+            Err(LayoutDefect::LinkOutside { path }.into())
+        }
+        Err(Errno::LOOP | Errno::NOTDIR | Errno::NXIO) => Err(not_a_file(path)),
+        // A kernel before 5.6, or a filter of system calls.
+        Err(Errno::NOSYS | Errno::PERM) => open_without_links(root, path),
+        Err(error) => Err(LayoutError::io("open a file in it")(error.into())),
+    }
+}
+
+/// Opens a regular file beneath the directory `root`. Links are not followed in any component.
+fn open_without_links(
+    root: &OwnedFd,
+    path: &InnerPath,
+) -> Result<Option<FileSection>, LayoutError> {
     const NO_FOLLOW: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
-    let not_a_file = || LayoutDefect::NotAFile {
-        path: path.sanitized(),
-    };
     let mut names: Vec<_> = path.components().map(OsStr::from_bytes).collect();
     let last = names.pop().expect("a path has at least one component");
     let mut directory = None;
@@ -159,7 +250,7 @@ fn open_beneath(root: &OwnedFd, path: &InnerPath) -> Result<Option<FileSection>,
         directory = match opened {
             Ok(opened) => Some(opened),
             Err(Errno::NOENT) => return Ok(None),
-            Err(Errno::LOOP | Errno::NOTDIR) => return Err(not_a_file().into()),
+            Err(Errno::LOOP | Errno::NOTDIR) => return Err(not_a_file(path)),
             Err(error) => return Err(LayoutError::io("open a file in it")(error.into())),
         };
     }
@@ -171,15 +262,25 @@ fn open_beneath(root: &OwnedFd, path: &InnerPath) -> Result<Option<FileSection>,
         flags,
         Mode::empty(),
     );
-    let file = match opened {
-        Ok(file) => File::from(file),
-        Err(Errno::NOENT) => return Ok(None),
-        Err(Errno::LOOP | Errno::NOTDIR | Errno::NXIO) => return Err(not_a_file().into()),
-        Err(error) => return Err(LayoutError::io("open a file in it")(error.into())),
-    };
+    match opened {
+        Ok(file) => regular_file(file, path).map(Some),
+        Err(Errno::NOENT) => Ok(None),
+        Err(Errno::LOOP | Errno::NOTDIR | Errno::NXIO) => Err(not_a_file(path)),
+        Err(error) => Err(LayoutError::io("open a file in it")(error.into())),
+    }
+}
+
+/// Returns the content of `file` if it is a regular file.
+fn regular_file(file: OwnedFd, path: &InnerPath) -> Result<FileSection, LayoutError> {
+    let file = File::from(file);
     let metadata = file.metadata().map_err(LayoutError::io("read it"))?;
     if !metadata.is_file() {
-        return Err(not_a_file().into());
+        return Err(not_a_file(path));
     }
-    Ok(Some(FileSection::new(Arc::new(file), 0, metadata.len())))
+    Ok(FileSection::new(Arc::new(file), 0, metadata.len()))
+}
+
+fn not_a_file(path: &InnerPath) -> LayoutError {
+    let path = path.sanitized();
+    LayoutDefect::NotAFile { path }.into()
 }

@@ -33,6 +33,12 @@ pub enum LayoutDefect {
     /// None of the files by which the format is detected exists.
     #[error("it contains no images: it has none of oci-layout, manifest.json and index.json")]
     NoImages,
+    /// The lists of images exist, but no image is listed.
+    #[error("it contains no images: its lists are empty")]
+    EmptyLists,
+    /// `index.json` is not an index.
+    #[error("index.json is a manifest, not a list of images")]
+    NoIndex,
     /// The archive has the format of Docker before 1.10, which has no manifests.
     #[error(
         "it was saved by Docker before 1.10: load it with that version and save it with a newer one"
@@ -44,7 +50,7 @@ pub enum LayoutDefect {
         /// The path.
         path: Sanitized,
     },
-    /// Two members have the same name.
+    /// Two members have the same name and different content.
     #[error("it contains {path} twice")]
     DuplicateMember {
         /// The path.
@@ -65,6 +71,12 @@ pub enum LayoutDefect {
     /// A file is not a regular file, or a link is broken or part of a loop.
     #[error("{path} is not a regular file")]
     NotAFile {
+        /// The path.
+        path: Sanitized,
+    },
+    /// A link in a directory leads out of it.
+    #[error("{path} is a link that leads out of the directory: copy the directory with `cp -rL`")]
+    LinkOutside {
         /// The path.
         path: Sanitized,
     },

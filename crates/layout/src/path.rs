@@ -35,6 +35,22 @@ impl InnerPath {
         Self(name.as_bytes().to_vec())
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns each directory of the path, from the root, with the rest of the path.
+    pub(crate) fn splits(&self) -> impl Iterator<Item = (Self, &[u8])> {
+        let slashes = self.0.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        slashes.map(|(position, _)| (Self(self.0[..position].to_vec()), &self.0[position + 1..]))
+    }
+
+    /// Returns the path `rest` below `self`, which is a directory. Returns `None` if it is too long.
+    pub(crate) fn join(&self, rest: &[u8]) -> Option<Self> {
+        let path = [&self.0, rest].join(&b'/');
+        (path.len() <= MAX_LENGTH).then_some(Self(path))
+    }
+
     pub(crate) fn components(&self) -> impl Iterator<Item = &[u8]> {
         self.0.split(|&byte| byte == b'/')
     }

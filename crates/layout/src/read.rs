@@ -2,6 +2,7 @@
 
 mod directory;
 mod docker;
+mod merge;
 mod oci;
 mod referrers;
 
@@ -46,6 +47,17 @@ pub struct LayoutEntry {
     pub names: Vec<Reference>,
     /// The `org.opencontainers.image.ref.name` annotations: any strings, usually tags.
     pub ref_names: Vec<String>,
+    /// The images below the index `root` that `manifest.json` gives names to. Other names belong to the whole index.
+    pub named_images: Vec<NamedImage>,
+}
+
+/// A name that belongs to one image of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedImage {
+    /// The full name. It is one of the names of the entry as well.
+    pub name: Reference,
+    /// The digest of the config of the image.
+    pub config: Digest,
 }
 
 // The files by which the format is detected.
@@ -84,7 +96,8 @@ impl Layout {
         Self::from_contents(LayoutContents::archive(spool::seekable(file, spool)?)?)
     }
 
-    /// Detects the format and reads the list of images.
+    /// Detects the format and reads all lists of images: an archive may have OCI's and Docker's, and either may be
+    /// incomplete.
     fn from_contents(contents: LayoutContents) -> Result<Self, LayoutError> {
         let exists = |name| {
             contents
@@ -92,24 +105,51 @@ impl Layout {
                 .map(|file| file.is_some())
         };
         let is_archive = matches!(contents, LayoutContents::Archive(..));
-        if exists(OCI_LAYOUT)? && exists(INDEX)? {
-            let kind = if is_archive {
-                LayoutKind::OciArchive
-            } else {
-                LayoutKind::OciDirectory
-            };
-            return oci::read(kind, contents);
+        let (has_marker, has_index) = (exists(OCI_LAYOUT)?, exists(INDEX)?);
+        let has_list = exists(MANIFEST)?;
+        if has_list && !is_archive && !has_marker && exists(VERSION)? {
+            return directory::read(contents);
         }
-        if exists(MANIFEST)? {
-            if exists(VERSION)? && !is_archive {
-                return directory::read(contents);
-            }
-            return docker::read(contents);
+        if !has_index && !has_list {
+            return Err(match exists(REPOSITORIES)? {
+                true => LayoutDefect::LegacyFormat.into(),
+                false => LayoutDefect::NoImages.into(),
+            });
         }
-        if exists(REPOSITORIES)? {
-            return Err(LayoutDefect::LegacyFormat.into());
+        let kind = match (has_index, is_archive) {
+            (true, true) => LayoutKind::OciArchive,
+            (true, false) => LayoutKind::OciDirectory,
+            (false, _) => LayoutKind::DockerArchive,
+        };
+        let mut layout = Self::empty(kind, contents);
+        if has_marker {
+            oci::check_version(&layout.contents)?;
         }
-        Err(LayoutDefect::NoImages.into())
+        let artifacts = match has_index {
+            true => layout.add_oci_images()?,
+            false => Vec::new(),
+        };
+        if has_list {
+            layout.add_docker_images()?;
+        }
+        if layout.entries.is_empty() {
+            layout.list_artifacts(artifacts);
+        }
+        if layout.entries.is_empty() {
+            return Err(LayoutDefect::EmptyLists.into());
+        }
+        Ok(layout)
+    }
+
+    fn empty(kind: LayoutKind, contents: LayoutContents) -> Self {
+        Self {
+            kind,
+            contents,
+            entries: Vec::new(),
+            generated: HashMap::new(),
+            artifacts: HashMap::new(),
+            blob_paths: HashMap::new(),
+        }
     }
 
     /// Returns the format.
@@ -196,6 +236,23 @@ impl Layout {
 }
 
 impl LayoutEntry {
+    /// Returns an image without names.
+    fn unnamed(root: Descriptor) -> Self {
+        Self {
+            root,
+            names: Vec::new(),
+            ref_names: Vec::new(),
+            named_images: Vec::new(),
+        }
+    }
+
+    /// Adds a name unless the image has it.
+    fn add_name(&mut self, name: Reference) {
+        if !self.names.contains(&name) {
+            self.names.push(name);
+        }
+    }
+
     /// Returns the names by which a user can choose the image.
     fn display_names(&self) -> Vec<String> {
         let names = self.names.iter().map(Reference::familiar);
@@ -218,6 +275,13 @@ impl LayoutEntry {
         let is_digest = name.parse() == Ok(self.root.digest);
         is_ref_name || is_name || is_digest
     }
+}
+
+/// Returns the name under which an image is listed. A name with a digest and no tag is none: it identifies content, and
+/// must not become a tag that the archive does not contain.
+fn tagged_name(name: Reference) -> Option<Reference> {
+    let name = name.or_latest();
+    name.tag().is_some().then(|| name.without_digest())
 }
 
 /// Verifies that the `bytes` at `path` have the `expected` digest.

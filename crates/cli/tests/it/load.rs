@@ -75,6 +75,13 @@ fn entry(image: &PackedImage, name: &str) -> Value {
     entry
 }
 
+/// Runs a command and returns its output with all digests.
+fn printed(windlass: &Windlass, args: &[&str]) -> String {
+    let output = windlass.command(args).output().unwrap();
+    assert!(output.status.success(), "{}", windlass.show(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[test]
 fn an_archive_is_loaded_from_a_file_and_from_a_pipe() {
     let image = image("hello");
@@ -139,6 +146,89 @@ fn invalid_names_are_skipped() {
     list[0]["RepoTags"] = json!(["../../x", "UPPER:1", "a b", "\u{1b}[31mred", "good:1", ""]);
     fs::write(windlass.path("archive"), docker(&image, &list).end()).unwrap();
     insta::assert_snapshot!(windlass.stdout(["load", "-i", "archive"]), @"Loaded image: good:1");
+}
+
+/// A name with a digest and no tag does not become `latest`, and no other image loses that tag.
+#[test]
+fn a_name_with_a_digest_is_no_tag() {
+    let windlass = Windlass::new();
+    let other = image("other");
+    let archive = docker(&other, &list(&other, "app:latest")).end();
+    fs::write(windlass.path("other"), archive).unwrap();
+    windlass.stdout(["load", "-i", "other"]);
+    let image = image("hello");
+    let name = format!("docker.io/library/app@{}", image.digest);
+    let archives = [
+        oci(&image, &[entry(&image, &name)]),
+        docker(&image, &list(&image, &name)),
+    ];
+    for archive in archives {
+        fs::write(windlass.path("archive"), archive.end()).unwrap();
+        let expected = format!("Loaded image ID: {}\n", image.config_digest);
+        assert_eq!(printed(&windlass, &["load", "-i", "archive"]), expected);
+        let latest = printed(&windlass, &["images", "-q", "--no-trunc", "app:latest"]);
+        assert_eq!(latest, format!("{}\n", other.config_digest));
+    }
+}
+
+/// Docker 25.0 lists an image that was saved by its ID in `manifest.json` only.
+#[test]
+fn an_image_that_only_one_list_contains_is_loaded() {
+    let windlass = Windlass::new();
+    let image = image("hello");
+    let mut list = list(&image, "app:1");
+    list[0]["RepoTags"] = Value::Null;
+    let tar = add(
+        oci(&image, &[]),
+        "manifest.json",
+        list.to_string().as_bytes(),
+    );
+    fs::write(windlass.path("archive"), tar.end()).unwrap();
+    let expected = format!("Loaded image ID: {}\n", image.config_digest);
+    assert_eq!(printed(&windlass, &["load", "-i", "archive"]), expected);
+    windlass.stdout(["copy", "docker-archive:archive", "windlass:app:2"]);
+    let copied = printed(&windlass, &["images", "-q", "--no-trunc", "app:2"]);
+    assert_eq!(copied, format!("{}\n", image.config_digest));
+}
+
+/// No archive is loaded as nothing with exit code 0.
+#[test]
+fn an_archive_with_empty_lists_is_an_error() {
+    let windlass = Windlass::new();
+    let image = image("hello");
+    let archives = [
+        oci(&image, &[]),
+        docker(&image, &json!([])),
+        add(oci(&image, &[]), "manifest.json", b"[]"),
+    ];
+    for archive in archives {
+        fs::write(windlass.path("archive"), archive.end()).unwrap();
+        let expected = "exit: 1\n--- stderr\n\
+            error: loading archive: it contains no images: its lists are empty\n";
+        assert_eq!(windlass.run(["load", "-i", "archive"]), expected);
+    }
+}
+
+/// Some tools store a layer once for each image.
+#[test]
+fn members_may_occur_twice() {
+    let windlass = Windlass::new();
+    let images = [image("hello"), image("other")];
+    let layer = |image: &PackedImage| format!("{}.tar", image.layers[0].digest.hex());
+    let entry = |image: &PackedImage, name: &str| {
+        let mut entry = list(image, name);
+        entry[0]["Layers"] = json!([layer(image)]);
+        entry[0].take()
+    };
+    let list = json!([entry(&images[0], "one:1"), entry(&images[1], "two:1")]);
+    let mut tar = docker(&images[0], &list);
+    for image in [&images[0], &images[1], &images[0]] {
+        tar = add(tar, &layer(image), &image.layers[0].bytes);
+    }
+    tar = add(tar, &blob_path(&images[1].config_digest), &images[1].config);
+    fs::write(windlass.path("archive"), tar.end()).unwrap();
+    let loaded = windlass.stdout(["load", "-i", "archive"]);
+    assert_eq!(loaded.trim(), "Loaded image: one:1\nLoaded image: two:1");
 }
 
 /// ^C ends the wait for a pipe that nothing is written to.

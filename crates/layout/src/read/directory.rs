@@ -21,17 +21,11 @@ pub(super) fn read(contents: LayoutContents) -> Result<Layout, LayoutError> {
             blob_paths.insert(child.digest, name);
         }
     }
-    let entry = LayoutEntry {
-        root: root.clone(),
-        names: Vec::new(),
-        ref_names: Vec::new(),
-    };
+    let digest = root.digest;
     Ok(Layout {
-        kind: LayoutKind::Directory,
-        contents,
-        entries: vec![entry],
-        generated: HashMap::from([(root.digest, bytes)]),
-        artifacts: HashMap::new(),
+        entries: vec![LayoutEntry::unnamed(root)],
+        generated: HashMap::from([(digest, bytes)]),
         blob_paths,
+        ..Layout::empty(LayoutKind::Directory, contents)
     })
 }

@@ -13,11 +13,11 @@ use windlass_oci::{
     MAX_INDEX_ENTRIES, MAX_LAYERS, MediaType, Reference,
 };
 
-use super::{Layout, LayoutEntry, MANIFEST, MAX_LIST_SIZE, descriptor, verify_digest};
+use super::merge::AssignedNames;
+use super::{Layout, LayoutEntry, MANIFEST, MAX_LIST_SIZE, descriptor, tagged_name, verify_digest};
 use crate::contents::LayoutContents;
 use crate::detect_encoding;
 use crate::error::{LayoutDefect, LayoutError};
-use crate::kind::LayoutKind;
 use crate::path::InnerPath;
 use crate::section::FileSection;
 
@@ -56,60 +56,92 @@ struct BlobReader<'a> {
 /// The field names of `manifest.json`.
 const KEYS: &[&str] = &["Config", "RepoTags", "Layers"];
 
-pub(super) fn read(contents: LayoutContents) -> Result<Layout, LayoutError> {
+impl Layout {
+    /// Adds the images of `manifest.json` to the list. An image that is listed already only gets their names.
+    pub(super) fn add_docker_images(&mut self) -> Result<(), LayoutError> {
+        let listed = read_list(&self.contents)?;
+        let listed_configs = self.listed_configs();
+        let (mut entries, mut indexes) = (Vec::new(), HashMap::new());
+        let (mut generated, mut names) = (HashMap::new(), Vec::new());
+        let mut blobs = BlobReader::new(&self.contents);
+        for image in listed {
+            let image_names = image.names();
+            let config = blobs.config_digest(&image)?;
+            if let Some(positions) = listed_configs.get(&config) {
+                let positions = positions.clone();
+                names.push(AssignedNames {
+                    positions,
+                    config,
+                    names: image_names,
+                });
+                continue;
+            }
+            let manifest = blobs.manifest(&image)?;
+            let root = descriptor(MediaType::OciManifest, &manifest);
+            let index = *indexes.entry(root.digest).or_insert(entries.len());
+            if index == entries.len() {
+                generated.insert(root.digest, manifest);
+                entries.push(LayoutEntry::unnamed(root));
+            }
+            let positions = vec![self.entries.len() + index];
+            names.push(AssignedNames {
+                positions,
+                config,
+                names: image_names,
+            });
+        }
+        self.blob_paths = blobs.paths;
+        self.generated = generated;
+        self.entries.extend(entries);
+        for names in names {
+            self.assign(names);
+        }
+        Ok(())
+    }
+}
+
+fn read_list(contents: &LayoutContents) -> Result<Vec<ListedImage>, LayoutError> {
     let path = InnerPath::of_name(MANIFEST);
     let bytes = contents.read(&path, MAX_LIST_SIZE)?;
     let ImageList(listed) = windlass_oci::json::parse(&bytes, KEYS).map_err(|source| {
         let path = path.sanitized();
         LayoutDefect::Json { path, source }
     })?;
-    let mut blobs = BlobReader {
-        contents: &contents,
-        configs: HashMap::new(),
-        paths: HashMap::new(),
-        layers: HashMap::new(),
-    };
-    let mut entries: Vec<LayoutEntry> = Vec::new();
-    let (mut generated, mut indexes) = (HashMap::new(), HashMap::new());
-    for image in listed {
-        let manifest = blobs.manifest(&image)?;
-        let root = descriptor(MediaType::OciManifest, &manifest);
-        let names = image.repo_tags.unwrap_or_default();
-        let names = names
-            .iter()
-            .filter_map(|name| name.parse::<Reference>().ok());
-        let names = names.map(|name| name.without_digest().or_latest());
-        let index = *indexes.entry(root.digest).or_insert(entries.len());
-        if index == entries.len() {
-            generated.insert(root.digest, manifest);
-            let (names, ref_names) = (Vec::new(), Vec::new());
-            entries.push(LayoutEntry {
-                root,
-                names,
-                ref_names,
-            });
-        }
-        entries[index].names.extend(names);
-    }
-    let blob_paths = blobs.paths;
-    Ok(Layout {
-        kind: LayoutKind::DockerArchive,
-        contents,
-        entries,
-        generated,
-        artifacts: HashMap::new(),
-        blob_paths,
-    })
+    Ok(listed)
 }
 
-impl BlobReader<'_> {
+impl ListedImage {
+    /// Returns the valid names with a tag.
+    fn names(&self) -> Vec<Reference> {
+        let names = self.repo_tags.iter().flatten();
+        let names = names.filter_map(|name| name.parse::<Reference>().ok());
+        names.filter_map(tagged_name).collect()
+    }
+}
+
+impl<'a> BlobReader<'a> {
+    fn new(contents: &'a LayoutContents) -> Self {
+        Self {
+            contents,
+            configs: HashMap::new(),
+            paths: HashMap::new(),
+            layers: HashMap::new(),
+        }
+    }
+
+    /// Returns the digest of the config of an image. It is not verified if it is taken from the path.
+    fn config_digest(&mut self, image: &ListedImage) -> Result<Digest, LayoutError> {
+        let path = inner_path(&image.config)?;
+        match path.claimed_digest() {
+            Some(digest) => Ok(digest),
+            None => Ok(self.config(&path)?.0.digest),
+        }
+    }
+
     /// Generates the manifest of an image.
     fn manifest(&mut self, image: &ListedImage) -> Result<Vec<u8>, LayoutError> {
         let path = inner_path(&image.config)?;
-        let (descriptor, diff_ids) = match self.configs.get(&path) {
-            Some(config) => config.clone(),
-            None => self.config(&path)?,
-        };
+        let (descriptor, diff_ids) = self.config(&path)?;
         let layers = &image.layers;
         if diff_ids.len() != layers.len() {
             return Err(LayoutError::Defect(LayoutDefect::LayerCount {
@@ -132,6 +164,9 @@ impl BlobReader<'_> {
 
     /// Reads the config at `path`. Returns its descriptor and diff IDs.
     fn config(&mut self, path: &InnerPath) -> Result<(Descriptor, Vec<DiffId>), LayoutError> {
+        if let Some(config) = self.configs.get(path) {
+            return Ok(config.clone());
+        }
         let bytes = self.contents.read(path, MAX_CONFIG_SIZE)?;
         if let Some(digest) = path.claimed_digest() {
             verify_digest(path, digest, &bytes)?;

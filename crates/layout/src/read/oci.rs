@@ -8,10 +8,9 @@ use windlass_oci::text::sanitize;
 use windlass_oci::{Descriptor, Digest, Manifest, Reference, json};
 
 use super::referrers::DocumentBudget;
-use super::{INDEX, Layout, LayoutEntry, MAX_LIST_SIZE, OCI_LAYOUT, parse_manifest};
+use super::{INDEX, Layout, LayoutEntry, MAX_LIST_SIZE, OCI_LAYOUT, parse_manifest, tagged_name};
 use crate::contents::LayoutContents;
 use crate::error::{LayoutDefect, LayoutError};
-use crate::kind::LayoutKind;
 use crate::path::InnerPath;
 
 /// The annotation with a tag or name.
@@ -28,49 +27,53 @@ struct OciLayoutFile {
     image_layout_version: String,
 }
 
+/// An entry of `index.json` that is an artifact, such as a signature.
+pub(super) struct ListedArtifact {
+    root: Descriptor,
+    names: NameAnnotations,
+}
+
 /// The annotations of an entry that name the image.
 struct NameAnnotations {
-    /// The full name.
+    /// The full name, if it has a tag.
     name: Option<Reference>,
+    /// Whether there is a full name, with a tag or without.
+    has_full_name: bool,
     ref_name: Option<String>,
 }
 
-pub(super) fn read(kind: LayoutKind, contents: LayoutContents) -> Result<Layout, LayoutError> {
-    check_version(&contents)?;
-    let path = InnerPath::of_name(INDEX);
-    let bytes = contents.read(&path, MAX_LIST_SIZE)?;
-    let Manifest::Index(index) = parse_manifest(&path, &bytes)? else {
-        return Err(LayoutDefect::NoImages.into());
-    };
-    let mut layout = Layout {
-        kind,
-        contents,
-        entries: Vec::new(),
-        generated: HashMap::new(),
-        artifacts: HashMap::new(),
-        blob_paths: HashMap::new(),
-    };
-    let (mut artifacts, mut indexes) = (Vec::new(), HashMap::new());
-    let mut budget = DocumentBudget::default();
-    let listed = index.manifests.into_iter().filter(|descriptor| {
-        descriptor.media_type.is_manifest() || descriptor.media_type.is_index()
-    });
-    for descriptor in listed {
-        let names = NameAnnotations::of(&descriptor);
-        let ref_name = names.ref_name.as_deref();
-        if names.name.is_none() && layout.add_artifact(&descriptor, ref_name, &mut budget) {
-            artifacts.push((descriptor, names));
-            continue;
+impl Layout {
+    /// Adds the images of `index.json` to the list. Returns the entries that are artifacts.
+    pub(super) fn add_oci_images(&mut self) -> Result<Vec<ListedArtifact>, LayoutError> {
+        let path = InnerPath::of_name(INDEX);
+        let bytes = self.contents.read(&path, MAX_LIST_SIZE)?;
+        let Manifest::Index(index) = parse_manifest(&path, &bytes)? else {
+            return Err(LayoutDefect::NoIndex.into());
+        };
+        let (mut artifacts, mut indexes) = (Vec::new(), HashMap::new());
+        let mut budget = DocumentBudget::default();
+        let listed = index.manifests.into_iter().filter(|descriptor| {
+            descriptor.media_type.is_manifest() || descriptor.media_type.is_index()
+        });
+        for root in listed {
+            let names = NameAnnotations::of(&root);
+            let ref_name = names.ref_name.as_deref();
+            if !names.has_full_name && self.add_artifact(&root, ref_name, &mut budget) {
+                artifacts.push(ListedArtifact { root, names });
+                continue;
+            }
+            add(&mut self.entries, &mut indexes, root, names);
         }
-        add(&mut layout.entries, &mut indexes, descriptor, names);
+        Ok(artifacts)
     }
-    // If the layout only contains artifacts, they are listed as images.
-    if layout.entries.is_empty() {
-        for (descriptor, names) in artifacts {
-            add(&mut layout.entries, &mut indexes, descriptor, names);
+
+    /// Lists artifacts as images, for a layout that only contains artifacts.
+    pub(super) fn list_artifacts(&mut self, artifacts: Vec<ListedArtifact>) {
+        let mut indexes = HashMap::new();
+        for ListedArtifact { root, names } in artifacts {
+            add(&mut self.entries, &mut indexes, root, names);
         }
     }
-    Ok(layout)
 }
 
 /// Adds an image to the list, or more names to an image in the list. `indexes` has the positions of images in the
@@ -84,18 +87,16 @@ fn add(
     root.annotations.clear();
     let index = *indexes.entry(root.digest).or_insert(entries.len());
     if index == entries.len() {
-        let (names, ref_names) = (Vec::new(), Vec::new());
-        entries.push(LayoutEntry {
-            root,
-            names,
-            ref_names,
-        });
+        entries.push(LayoutEntry::unnamed(root));
     }
-    entries[index].names.extend(annotations.name);
+    if let Some(name) = annotations.name {
+        entries[index].add_name(name);
+    }
     entries[index].ref_names.extend(annotations.ref_name);
 }
 
-fn check_version(contents: &LayoutContents) -> Result<(), LayoutError> {
+/// Verifies the version in `oci-layout`.
+pub(super) fn check_version(contents: &LayoutContents) -> Result<(), LayoutError> {
     let path = InnerPath::of_name(OCI_LAYOUT);
     let bytes = contents.read(&path, MAX_MARKER_SIZE)?;
     let marker: OciLayoutFile = json::parse(&bytes, &["imageLayoutVersion"]).map_err(|source| {
@@ -103,7 +104,8 @@ fn check_version(contents: &LayoutContents) -> Result<(), LayoutError> {
         LayoutDefect::Json { path, source }
     })?;
     let version = &*marker.image_layout_version;
-    if version != "1.0.0" {
+    // A minor version does not change the meaning of existing files.
+    if !version.starts_with("1.") {
         let version = sanitize(version);
         return Err(LayoutDefect::Version { version }.into());
     }
@@ -116,8 +118,11 @@ impl NameAnnotations {
         let ref_name = descriptor.annotations.get(REF_NAME).cloned();
         let full = descriptor.annotations.get(IMAGE_NAME);
         let full = full.or(ref_name.as_ref().filter(|name| name.contains(['/', ':'])));
-        let name = full.and_then(|name| name.parse::<Reference>().ok());
-        let name = name.map(|name| name.without_digest().or_latest());
-        Self { name, ref_name }
+        let full = full.and_then(|name| name.parse::<Reference>().ok());
+        Self {
+            has_full_name: full.is_some(),
+            name: full.and_then(tagged_name),
+            ref_name,
+        }
     }
 }

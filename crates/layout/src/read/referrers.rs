@@ -18,6 +18,15 @@ impl Default for DocumentBudget {
     }
 }
 
+impl DocumentBudget {
+    /// Subtracts the size of a document. Returns `false` if less is left.
+    pub(super) fn take(&mut self, descriptor: &Descriptor) -> bool {
+        let left = self.0.checked_sub(descriptor.size);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
+
 impl Layout {
     /// Adds `descriptor`, which is listed as `ref_name`, to the artifacts if it is one. Returns whether it is.
     ///
@@ -68,7 +77,9 @@ impl Layout {
     /// Returns the links of a manifest or index, or `None` if it cannot be read. Errors are reported when the document
     /// is used.
     fn links(&self, descriptor: &Descriptor, budget: &mut DocumentBudget) -> Option<ManifestLinks> {
-        budget.0 = budget.0.checked_sub(descriptor.size)?;
+        if !budget.take(descriptor) {
+            return None;
+        }
         let bytes = self.document(descriptor).ok()??;
         ManifestLinks::parse(&bytes).ok()
     }

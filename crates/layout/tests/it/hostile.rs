@@ -27,6 +27,12 @@ fn config() -> Vec<u8> {
         .into_bytes()
 }
 
+/// Returns an entry of `index.json` whose manifest does not exist.
+fn absent_image() -> Value {
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    windlass_testing::descriptor(media_type, Digest::sha256(b"absent"), 6)
+}
+
 #[test]
 fn paths_that_lead_outside_are_rejected() {
     for path in ["../../canary/f", "/canary/f", "a/../../f"] {
@@ -76,7 +82,7 @@ fn wrong_digests_in_names_are_detected() {
     // The content of a blob is verified when it is read.
     let blob = Digest::sha256(b"right");
     let path = format!("blobs/sha256/{}", blob.hex());
-    let list = json!({"schemaVersion": 2, "manifests": []});
+    let list = json!({"schemaVersion": 2, "manifests": [absent_image()]});
     let layout = Tar::new()
         .file("oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#)
         .file("index.json", list.to_string())
@@ -122,9 +128,9 @@ fn other_files_are_rejected_with_the_reason() {
     );
 }
 
-/// F4: symbolic links in a layout directory are rejected.
+/// F4: symbolic links that lead out of a layout directory are rejected.
 #[test]
-fn links_in_directories_are_not_followed() {
+fn links_out_of_directories_are_not_followed() {
     let top = tempfile::tempdir().unwrap();
     let (canary, layout) = (top.path().join("canary"), top.path().join("layout"));
     fs::write(&canary, "secret").unwrap();
@@ -136,7 +142,7 @@ fn links_in_directories_are_not_followed() {
     .unwrap();
     fs::write(
         layout.join("index.json"),
-        r#"{"schemaVersion":2,"manifests":[]}"#,
+        json!({"schemaVersion": 2, "manifests": [absent_image()]}).to_string(),
     )
     .unwrap();
     let digest = Digest::sha256(b"secret");
@@ -149,7 +155,10 @@ fn links_in_directories_are_not_followed() {
     let sha256 = layout.join("blobs/sha256");
     fs::create_dir(&sha256).unwrap();
     symlink(&canary, sha256.join(digest.hex())).unwrap();
-    let expected = format!("blobs/sha256/{} is not a regular file", digest.hex());
+    let expected = format!(
+        "blobs/sha256/{} is a link that leads out of the directory: copy the directory with `cp -rL`",
+        digest.hex()
+    );
     assert_eq!(has_blob().unwrap_err().to_string(), expected);
     fs::remove_dir_all(&sha256).unwrap();
     let elsewhere = top.path().join("elsewhere");
@@ -157,6 +166,72 @@ fn links_in_directories_are_not_followed() {
     fs::copy(&canary, elsewhere.join(digest.hex())).unwrap();
     symlink(&elsewhere, &sha256).unwrap();
     assert_eq!(has_blob().unwrap_err().to_string(), expected);
+}
+
+/// Links within a layout are followed, in a directory and in a tar of it.
+#[test]
+fn links_within_are_followed() {
+    let top = tempfile::tempdir().unwrap();
+    let layout = top.path();
+    let digest = Digest::sha256(b"blob");
+    let name = digest.hex();
+    let marker = r#"{"imageLayoutVersion":"1.1.0"}"#;
+    let index = json!({"schemaVersion": 2, "manifests": [absent_image()]}).to_string();
+    fs::create_dir_all(layout.join("blobs")).unwrap();
+    fs::create_dir_all(layout.join("shared")).unwrap();
+    fs::write(layout.join("oci-layout"), marker).unwrap();
+    fs::write(layout.join("index.json"), &index).unwrap();
+    fs::write(layout.join("shared/b"), "blob").unwrap();
+    symlink("b", layout.join("shared").join(&name)).unwrap();
+    symlink("../shared", layout.join("blobs/sha256")).unwrap();
+    let tar = Tar::new()
+        .file("oci-layout", marker)
+        .file("index.json", index)
+        .file("shared/b", "blob")
+        .symlink(&format!("shared/{name}"), "b")
+        .symlink("blobs/sha256", "../shared");
+    let blob = serde_json::from_value(windlass_testing::descriptor("", digest, 4)).unwrap();
+    for layout in [Layout::open(layout, spool()).unwrap(), tar.open().unwrap()] {
+        let section = layout.blob(&blob).unwrap().unwrap();
+        let mut bytes = Vec::new();
+        section.read_from(0).read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"blob");
+    }
+    // A loop of links ends, in directories as well as in files.
+    fs::remove_file(layout.join("blobs/sha256")).unwrap();
+    symlink("sha256", layout.join("blobs/sha256")).unwrap();
+    let expected = format!("blobs/sha256/{name} is not a regular file");
+    let error = Layout::open(layout, spool()).unwrap().blob(&blob);
+    assert_eq!(error.unwrap_err().to_string(), expected);
+    let tar = Tar::new()
+        .file("index.json", fs::read(layout.join("index.json")).unwrap())
+        .symlink("blobs/sha256", "../other")
+        .symlink("other", "blobs/sha256");
+    let error = tar.open().unwrap().blob(&blob);
+    assert_eq!(error.unwrap_err().to_string(), expected);
+}
+
+/// A member may occur twice if that makes no difference.
+#[test]
+fn equal_members_may_occur_twice() {
+    let large = vec![7; 600_000];
+    let mut other = large.clone();
+    other[599_999] = 8;
+    let with = |path: &str, first: &[u8], second: &[u8]| {
+        let index = json!({"schemaVersion": 2, "manifests": [absent_image()]});
+        let tar = Tar::new().file("index.json", index.to_string());
+        let tar = tar.file(path, first).file(path, second);
+        tar.open().map(|_| ()).map_err(|error| error_chain(&error))
+    };
+    assert_eq!(with("x/layer.tar", &large, &large), Ok(()));
+    let twice = Err("it contains x/layer.tar twice".to_owned());
+    assert_eq!(with("x/layer.tar", &large, &other), twice);
+    assert_eq!(with("x/layer.tar", &large, &large[1..]), twice);
+    let link = || Tar::new().file("a", "a").file("index.json", "{}");
+    let equal = link().symlink("b", "a").symlink("b", "a").open();
+    assert_ne!(equal.unwrap_err().to_string(), "it contains b twice");
+    let different = link().symlink("b", "a").file("b", "a").open();
+    assert_eq!(different.unwrap_err().to_string(), "it contains b twice");
 }
 
 /// An index that refers to an image of the batch adds no duplicates.

@@ -5,5 +5,6 @@
 mod arbitrary;
 mod fixture;
 mod hostile;
+mod lists;
 mod read;
 mod write;
