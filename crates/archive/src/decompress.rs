@@ -1,7 +1,9 @@
 //! Detects the compression of a stream from its content and decompresses it.
 
 mod gzip;
+mod image_archive;
 mod input;
+mod magic;
 mod zstandard;
 
 use std::fmt;
@@ -10,7 +12,9 @@ use std::io::{self, Read};
 use crate::compression::Compression;
 use crate::error::UnpackError;
 use gzip::GzipDecoder;
+pub use image_archive::ArchiveDecompressReader;
 use input::{CompressedInput, DecodeError};
+use magic::{DetectedCompression, MAX_MAGIC_LENGTH};
 use zstandard::ZstdDecoder;
 
 /// A reader that decompresses a stream. A stream without compression is passed through.
@@ -31,27 +35,22 @@ enum Codec {
     Zstd(ZstdDecoder),
 }
 
-/// The length of the longest magic number, in bytes.
-const MAX_MAGIC_LENGTH: usize = 8;
-
 impl<R: Read> Decoder<R> {
     /// Reads the beginning of `blob` and detects its compression.
     pub(crate) fn new(blob: R) -> Result<Self, UnpackError> {
         let mut input = CompressedInput::new(blob);
-        let codec = match input.peek(MAX_MAGIC_LENGTH).map_err(UnpackError::Read)? {
-            [0x1f, 0x8b, 0x08, ..] => Codec::Gzip(Box::new(GzipDecoder::new())),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+        let beginning = input.peek(MAX_MAGIC_LENGTH).map_err(UnpackError::Read)?;
+        let codec = match DetectedCompression::of(beginning) {
+            DetectedCompression::Plain => Codec::Plain,
+            DetectedCompression::Gzip => Codec::Gzip(Box::new(GzipDecoder::new())),
+            DetectedCompression::Zstd => {
                 Codec::Zstd(ZstdDecoder::new().map_err(|source| UnpackError::Stream {
                     compression: Compression::Zstd,
                     source,
                 })?)
             }
-            [0xfd, b'7', b'z', b'X', b'Z', 0x00, ..] => return Err(unsupported("xz")),
-            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..]
-            | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, ..] => {
-                return Err(unsupported("bzip2"));
-            }
-            _ => Codec::Plain,
+            DetectedCompression::Xz => return Err(unsupported("xz")),
+            DetectedCompression::Bzip2 => return Err(unsupported("bzip2")),
         };
         Ok(Self { input, codec })
     }

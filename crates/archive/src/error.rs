@@ -20,7 +20,7 @@ pub enum UnpackError {
         source: StreamError,
     },
     /// The compression of the blob is not allowed by any layer media type.
-    #[error("the layer is compressed with {name}: only gzip, zstd and plain tar are supported")]
+    #[error("compressed with {name}: only gzip, zstd and plain tar are supported")]
     UnsupportedCompression {
         /// The compression, detected from the content.
         name: &'static str,

@@ -30,7 +30,7 @@ mod unpack_rules;
 mod unpacked;
 
 pub use crate::compression::Compression;
-pub use crate::decompress::DecompressReader;
+pub use crate::decompress::{ArchiveDecompressReader, DecompressReader};
 pub use crate::entry_name::EntryName;
 pub use crate::error::{EntryError, StreamError, TarError, UnpackError, UnpackErrorOrigin};
 pub use crate::flatten::{FlattenError, FlattenedTar, LayerFlattener, ScannedLayer};

@@ -128,6 +128,14 @@ pub enum LayoutDefect {
         /// The mismatch.
         mismatch: ContentMismatch,
     },
+    /// A layer has a compression that layers cannot have.
+    #[error("the layer {path}")]
+    Layer {
+        /// The path.
+        path: Sanitized,
+        /// The compression.
+        source: UnpackError,
+    },
     /// The number of layers does not match the config.
     #[error("{path} has {diff_ids} diff IDs, but {layers} layers are listed")]
     LayerCount {

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use windlass_archive::{Compression, DecompressReader};
+use windlass_archive::ArchiveDecompressReader;
 
 use crate::error::LayoutError;
 
@@ -16,7 +16,7 @@ use crate::error::LayoutError;
 pub struct Spool<'a> {
     /// Creates the temporary file. It should be unnamed and on a file system with enough space.
     pub create_file: &'a dyn Fn() -> io::Result<File>,
-    /// Returns whether the copy is cancelled. Called before each read, and while a pipe is silent.
+    /// Returns whether the copy is cancelled. Called before each read and write, and while a pipe is silent.
     pub is_cancelled: &'a dyn Fn() -> bool,
     /// Called with the number of bytes of each read.
     pub on_read: &'a dyn Fn(u64),
@@ -42,10 +42,14 @@ pub(crate) fn seekable(mut input: File, spool: Spool<'_>) -> Result<File, Layout
     if metadata.is_file() && is_uncompressed(&mut input)? {
         return Ok(input);
     }
-    let mut tar = DecompressReader::new(CancellableInput { file: input, spool })?;
+    let mut tar = ArchiveDecompressReader::new(CancellableInput { file: input, spool })?;
     let mut copy = (spool.create_file)().map_err(LayoutError::io("create a temporary file"))?;
     let mut buffer = vec![0; BUFFER_SIZE];
     loop {
+        // A few compressed bytes may become very many.
+        if (spool.is_cancelled)() {
+            return Err(LayoutError::io("read it")(cancelled()));
+        }
         let read = match tar.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read.map_err(LayoutError::io("read it"))?,
@@ -67,16 +71,14 @@ fn is_uncompressed(file: &mut File) -> Result<bool, LayoutError> {
     let mut beginning = [0; 512];
     let length = file.read_at(&mut beginning, 0);
     let length = length.map_err(LayoutError::io("read it"))?;
-    let compression = DecompressReader::new(&beginning[..length])?.compression();
-    Ok(compression == Compression::Plain)
+    Ok(ArchiveDecompressReader::new(&beginning[..length])?.is_plain())
 }
 
 impl Read for CancellableInput<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if (self.spool.is_cancelled)() {
-                // Not `Interrupted`, because callers retry that error.
-                return Err(io::Error::other("cancelled"));
+                return Err(cancelled());
             }
             let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
             match poll(&mut fds, Some(&POLL_INTERVAL)) {
@@ -89,6 +91,11 @@ impl Read for CancellableInput<'_> {
         (self.spool.on_read)(read as u64);
         Ok(read)
     }
+}
+
+/// Returns the error of a cancelled copy. It is not `Interrupted`, because callers retry that error.
+fn cancelled() -> io::Error {
+    io::Error::other("cancelled")
 }
 
 impl std::fmt::Debug for Spool<'_> {

@@ -24,6 +24,16 @@ pub(super) enum DecodeError {
     Stream(StreamError),
 }
 
+impl<R: Read> Read for CompressedInput<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.bytes()?;
+        let length = bytes.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&bytes[..length]);
+        self.consume(length);
+        Ok(length)
+    }
+}
+
 impl<R: Read> CompressedInput<R> {
     pub(super) fn new(reader: R) -> Self {
         Self {

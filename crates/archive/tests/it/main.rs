@@ -8,6 +8,7 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
+mod archive_streams;
 mod builder;
 mod compression;
 mod flatten;

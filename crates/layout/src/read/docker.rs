@@ -8,6 +8,7 @@ use std::io::{self, Read as _};
 
 use serde::Deserialize;
 use serde_json::json;
+use windlass_archive::UnpackError;
 use windlass_oci::{
     Algorithm, Descriptor, DiffId, Digest, Hasher, ImageConfig, LayerEncoding, MAX_CONFIG_SIZE,
     MAX_INDEX_ENTRIES, MAX_LAYERS, MediaType, Reference,
@@ -190,7 +191,8 @@ impl<'a> BlobReader<'a> {
             return Ok(layer.clone());
         }
         let section = self.contents.get(&path)?;
-        let encoding = detect_encoding(&mut section.read_from(0))?;
+        let encoding = detect_encoding(&mut section.read_from(0));
+        let encoding = encoding.map_err(|error| unsupported_layer(&path, error))?;
         let digest = match (path.claimed_digest(), encoding) {
             (Some(digest), _) => digest,
             (None, LayerEncoding::Plain) => *diff_id.digest(),
@@ -208,6 +210,17 @@ impl<'a> BlobReader<'a> {
         self.paths.insert(digest, path.clone());
         self.layers.insert(path, layer.clone());
         Ok(layer)
+    }
+}
+
+/// Adds the path of a layer to the error that its compression is not supported.
+fn unsupported_layer(path: &InnerPath, error: LayoutError) -> LayoutError {
+    match error {
+        LayoutError::Tar(source @ UnpackError::UnsupportedCompression { .. }) => {
+            let path = path.sanitized();
+            LayoutDefect::Layer { path, source }.into()
+        }
+        error => error,
     }
 }
 
