@@ -2,7 +2,8 @@
 //!
 //! The root directory of an overlay has the metadata of its topmost layer, but many tars do not contain their
 //! root: then that of a lower layer is the right one. An empty directory with that metadata is stacked on top
-//! of all layers. This also ensures that there are at least two directories, which an overlay requires.
+//! of all layers. This also ensures that there are at least two directories, which an overlay
+//! requires.
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -15,10 +16,11 @@ use crate::root::EMPTY;
 use crate::{Chain, Store};
 
 impl Store {
-    /// Returns the path of an empty directory with the metadata of the root of `chain`.
+    /// Returns the paths of the empty directories to stack on the layers of `chain`: one with the metadata of its root,
+    /// or two for a chain without layers.
     ///
-    /// It is created when it is first needed, and reused; nothing else depends on it.
-    pub fn empty_top(&self, chain: &Chain) -> Result<PathBuf, FileError> {
+    /// They are created when they are first needed, and reused; nothing else depends on them.
+    pub fn empty_tops(&self, chain: &Chain) -> Result<Vec<PathBuf>, FileError> {
         let has_root =
             |layer: &&crate::Layer| !layer.metadata().implied_directories.contains(&Vec::new());
         let layer = chain.layers.iter().find(has_root).or(chain.layers.last());
@@ -29,7 +31,10 @@ impl Store {
         let top = self.inner().root().path().join(EMPTY);
         create_or_open(&top)?;
         let Some(metadata) = metadata else {
-            return Ok(top);
+            return ["none", "none-below"]
+                .map(|name| empty_root(top.join(name)))
+                .into_iter()
+                .collect();
         };
         let (mode, seconds) = (metadata.st_mode & 0o7777, metadata.st_mtime);
         let (uid, gid) = (metadata.st_uid, metadata.st_gid);
@@ -40,8 +45,15 @@ impl Store {
         let directory = create_or_open(&path)?;
         // Repeated each time, because a crash may have happened after the creation.
         copy_metadata(&directory, &metadata).at("change", || path.clone())?;
-        Ok(path)
+        Ok(vec![path])
     }
+}
+
+/// Creates the root directory of an image without layers.
+fn empty_root(path: PathBuf) -> Result<PathBuf, FileError> {
+    let directory = create_or_open(&path)?;
+    fchmod(&directory, Mode::from_raw_mode(0o755)).at("change", || path.clone())?;
+    Ok(path)
 }
 
 /// Creates a directory, or opens an existing one.

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 
-use windlass_testing::real::run;
+use windlass_testing::real::{OciLayout, run};
 use windlass_testing::{TreeAspect, TreeEntryKind, TreeSnapshot};
 
 use crate::Case;
@@ -118,6 +119,28 @@ fn mounted(world: &World) {
         assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
         unpacked.without(beside).assert_same(&shown.without(beside));
     }
+    mounted_without_layers(world);
+}
+
+/// An image without layers has an empty root file system.
+fn mounted_without_layers(world: &World) {
+    let directory = world.directory("mounted-none");
+    let windlass = Windlass::new(&directory);
+    let layout = directory.join("layout");
+    let mut images = OciLayout::create(&layout).unwrap();
+    let image = images.add_image("amd64", &[]).unwrap();
+    images.tag("none:1", &image).unwrap();
+    windlass.succeeds(&["load", "-i", layout.to_str().unwrap()]);
+    let target = directory.join("mnt");
+    fs::create_dir(&target).unwrap();
+
+    windlass.succeeds(&["mount", "none:1", target.to_str().unwrap()]);
+
+    let entries = fs::read_dir(&target).map(Iterator::count);
+    let mode = fs::metadata(&target);
+    windlass.succeeds(&["umount", target.to_str().unwrap()]);
+    assert_eq!(entries.unwrap(), 0);
+    assert_eq!(mode.unwrap().permissions().mode() & 0o7777, 0o755);
 }
 
 /// An ordinary user becomes the owner, and devices and attributes that need root are skipped; everything else is the
