@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use windlass_registry::Caller;
-use windlass_store::WhenBusy;
+use windlass_store::{OpenMode, WhenBusy};
 
-use crate::error::OpenError;
-use crate::{Engine, EngineConfig, OpenMode};
+use crate::engine::{Engine, EngineConfig, OpenError};
 
 /// Opens an [`Engine`]: from [`Engine::builder`].
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use windlass_oci::{ImageConfig, ImageConfigError, ImageId, ImageName, Platform};
 use windlass_operation::{BlockingContext, Cancelled, Operation};
 use windlass_store::{FindError, ReadError};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::unpack::{UnpackImageError, UnpackSummary, UnpackTarget};
 
 /// The name of `config.json` until it is complete.

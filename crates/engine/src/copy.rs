@@ -18,9 +18,12 @@ use windlass_operation::{Cancelled, Operation};
 use windlass_pull::{PullError, Remote};
 use windlass_registry::{Caller, TagOrDigest};
 
-use crate::error::{LoadError, SaveError, StoreError, TagImageError};
-use crate::save::Completeness;
-use crate::{Engine, LoadOptions};
+use windlass_store::TagImageError;
+
+use crate::engine::Engine;
+use crate::load::{LoadError, LoadOptions};
+use crate::save::{Completeness, SaveError};
+use crate::store_error::StoreError;
 
 /// The request of [`Copier::copy`].
 #[derive(Clone, Debug)]

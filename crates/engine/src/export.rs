@@ -15,8 +15,8 @@ use windlass_oci::{DiffId, Digest, ImageId, ImageName};
 use windlass_operation::{Cancelled, Operation};
 use windlass_store::{FindError, ImageLayer, ReadError};
 
-use crate::Engine;
 use crate::blob_reader::BlobReader;
+use crate::engine::Engine;
 
 /// The result of [`Engine::export`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

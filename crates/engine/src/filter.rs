@@ -6,7 +6,7 @@
 
 mod moment;
 mod pattern;
-mod select;
+pub(crate) mod select;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +17,6 @@ use windlass_oci::text::{Sanitized, sanitize};
 use windlass_oci::{ImageName, Reference, ReferenceError};
 
 use pattern::Pattern;
-
-pub(crate) use select::Selection;
 
 /// The command that images are filtered for. Each has its own keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

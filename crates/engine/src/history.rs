@@ -2,8 +2,8 @@
 
 use windlass_oci::{ImageConfig, ImageId, ImageName};
 
-use crate::Engine;
-use crate::error::StoreError;
+use crate::engine::Engine;
+use crate::store_error::StoreError;
 
 /// One step of the build of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]

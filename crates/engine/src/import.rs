@@ -17,7 +17,8 @@ use windlass_store::{
     BlobSource, CommitError, FindError, LayerSource, NewImage, NewLayer, PutError, ReadError,
 };
 
-use crate::{Engine, Loaded, MovedName};
+use crate::engine::Engine;
+use crate::load::{Loaded, MovedName};
 
 pub use change::{ChangeError, ChangeProblem, ContainerConfig, Healthcheck};
 pub use source::ImportSource;

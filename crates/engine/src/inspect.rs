@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use windlass_oci::{DiffId, Digest, ImageConfig, ImageId, ImageName, Reference};
 
-use crate::Engine;
-use crate::error::StoreError;
+use crate::engine::Engine;
+use crate::store_error::StoreError;
 
 /// The details of an image. Serialises to one element of the output of `docker inspect`.
 #[derive(Clone, Debug, Serialize)]

@@ -1,16 +1,10 @@
-//! Lists images, tags and removes them, and reports disk usage.
+//! Lists and tags images, and reads their documents.
 
-use std::cmp::Reverse;
-
-use serde::{Deserialize, Serialize};
 use windlass_oci::{Digest, ImageId, ImageName, Platform, Reference};
-use windlass_store::{Amount, Image, MeasuredStore, PartialBlob};
+use windlass_store::{ContentLease, Image, TagImageError};
 
-use crate::Engine;
-use crate::error::{RemoveError, StoreError, TagImageError};
-use crate::mount::mounts;
-
-use windlass_store::{ContentLease, RemoveOptions};
+use crate::engine::Engine;
+use crate::store_error::StoreError;
 
 /// An image in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,63 +25,6 @@ pub struct ImageSummary {
     pub target: Digest,
     /// When it was stored, in seconds since 1970.
     pub pulled: u64,
-}
-
-/// An item that [`Engine::remove`] removed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Removed {
-    /// A name, in its short form.
-    Untagged(String),
-    /// An image (its ID) or a layer of it (its chain ID).
-    Deleted(Digest),
-}
-
-/// The result of [`Engine::remove`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Removal {
-    /// The removed items, in order.
-    pub removed: Vec<Removed>,
-    /// The freed space in bytes, as `du` counts it.
-    pub freed: u64,
-}
-
-/// The size of one image, in bytes of file content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageUsage {
-    /// The image.
-    pub image: ImageSummary,
-    /// The part of its size in layers that other images share.
-    pub shared: u64,
-    /// The part of its size that no other image shares.
-    pub unique: u64,
-}
-
-/// The disk usage of the store, by kind of content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiskUsage {
-    /// Images, by the file content of their layers; a shared layer counts once.
-    pub images: Usage,
-    /// Each image, the last pulled first.
-    pub each_image: Vec<ImageUsage>,
-    /// Unpacked layers, by their file content.
-    pub layers: Usage,
-    /// Manifests, configs and compressed layers.
-    pub blobs: Usage,
-    /// Incomplete blobs, of running and interrupted downloads.
-    pub partial: Usage,
-    /// The incomplete blobs that the next pull can resume, the oldest first.
-    pub partial_blobs: Vec<PartialBlob>,
-}
-
-/// The amount of content of one kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// The number of items.
-    pub count: u64,
-    /// Their size in bytes.
-    pub size: u64,
-    /// The bytes that only images without a tag use; for partial blobs, all of them.
-    pub reclaimable: u64,
 }
 
 impl Engine {
@@ -121,48 +58,6 @@ impl Engine {
     pub fn tag(&self, source: &ImageName, target: &Reference) -> Result<(), TagImageError> {
         self.store.tag(source, target).map(drop)
     }
-
-    /// Removes a name, and the image with it if that was its last one (API-11).
-    ///
-    /// A mounted image is not removed, and keeps its last name, even by force.
-    pub fn remove(&self, name: &ImageName, options: RemoveOptions) -> Result<Removal, RemoveError> {
-        let _lock = self.mounting();
-        let mounts = mounts()?;
-        let is_mounted = |id: &ImageId| mounts.contains_key(id);
-        match self.store.remove_unless(name, options, is_mounted) {
-            Ok(removal) => Ok(removal.into()),
-            Err(windlass_store::StoreRemoveError::InUse { id }) => {
-                let at = mounts.get(&id).cloned().unwrap_or_default();
-                Err(RemoveError::Mounted { at })
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Returns the disk usage of the store from its records: bytes of file content. Partial blobs are measured.
-    pub fn disk_usage(&self) -> Result<DiskUsage, StoreError> {
-        let usage = self.store.disk_usage()?;
-        let images = Usage {
-            count: usage.images.len() as u64,
-            size: usage.layers.bytes,
-            reclaimable: usage.layers.reclaimable,
-        };
-        let mut each: Vec<_> = usage.images;
-        each.sort_by_key(|usage| (Reverse(usage.image.pulled), usage.image.id));
-        Ok(DiskUsage {
-            images,
-            each_image: each.into_iter().map(ImageUsage::from).collect(),
-            layers: usage.layers.into(),
-            blobs: usage.blobs.into(),
-            partial: usage.partials.into(),
-            partial_blobs: usage.partial_blobs,
-        })
-    }
-
-    /// Measures the disk usage of the store, as `du` does, by reading the metadata of every file.
-    pub fn measure(&self) -> Result<MeasuredStore, StoreError> {
-        Ok(self.store.measure()?)
-    }
 }
 
 impl From<Image> for ImageSummary {
@@ -176,53 +71,6 @@ impl From<Image> for ImageSummary {
             digests: image.digests,
             created: image.created,
             platform: image.platform,
-        }
-    }
-}
-
-impl From<windlass_store::StoredImageUsage> for ImageUsage {
-    fn from(usage: windlass_store::StoredImageUsage) -> Self {
-        Self {
-            shared: usage.shared,
-            unique: usage.unique(),
-            image: usage.image.into(),
-        }
-    }
-}
-
-impl From<windlass_store::StoreRemoval> for Removal {
-    fn from(removal: windlass_store::StoreRemoval) -> Self {
-        Self {
-            removed: removal.removed.into_iter().map(Removed::from).collect(),
-            freed: removal.freed,
-        }
-    }
-}
-
-impl From<windlass_store::RemovedItem> for Removed {
-    fn from(removed: windlass_store::RemovedItem) -> Self {
-        match removed {
-            windlass_store::RemovedItem::Untagged(name) => Self::Untagged(name.familiar()),
-            windlass_store::RemovedItem::Image(id) => Self::Deleted(*id.digest()),
-            windlass_store::RemovedItem::Layer { chain_id, .. } => {
-                Self::Deleted(*chain_id.digest())
-            }
-        }
-    }
-}
-
-impl From<Amount> for Usage {
-    fn from(
-        Amount {
-            count,
-            bytes,
-            reclaimable,
-        }: Amount,
-    ) -> Self {
-        Self {
-            count,
-            size: bytes,
-            reclaimable,
         }
     }
 }

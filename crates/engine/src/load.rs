@@ -26,11 +26,11 @@ use windlass_pull::{
 };
 use windlass_store::{
     BlobSource, CommitError, FindError, Layer, LayerSource, NewImage, NewLayer, PutError,
-    ReadError, TagImageError,
+    ReadError, RemoveOptions, TagImageError,
 };
 
 use crate::blob_reader::BlobReader;
-use crate::{Engine, RemoveOptions};
+use crate::engine::Engine;
 
 /// The source of an archive.
 #[derive(Debug)]

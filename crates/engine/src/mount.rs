@@ -20,7 +20,7 @@ use windlass_oci::text::{Sanitized, sanitize_bytes};
 use windlass_oci::{ImageId, ImageName};
 use windlass_store::{Chain, ChainError, ChainShape, FileError, FindError, FlattenReason};
 
-use crate::Engine;
+use crate::engine::Engine;
 
 /// The prefix of the source of a mount, before the image ID, in `/proc/self/mountinfo`.
 const SOURCE: &str = "windlass:";

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 use windlass_store::{DatabaseError, IngestError, PartialBlob, UsageError};
 
-use crate::error::{MountError, StoreError};
-use crate::filter::{FilterUse, Selection};
-use crate::mount::mounts;
-use crate::{Engine, Filters, Removed};
+use crate::engine::Engine;
+use crate::filter::select::Selection;
+use crate::filter::{FilterUse, Filters};
+use crate::mount::{MountError, mounts};
+use crate::remove::Removed;
+use crate::store_error::StoreError;
 
 /// The selection of [`Engine::prune`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use windlass_operation::{Operation, OutcomeFuture};
 use windlass_pull::{Preview, PullError, PullEvent, PullRequest, Pulled, Puller, Throttle};
 use windlass_registry::Caller;
 
-use crate::Engine;
+use crate::engine::Engine;
 
 /// A pull that was not started yet, from [`Engine::pull`]. Awaiting it runs it.
 #[derive(Debug)]

@@ -12,9 +12,8 @@ use windlass_pull::PullError;
 use windlass_registry::Caller;
 use windlass_store::{DatabaseError, TagImageError};
 
-use crate::Engine;
-use crate::error::SaveError;
-use crate::save::Completeness;
+use crate::engine::Engine;
+use crate::save::{Completeness, SaveError};
 
 /// The request of [`Engine::push`].
 #[derive(Clone, Debug)]

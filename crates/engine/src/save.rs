@@ -14,7 +14,7 @@ use windlass_oci::{Descriptor, Digest, ImageId, ImageName, Reference};
 use windlass_operation::{Cancelled, Operation};
 use windlass_store::{DatabaseError, FindError, Image};
 
-use crate::Engine;
+use crate::engine::Engine;
 
 /// The request of [`Engine::save`].
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The content of a store: stored manifests and blobs, their disk usage, and the owner of the store.
 
-pub use crate::list::{DiskUsage, ImageUsage, Usage};
+pub use crate::disk_usage::{DiskUsage, ImageUsage, Usage};
 pub use crate::stored_content::{StoredBlob, StoredContent, StoredManifest};
 
 pub use windlass_store::{

@@ -15,7 +15,7 @@ use windlass_store::{
     WhenBusy,
 };
 
-use crate::Engine;
+use crate::engine::Engine;
 
 /// The content of a store by repository. All methods block.
 ///

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use windlass_oci::{Digest, ImageId, Manifest, Platform, Reference};
 use windlass_store::Image;
 
-use crate::Engine;
-use crate::error::StoreError;
+use crate::engine::Engine;
+use crate::store_error::StoreError;
 
 /// An index with its platforms, or a manifest with one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]

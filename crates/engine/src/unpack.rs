@@ -3,19 +3,20 @@
 //! The layers are applied over each other from the stored blobs, and not from the unpacked layers: the result is as the
 //! specification defines it, and every byte is verified again.
 
+mod error;
 mod target;
 
 use std::convert::Infallible;
-use std::io;
 use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use windlass_archive::{self as archive, Ownership, SkippedItems, UnpackMode, UnpackOptions};
-use windlass_oci::{DiffId, Digest, ImageName};
-use windlass_operation::{BlockingContext, Cancelled, Operation};
-use windlass_store::{FindError, Image, ReadError};
+use windlass_oci::ImageName;
+use windlass_operation::{BlockingContext, Operation};
+use windlass_store::Image;
 
-use crate::Engine;
+use crate::engine::Engine;
+pub use error::UnpackImageError;
 pub(crate) use target::UnpackTarget;
 
 /// The result of [`Engine::unpack`].
@@ -29,60 +30,6 @@ pub struct UnpackSummary {
     pub size: u64,
     /// The items that this user could not create.
     pub skipped: SkippedItems,
-}
-
-/// Why an image was not unpacked. The directory is as it was before.
-#[derive(Debug, thiserror::Error)]
-pub enum UnpackImageError {
-    /// There is no such image, or the name is ambiguous.
-    #[error(transparent)]
-    Find(#[from] FindError),
-    /// A layer's blob could not be read.
-    #[error(transparent)]
-    Blob(#[from] ReadError),
-    /// The directory is not empty, or another process is unpacking into it.
-    #[error("{} is not empty", .path.display())]
-    NotEmpty {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// The directory could not be created or used.
-    #[error("cannot {action} {}", .path.display())]
-    Directory {
-        /// The failed step, as an infinitive.
-        action: &'static str,
-        /// The directory.
-        path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
-    },
-    /// A layer could not be applied.
-    #[error("layer {digest}")]
-    Layer {
-        /// The layer's blob.
-        digest: Digest,
-        /// Why.
-        source: archive::UnpackError,
-    },
-    /// A stored blob has changed since it was pulled.
-    #[error("layer {digest} is damaged on disk: its tar has diff ID {actual}, not {expected}")]
-    Damaged {
-        /// The layer's blob.
-        digest: Digest,
-        /// Its diff ID when it was pulled.
-        expected: DiffId,
-        /// Its diff ID now.
-        actual: DiffId,
-    },
-    /// Unpacking was cancelled.
-    #[error("cancelled")]
-    Cancelled,
-}
-
-impl From<Cancelled> for UnpackImageError {
-    fn from(_: Cancelled) -> Self {
-        Self::Cancelled
-    }
 }
 
 impl Engine {

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::EngineBuilder;
+use crate::builder::EngineBuilder;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use windlass_oci::{Digest, ImageName, Reference};
 use windlass_pull::{LayerStatus, Platforms, PullEvent, PullRequest, Pulled, Throttle};
 
 use super::{CopyImageError, Copying};
-use crate::Engine;
+use crate::engine::Engine;
 
 /// Converts the events of a pull into those of a copy.
 struct PullEventConverter<'a> {

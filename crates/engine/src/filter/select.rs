@@ -7,9 +7,9 @@ use windlass_oci::{ImageConfig, ImageId, ImageName, Reference};
 use windlass_store::{Image, Store};
 
 use super::{FilterUse, Filters, Label};
-use crate::Engine;
-use crate::error::StoreError;
-use crate::image::ImageSummary;
+use crate::engine::Engine;
+use crate::list::ImageSummary;
+use crate::store_error::StoreError;
 
 /// Filters whose images were looked up: times, labels and names are left to compare.
 #[derive(Debug)]

@@ -6,16 +6,17 @@
 
 mod dockerfile_syntax;
 mod healthcheck;
+mod problem;
 mod signal;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::{Serialize, Serializer};
-use windlass_oci::text::{Sanitized, sanitize};
+use windlass_oci::text::sanitize;
 
 use dockerfile_syntax::{expand, expand_list, json_list, split};
 pub use healthcheck::Healthcheck;
+pub use problem::{ChangeError, ChangeProblem};
 
 /// The configuration of containers in an image's config.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -55,46 +56,6 @@ pub struct ContainerConfig {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub on_build: Vec<String>,
 }
-
-/// An invalid instruction.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid change {instruction:?}: {problem}")]
-pub struct ChangeError {
-    /// The instruction, as specified.
-    pub instruction: Sanitized,
-    /// The problem.
-    pub problem: ChangeProblem,
-}
-
-/// The problem of an instruction.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChangeProblem {
-    /// It is not supported here.
-    Unknown {
-        /// Its first word.
-        word: Sanitized,
-    },
-    /// It has no arguments.
-    Nothing {
-        /// The instruction's name.
-        name: &'static str,
-    },
-    /// An argument is invalid.
-    Expected {
-        /// The expected form.
-        what: &'static str,
-        /// The argument.
-        found: Sanitized,
-    },
-    /// A quote or a `${` has no end.
-    Open {
-        /// The opening characters.
-        mark: &'static str,
-    },
-}
-
-/// The supported instructions.
-const KNOWN: &str = "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR";
 
 /// Further instructions that `ONBUILD` may contain.
 const BUILDING: [&str; 15] = [
@@ -334,17 +295,6 @@ fn keys<S: Serializer>(set: &BTreeSet<String>, serializer: S) -> Result<S::Ok, S
     #[derive(Serialize)]
     struct Nothing {}
     serializer.collect_map(set.iter().map(|key| (key, Nothing {})))
-}
-
-impl fmt::Display for ChangeProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown { word } => write!(f, "{word} cannot be given here, only {KNOWN}"),
-            Self::Nothing { name } => write!(f, "{name} needs arguments"),
-            Self::Expected { what, found } => write!(f, "expected {what}, not {found:?}"),
-            Self::Open { mark } => write!(f, "a {mark} has no end"),
-        }
-    }
 }
 
 #[cfg(test)]

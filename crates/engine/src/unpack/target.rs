@@ -14,7 +14,7 @@ use rustix::fs::{CWD, Dir, FlockOperation, Mode, OFlags, Stat, Timespec, Timesta
 use rustix::io::Errno;
 use windlass_store::remove_tree;
 
-use super::UnpackImageError;
+use super::error::UnpackImageError;
 
 /// The directory that mkfs creates in a new file system.
 const LOST_AND_FOUND: &str = "lost+found";

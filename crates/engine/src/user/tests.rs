@@ -4,7 +4,7 @@ use tempfile::TempDir;
 use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 
 use super::*;
-use crate::Engine;
+use crate::engine::Engine;
 
 /// A user with `HOME` and no other variable.
 struct User(TempDir);

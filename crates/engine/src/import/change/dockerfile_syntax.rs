@@ -2,7 +2,7 @@
 
 use windlass_oci::text::sanitize;
 
-use super::ChangeProblem;
+use super::problem::ChangeProblem;
 
 /// Reads a text by characters.
 struct Reader<'a> {

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use windlass_oci::text::sanitize;
 
-use super::ChangeProblem;
 use super::dockerfile_syntax::json_list;
+use super::problem::ChangeProblem;
 
 /// A health check. Durations are in nanoseconds; 0 means the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

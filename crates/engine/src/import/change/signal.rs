@@ -2,7 +2,7 @@
 
 use windlass_oci::text::sanitize;
 
-use super::ChangeProblem;
+use super::problem::ChangeProblem;
 
 /// The signals of Linux, by their names without `SIG`.
 const SIGNALS: [&str; 37] = [
