@@ -78,7 +78,7 @@ impl Engine {
     }
 
     /// Like [`Engine::open`], but fails at once if another process uses the store:
-    /// [`StoreOpenError::InUse`].
+    /// [`StoreOpenError::InUse`](crate::error::StoreOpenError::InUse).
     pub fn try_open(config: EngineConfig, mode: OpenMode<'_>) -> Result<Self, OpenError> {
         Self::open_unless(config, mode, |_| WhenBusy::Fail)
     }
