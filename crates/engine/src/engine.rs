@@ -31,7 +31,7 @@ pub struct Engine {
     /// The credentials of pulls that are requested by a reference.
     pub(crate) caller: Caller,
     /// The number of layers that unpack at a time from an archive.
-    pub(crate) at_once: usize,
+    pub(crate) concurrent_unpacks: usize,
     /// Locked while an image is mounted or removed.
     pub(crate) mounting: Arc<Mutex<()>>,
     /// Contains a token of each blocking operation until its work has ended.
@@ -92,10 +92,10 @@ impl Engine {
         let is_owner = matches!(mode, OpenMode::Exclusive { .. });
         let store = Arc::new(Store::open(&root, mode, on_busy)?);
         if is_owner && let Err(error) = store.expire_partials(&pull.retention, &[]) {
-            tracing::warn!(%error, "partial blobs are not looked after");
+            tracing::warn!(%error, "cannot expire partial blobs");
         }
         Ok(Self {
-            at_once: match pull.unpacks {
+            concurrent_unpacks: match pull.unpacks {
                 0 => DEFAULT_CONCURRENT_UNPACKS,
                 unpacks => unpacks,
             },

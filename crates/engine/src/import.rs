@@ -8,9 +8,7 @@ use std::io::{self, Read};
 use serde_json::json;
 use windlass_archive::{Compression, Ownership, UnpackError};
 use windlass_copy::{CopyContext, CopyEvent};
-use windlass_oci::{
-    Descriptor, Digest, ImageId, ImageName, LayerEncoding, MediaType, Platform, Reference,
-};
+use windlass_oci::{Descriptor, Digest, ImageId, LayerEncoding, MediaType, Platform, Reference};
 use windlass_operation::{Cancelled, Operation};
 use windlass_pull::{ExpectedLayer, LocalLayer, LocalLayerError, unpack_local_layer};
 use windlass_store::{
@@ -87,7 +85,7 @@ pub enum ImportError {
 }
 
 /// Reads the source until the work is cancelled or the limit is exceeded, and sends an event for the bytes of each read.
-struct Incoming<'a> {
+struct SourceReader<'a> {
     from: Box<dyn Read + Send + 'a>,
     /// The digest that events have for the blob; its own is known at the end only.
     digest: Digest,
@@ -136,7 +134,7 @@ impl Engine {
         if let Some(size) = source.size() {
             context.send(CopyEvent::Planned(vec![(digest, size)]));
         }
-        let mut incoming = Incoming {
+        let mut reader = SourceReader {
             from: source.reader(context),
             digest,
             context,
@@ -146,12 +144,12 @@ impl Engine {
         let ownership = Ownership::for_current_process();
         let layer = unpack_local_layer(
             &self.store,
-            &mut incoming,
+            &mut reader,
             ExpectedLayer::default(),
             ownership,
         );
-        let layer = layer.map_err(|error| incoming.failed(error))?;
-        if incoming.read == 0 {
+        let layer = layer.map_err(|error| reader.import_error(error))?;
+        if reader.read == 0 {
             return Err(ImportError::Empty);
         }
         context.begin_commit()?;
@@ -166,14 +164,10 @@ impl Engine {
         let documents = Documents::of(&layer, options);
         let [id, manifest] = [&documents.config, &documents.manifest].map(Digest::sha256);
         let image_id = ImageId::new(id);
-        let is_new = match self.store.image(&ImageName::Id(image_id)) {
-            Ok(_) => false,
-            Err(FindError::Unknown { .. }) => true,
-            Err(error) => return Err(error.into()),
-        };
+        let is_new = !self.has_image(image_id)?;
         let image = NewImage {
-            config: self.imported(&id, &documents.config)?,
-            manifest: self.imported(&manifest, &documents.manifest)?,
+            config: self.put_document::<ImportError>(&id, &documents.config)?,
+            manifest: self.put_document::<ImportError>(&manifest, &documents.manifest)?,
             indexes: Vec::new(),
             layers: vec![NewLayer {
                 digest: *layer.blob.digest(),
@@ -199,13 +193,6 @@ impl Engine {
                 .into_iter()
                 .collect(),
             is_new,
-        })
-    }
-
-    fn imported(&self, digest: &Digest, bytes: &[u8]) -> Result<BlobSource, ImportError> {
-        Ok(match self.store.blob(digest)? {
-            Some(blob) => BlobSource::Stored(blob),
-            None => BlobSource::New(self.store.put_blob(digest, bytes)?),
         })
     }
 }
@@ -268,8 +255,9 @@ fn descriptor(media_type: MediaType, digest: Digest, size: u64) -> Descriptor {
     }
 }
 
-impl Incoming<'_> {
-    fn failed(&self, error: LocalLayerError) -> ImportError {
+impl SourceReader<'_> {
+    /// Returns the reason why reading or unpacking failed.
+    fn import_error(&self, error: LocalLayerError) -> ImportError {
         if self.context.is_cancelled() {
             return ImportError::Cancelled;
         }
@@ -286,7 +274,7 @@ impl Incoming<'_> {
     }
 }
 
-impl Read for Incoming<'_> {
+impl Read for SourceReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // Readers repeat after `Interrupted`, so the kind is another one.
         self.context.check().map_err(io::Error::other)?;

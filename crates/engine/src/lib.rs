@@ -57,6 +57,7 @@ mod inspect;
 mod list;
 mod load;
 mod mount;
+mod new_image;
 mod prune;
 mod pull;
 mod push;

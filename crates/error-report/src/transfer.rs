@@ -89,7 +89,7 @@ fn load_cause(error: &LoadError) -> TransferCause<'_> {
         LoadError::Plan { .. } | LoadError::Layer { .. } => TransferCause::Archive,
         LoadError::OneName { .. }
         | LoadError::Find(_)
-        | LoadError::Held(_)
+        | LoadError::StoredLayers(_)
         | LoadError::Read(_)
         | LoadError::Put(_)
         | LoadError::Commit(_)
