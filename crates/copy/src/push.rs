@@ -31,11 +31,11 @@ pub struct PushTarget {
     /// The policy for failed requests.
     pub retry: RetryPolicy,
     /// The number of blobs that are sent at a time.
-    pub at_once: usize,
+    pub concurrent_blobs: usize,
     /// Other repositories of the registry from which blobs may be mounted.
-    pub known: BTreeMap<Digest, RepositoryName>,
+    pub mount_sources: BTreeMap<Digest, RepositoryName>,
     /// The maximum number of bytes in one request, unless the registry requires more; `None` for no limit.
-    pub chunk: Option<u64>,
+    pub chunk_size: Option<u64>,
 }
 
 /// The reason why an attempt failed.
@@ -60,19 +60,24 @@ pub fn to_repository(
     let blobs: Vec<_> = batch.blobs.values().collect();
     for (position, blob) in blobs.iter().enumerate() {
         report_status(context, blob.digest, BlobStatus::Preparing);
-        if position >= to.at_once {
+        if position >= to.concurrent_blobs {
             report_status(context, blob.digest, BlobStatus::Waiting);
         }
     }
-    for_each_parallel(&blobs, to.at_once, context.cancellation(), |blob| {
-        let upload = BlobUpload {
-            to,
-            source,
-            blob,
-            context,
-        };
-        upload.run()
-    })?;
+    for_each_parallel(
+        &blobs,
+        to.concurrent_blobs,
+        context.cancellation(),
+        |blob| {
+            let upload = BlobUpload {
+                to,
+                source,
+                blob,
+                context,
+            };
+            upload.run()
+        },
+    )?;
     for document in document_order(batch, tags) {
         let bytes = &batch.documents[&document.digest];
         for target in &document.targets {

@@ -37,13 +37,13 @@ pub struct CopyRequest {
     /// Whether artifacts that refer to the images are copied as well: signatures, attestations and others.
     pub referrers: bool,
     /// Whether non-distributable layers are pushed.
-    pub foreign: bool,
+    pub include_foreign_layers: bool,
     /// The credentials for both registries.
     pub caller: Caller,
     /// The number of blobs that are copied at a time; at least 1.
-    pub at_once: usize,
+    pub concurrent_blobs: usize,
     /// The maximum number of bytes in one request to a registry; `None` for no limit.
-    pub chunk: Option<u64>,
+    pub chunk_size: Option<u64>,
 }
 
 /// The result of [`Copier::copy`].

@@ -89,7 +89,9 @@ pub use unpack::UnpackSummary;
 pub use windlass_archive::SkippedItems;
 pub use windlass_copy::CopyEvent;
 pub use windlass_oci::text;
-pub use windlass_operation::{Cancelled, Event, EventReceiver, EventSender, Operation};
+pub use windlass_operation::{
+    Cancelled, ChunkReader, Event, EventReceiver, EventSender, Operation,
+};
 pub use windlass_pull::{Preview, PullEvent, PullOutcome, PullRequest, Pulled, PullerConfig};
 pub use windlass_store::{OpenMode, RemoveOptions};
 

@@ -27,11 +27,11 @@ pub struct PushRequest {
     /// The credentials for the registry.
     pub caller: Caller,
     /// The number of blobs that are sent at a time; at least 1.
-    pub at_once: usize,
+    pub concurrent_blobs: usize,
     /// The maximum number of bytes in one request; `None` for no limit.
-    pub chunk: Option<u64>,
+    pub chunk_size: Option<u64>,
     /// Whether non-distributable layers are pushed.
-    pub foreign: bool,
+    pub include_foreign_layers: bool,
 }
 
 /// The result of [`Engine::push`].
@@ -100,7 +100,7 @@ impl Engine {
             Completeness::Required,
             &mut source,
         )?;
-        batch.include_foreign_layers(|_| request.foreign);
+        batch.include_foreign_layers(|_| request.include_foreign_layers);
         let known = self.known(reference.repository())?;
         let mut from: Vec<_> = known.values().cloned().collect();
         from.sort_by_key(RepositoryName::familiar);
@@ -111,11 +111,11 @@ impl Engine {
             repository: context
                 .wait(remote.open_to_push(reference.repository(), &request.caller))??,
             retry: remote.retry(),
-            at_once: request.at_once.max(1),
-            known: (known.into_iter())
+            concurrent_blobs: request.concurrent_blobs.max(1),
+            mount_sources: (known.into_iter())
                 .filter(|(_, repository)| from.contains(repository))
                 .collect(),
-            chunk: request.chunk,
+            chunk_size: request.chunk_size,
         };
         let tags: Vec<Tag> = reference.tag().cloned().into_iter().collect();
         to_repository(&source, &batch, &tags, &to, context)?;

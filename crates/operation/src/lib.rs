@@ -40,10 +40,12 @@
 
 mod blocking;
 mod cancellation;
+mod chunk_reader;
 mod events;
 mod operation;
 
 pub use blocking::{BlockingContext, CancellableReader};
 pub use cancellation::{Cancellation, Cancelled};
+pub use chunk_reader::ChunkReader;
 pub use events::{Event, EventReceiver, EventSender, Merge};
 pub use operation::{Operation, OutcomeFuture};

@@ -111,10 +111,10 @@ impl Args {
             destination: (*self.destination).clone(),
             choice,
             referrers: self.referrers,
-            foreign: self.allow_nondistributable_artifacts,
+            include_foreign_layers: self.allow_nondistributable_artifacts,
             caller: Caller::new(Arc::new(credentials.clone())),
-            at_once: MAX_CONCURRENT_BLOBS,
-            chunk: self.chunk_size.map(NonZeroU64::get),
+            concurrent_blobs: MAX_CONCURRENT_BLOBS,
+            chunk_size: self.chunk_size.map(NonZeroU64::get),
         };
         let (action, registry) = (self.action("copying"), self.registry_login(&credentials));
         let copy = copier.copy(request).map_err(|source| {

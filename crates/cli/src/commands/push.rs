@@ -90,9 +90,9 @@ impl Args {
                 image: None,
                 choice: self.platforms.choice()?,
                 caller: caller.clone(),
-                at_once: self.max_concurrent_uploads.into(),
-                chunk: self.chunk_size.map(NonZeroU64::get),
-                foreign: self.allow_nondistributable_artifacts,
+                concurrent_blobs: self.max_concurrent_uploads.into(),
+                chunk_size: self.chunk_size.map(NonZeroU64::get),
+                include_foreign_layers: self.allow_nondistributable_artifacts,
             };
             let action = format!("Pushing {}", reference.familiar());
             match runner.run(&action, engine.push(request)) {

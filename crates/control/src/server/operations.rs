@@ -188,10 +188,10 @@ fn copy(
         destination: ImageLocation::Store(ImageName::Reference(params.name)),
         choice: params.choice,
         referrers: false,
-        foreign: false,
+        include_foreign_layers: false,
         caller,
-        at_once: CONCURRENT_BLOBS,
-        chunk: None,
+        concurrent_blobs: CONCURRENT_BLOBS,
+        chunk_size: None,
     };
     let engine = Engine::clone(daemon.engine());
     let create_file = engine.clone();

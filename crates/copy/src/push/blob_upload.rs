@@ -108,12 +108,12 @@ impl BlobUpload<'_> {
             if wait(to.repository.has_blob(blob), self.context)? {
                 return Ok(BlobStatus::Exists);
             }
-            let known = to.known.get(&blob.digest);
-            let start = to.repository.begin_upload(&blob.digest, known);
+            let other = to.mount_sources.get(&blob.digest);
+            let start = to.repository.begin_upload(&blob.digest, other);
             match wait(start, self.context)? {
                 UploadStart::Upload(started) => *upload = Some(started),
                 UploadStart::Mounted => {
-                    let from = known.unwrap_or_else(|| to.repository.name()).clone();
+                    let from = other.unwrap_or_else(|| to.repository.name()).clone();
                     return Ok(BlobStatus::Mounted { from });
                 }
             }
@@ -131,8 +131,8 @@ impl BlobUpload<'_> {
             return self.send_range(0, size, async |body| upload.put(body).await);
         }
         let max_length = to
-            .chunk
-            .map_or(u64::MAX, |chunk| chunk.max(upload.min_chunk()));
+            .chunk_size
+            .map_or(u64::MAX, |size| size.max(upload.min_chunk()));
         while upload.offset() < size {
             let offset = upload.offset();
             let length = (size - offset).min(max_length);

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use bytes::Bytes;
 use windlass_layout::Artifact;
 use windlass_oci::{Descriptor, Digest, ManifestLinks, MediaType, Tag};
-use windlass_pull::{PullError, RemoteBlob, RemoteRepository};
+use windlass_operation::ChunkReader;
+use windlass_pull::{PullError, RemoteRepository};
 use windlass_registry::{RawManifest, RegistryError, TagOrDigest, referrers_tag};
 
 use super::{ContentSource, SourceError, check_size};
@@ -21,14 +21,6 @@ pub struct RegistrySource {
 
 /// Suffixes of the tags under which cosign stores artifacts of a manifest.
 const COSIGN_SUFFIXES: [&str; 3] = ["sig", "att", "sbom"];
-
-/// Reads the chunks of a download, one at a time. There is no queue of chunks: the task of the connection and the kernel
-/// read ahead, and a queue of 4 MiB for each blob saved no time.
-struct DownloadReader<'a> {
-    blob: RemoteBlob,
-    chunk: Bytes,
-    context: &'a CopyContext,
-}
 
 impl RegistrySource {
     /// Creates a source that reads `repository`.
@@ -72,13 +64,14 @@ impl ContentSource for RegistrySource {
     }
 
     fn open(&self, blob: &Descriptor, position: u64) -> io::Result<Box<dyn Read + Send + '_>> {
-        let fetch = self.repository.blob(blob, position);
+        let download = self.repository.blob(blob, position);
         let no_endpoint = || io::Error::other("no endpoint is configured to pull from");
-        Ok(Box::new(DownloadReader {
-            blob: fetch.ok_or_else(no_endpoint)?,
-            chunk: Bytes::new(),
-            context: &self.context,
-        }))
+        let mut download = download.ok_or_else(no_endpoint)?;
+        // The task of the connection and the kernel read ahead. A queue of 4 MiB for each blob saved no time.
+        Ok(Box::new(ChunkReader::new(move || {
+            let chunk = self.context.wait(download.next_chunk());
+            chunk.map_err(io::Error::other)?.map_err(io::Error::other)
+        })))
     }
 
     fn has(&self, _: &Descriptor) -> bool {
@@ -125,21 +118,5 @@ fn descriptor(RawManifest { bytes, digest }: &RawManifest) -> Descriptor {
         annotations: BTreeMap::new(),
         platform: None,
         artifact_type: None,
-    }
-}
-
-impl Read for DownloadReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.chunk.is_empty() {
-            // A wait for a silent registry ends when the copy is cancelled.
-            let next = self.context.wait(self.blob.next_chunk());
-            match next.map_err(io::Error::other)?.map_err(io::Error::other)? {
-                Some(chunk) => self.chunk = chunk,
-                None => return Ok(0),
-            }
-        }
-        let length = self.chunk.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.chunk.split_to(length));
-        Ok(length)
     }
 }

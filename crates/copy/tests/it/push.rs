@@ -32,9 +32,9 @@ fn target(registry: &Registry) -> PushTarget {
             attempts: 1,
             ..RetryPolicy::default()
         },
-        at_once: 1,
-        known: BTreeMap::new(),
-        chunk: None,
+        concurrent_blobs: 1,
+        mount_sources: BTreeMap::new(),
+        chunk_size: None,
     }
 }
 
@@ -319,7 +319,7 @@ fn blobs_that_the_registry_has_are_skipped_or_mounted() {
     let source = Arc::new(source);
     let base = repository(&registry, "base");
     let target = PushTarget {
-        known: BTreeMap::from([(image.layers[0].digest, base.clone())]),
+        mount_sources: BTreeMap::from([(image.layers[0].digest, base.clone())]),
         ..target(&registry)
     };
     let pushed = push(&source, &root, &["1"], target);

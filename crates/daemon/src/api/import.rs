@@ -1,19 +1,19 @@
 //! `POST /images/create?fromSrc=…`: imports a tar, or the URL of one, as an image (API-7).
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use jiff::Timestamp;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::oneshot;
 use tokio::task;
 use windlass::error::ImportError;
 use windlass::image::{Platform, Reference};
 use windlass::registry::WebUrl;
-use windlass::{ContainerConfig, CopyEvent, ImportOptions, ImportSource};
+use windlass::{ChunkReader, ContainerConfig, CopyEvent, ImportOptions, ImportSource};
 use windlass_docker_api::ProgressMessage;
 
 use super::{drive, reference};
@@ -22,7 +22,7 @@ use crate::request::ApiRequest;
 use crate::response::{self, ApiError, ApiResponse};
 use crate::stream::{MessageQueue, MessageSender};
 
-/// How many chunks of the body may wait for the disk.
+/// The maximum number of chunks of the body that wait to be written.
 const CHANNEL_CAPACITY: usize = 16;
 
 /// The place of the tar.
@@ -31,12 +31,6 @@ enum TarPlace {
     Body(Incoming),
     /// At a URL.
     Web(WebUrl),
-}
-
-/// Reads the body on a thread that may block.
-struct BodyReader {
-    chunks: Receiver<io::Result<Bytes>>,
-    chunk: Bytes,
 }
 
 /// The response to an import.
@@ -157,11 +151,8 @@ async fn import_from(
 ) -> Result<String, ApiError> {
     match source {
         TarPlace::Body(body) => {
-            let (sender, chunks) = channel(CHANNEL_CAPACITY);
-            let reader = BodyReader {
-                chunks,
-                chunk: Bytes::new(),
-            };
+            let (sender, mut chunks) = channel(CHANNEL_CAPACITY);
+            let reader = ChunkReader::new(move || chunks.blocking_recv().transpose());
             let source = ImportSource::Reader(Box::new(reader));
             let import = daemon.permitted(daemon.import(source, options)).await;
             let (imported, ()) = tokio::join!(drive(import, drop), forward(body, sender));
@@ -195,7 +186,7 @@ fn ended(imported: Result<windlass::Loaded, ImportError>) -> Result<String, ApiE
     }
 }
 
-/// Passes the body on to the thread that unpacks it.
+/// Sends the body to the thread that unpacks it.
 async fn forward(mut body: Incoming, to: Sender<io::Result<Bytes>>) {
     while let Some(frame) = body.frame().await {
         let chunk = match frame {
@@ -209,19 +200,5 @@ async fn forward(mut body: Incoming, to: Sender<io::Result<Bytes>>) {
         if to.send(chunk).await.is_err() || is_last {
             return;
         }
-    }
-}
-
-impl Read for BodyReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.chunk.is_empty() {
-            match self.chunks.blocking_recv() {
-                Some(chunk) => self.chunk = chunk?,
-                None => return Ok(0),
-            }
-        }
-        let length = self.chunk.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.chunk.split_to(length));
-        Ok(length)
     }
 }

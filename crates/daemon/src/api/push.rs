@@ -102,9 +102,9 @@ async fn run(
                 image: None,
                 choice: choice.clone(),
                 caller: caller.clone(),
-                at_once: daemon.uploads(),
-                chunk: None,
-                foreign: false,
+                concurrent_blobs: daemon.uploads(),
+                chunk_size: None,
+                include_foreign_layers: false,
             };
             push_one(&daemon, request, &queue).await?;
         }

@@ -36,7 +36,7 @@ impl Copying<'_> {
         match &self.request.destination {
             ImageLocation::Registry(reference) => {
                 batch.images.push(image(Vec::new(), None));
-                batch.include_foreign_layers(|_| self.request.foreign);
+                batch.include_foreign_layers(|_| self.request.include_foreign_layers);
                 let to = self.push_to(reference, &batch)?;
                 let tags = tags(reference);
                 to_repository(source, &batch, &tags, &to, self.context)?;
@@ -61,8 +61,8 @@ impl Copying<'_> {
         let CopyRequest {
             caller,
             source,
-            at_once,
-            chunk,
+            concurrent_blobs,
+            chunk_size,
             ..
         } = self.request;
         let remote = &self.with.remote;
@@ -83,9 +83,9 @@ impl Copying<'_> {
             repository: (self.context)
                 .wait(remote.open_to_push(reference.repository(), caller))??,
             retry: remote.retry(),
-            at_once: (*at_once).max(1),
-            known,
-            chunk: *chunk,
+            concurrent_blobs: (*concurrent_blobs).max(1),
+            mount_sources: known,
+            chunk_size: *chunk_size,
         })
     }
 
@@ -98,12 +98,12 @@ impl Copying<'_> {
         match kind {
             LayoutKind::OciDirectory | LayoutKind::Directory => {
                 let directory = LayoutDirectory::open(kind, path)?;
-                let at_once = self.request.at_once.max(1);
+                let concurrent_blobs = self.request.concurrent_blobs.max(1);
                 Ok(to_directory(
                     source,
                     batch,
                     directory,
-                    at_once,
+                    concurrent_blobs,
                     self.context,
                 )?)
             }

@@ -4,10 +4,10 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 
-use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use windlass_copy::CopyContext;
+use windlass_operation::ChunkReader;
 use windlass_registry::UrlDownload;
 
 /// The source of a tar.
@@ -23,13 +23,6 @@ pub enum ImportSource {
 /// Reads a file or a pipe, and checks for cancellation while a pipe is silent.
 struct PolledFile<'a> {
     file: File,
-    context: &'a CopyContext,
-}
-
-/// Reads a download on a thread that may block.
-struct DownloadReader<'a> {
-    download: Box<UrlDownload>,
-    piece: Bytes,
     context: &'a CopyContext,
 }
 
@@ -55,11 +48,11 @@ impl ImportSource {
     pub(super) fn reader(self, context: &CopyContext) -> Box<dyn Read + Send + '_> {
         match self {
             Self::File(file) => Box::new(PolledFile { file, context }),
-            Self::Download(download) => Box::new(DownloadReader {
-                download,
-                piece: Bytes::new(),
-                context,
-            }),
+            // The errors are those of the registry crate, within an `io::Error`.
+            Self::Download(mut download) => Box::new(ChunkReader::new(move || {
+                let chunk = context.wait(download.next_chunk());
+                chunk.map_err(io::Error::other)?.map_err(io::Error::other)
+            })),
             Self::Reader(reader) => reader,
         }
     }
@@ -76,22 +69,6 @@ impl Read for PolledFile<'_> {
                 Ok(_) | Err(_) => return self.file.read(buffer),
             }
         }
-    }
-}
-
-/// The errors are those of the registry crate, within an [`io::Error`].
-impl Read for DownloadReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.piece.is_empty() {
-            let next = self.context.wait(self.download.next_chunk());
-            match next.map_err(io::Error::other)?.map_err(io::Error::other)? {
-                Some(piece) => self.piece = piece,
-                None => return Ok(0),
-            }
-        }
-        let length = self.piece.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.piece.split_to(length));
-        Ok(length)
     }
 }
 

@@ -23,10 +23,10 @@ async fn a_copy_into_the_store_delivers_the_events_of_its_last_step() {
         destination: ImageLocation::Store(ImageName::Reference("app:1".parse().unwrap())),
         choice: ImageChoice::One(None),
         referrers: false,
-        foreign: false,
+        include_foreign_layers: false,
         caller: Caller::anonymous(),
-        at_once: 1,
-        chunk: None,
+        concurrent_blobs: 1,
+        chunk_size: None,
     };
     let copier = Copier {
         engine: Some(world.engine.clone()),

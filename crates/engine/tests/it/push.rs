@@ -40,9 +40,9 @@ async fn an_image_can_be_removed_while_it_is_pushed() {
         image: Some(name.clone()),
         choice: ImageChoice::One(None),
         caller: Caller::anonymous(),
-        at_once: 1,
-        chunk: None,
-        foreign: false,
+        concurrent_blobs: 1,
+        chunk_size: None,
+        include_foreign_layers: false,
     };
     let push = tokio::spawn(world.engine.push(request).into_future());
     gate.reached(1).await;
