@@ -81,15 +81,15 @@ impl Sources {
         Ok(sources)
     }
 
-    /// Returns the session with the endpoint to push to: the only one, the one whose scheme has worked before, or the
+    /// Returns the session with the endpoint to push to: the only one, the only one whose scheme has worked before, or the
     /// first one that responds.
     pub(crate) async fn first_reachable(&self) -> Result<Repository, PullError> {
         let queue = self.usable_endpoints(EndpointNeed::Push);
-        let Some(first) = queue.first() else {
-            return Err(self.no_endpoint(EndpointNeed::Push));
-        };
-        if queue.len() == 1 || self.client.scheme_match(first.endpoint()) == SchemeMatch::Same {
-            return Ok(first.clone());
+        let matches: Vec<_> = (queue.iter())
+            .map(|repository| self.client.scheme_match(repository.endpoint()))
+            .collect();
+        if let Some(known) = known_endpoint(&matches) {
+            return Ok(queue[known].clone());
         }
         let check = |repository: Repository| async move {
             repository.check_endpoint().await?;
@@ -303,6 +303,19 @@ impl Sources {
     }
 }
 
+/// Returns the position of the endpoint that needs no check before a push: the only one, or the only one whose scheme has
+/// worked before. Two endpoints may have https: one that verifies the certificate, and one that does not.
+fn known_endpoint(matches: &[SchemeMatch]) -> Option<usize> {
+    if matches.len() == 1 {
+        return Some(0);
+    }
+    let mut known = (0..matches.len()).filter(|index| matches[*index] == SchemeMatch::Same);
+    match (known.next(), known.next()) {
+        (Some(known), None) => Some(known),
+        _ => None,
+    }
+}
+
 /// Combines the failures of all endpoints. The error is that of the endpoint of the registry itself at which the request
 /// got furthest, if one was tried.
 fn summarize_failures(mut failed: Vec<(&Endpoint, Arc<RegistryError>)>) -> Option<EndpointsError> {
@@ -321,4 +334,27 @@ fn summarize_failures(mut failed: Vec<(&Endpoint, Arc<RegistryError>)>) -> Optio
         error,
         others: failed.into_iter().map(|(_, error)| error).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// EP-4, EP-7.
+    #[test]
+    fn an_endpoint_is_known_if_no_other_has_its_scheme() {
+        use SchemeMatch::{Other, Same, Unknown};
+        for (matches, expected) in [
+            (&[][..], None),
+            (&[Unknown], Some(0)),
+            (&[Unknown, Unknown], None),
+            (&[Same, Other], Some(0)),
+            (&[Other, Same], Some(1)),
+            // https with and without verification, and plain HTTP.
+            (&[Same, Same, Other], None),
+            (&[Other, Other, Same], Some(2)),
+        ] {
+            assert_eq!(known_endpoint(matches), expected, "{matches:?}");
+        }
+    }
 }

@@ -7,6 +7,10 @@ use windlass_oci::text::sanitize_up_to;
 /// The maximum length of the registry's message in an error, in characters.
 const MAX_MESSAGE_LENGTH: usize = 300;
 
+/// The minimum length of a word that is taken for credentials if it follows the name of an authentication scheme: longer
+/// than "authentication".
+const MIN_CREDENTIALS_LENGTH: usize = 16;
+
 /// Messages that repeat what the status and the code express already.
 const STANDARD_MESSAGES: [&str; 16] = [
     "404 page not found",
@@ -131,7 +135,23 @@ fn message(value: &Value) -> String {
 }
 
 fn shortened(text: &str) -> String {
-    sanitize_up_to(text.trim(), MAX_MESSAGE_LENGTH).to_string()
+    sanitize_up_to(without_credentials(text.trim()).trim(), MAX_MESSAGE_LENGTH).to_string()
+}
+
+/// Replaces the credentials of an `Authorization` header: error pages of proxies and development servers may repeat the
+/// headers of the request.
+fn without_credentials(text: &str) -> String {
+    let mut follows_scheme = false;
+    let words = text.split_inclusive(char::is_whitespace).map(|word| {
+        let mut parts = word.rsplit(|c: char| !c.is_ascii_alphanumeric());
+        let last = parts.find(|part| !part.is_empty()).unwrap_or_default();
+        let is_secret = follows_scheme && word.trim_end().len() >= MIN_CREDENTIALS_LENGTH;
+        follows_scheme = ["basic", "bearer"]
+            .iter()
+            .any(|it| last.eq_ignore_ascii_case(it));
+        if is_secret { "[hidden] " } else { word }
+    });
+    words.collect()
 }
 
 /// Returns whether the body is plain text, as far as the headers show.
@@ -249,6 +269,23 @@ mod tests {
         assert_eq!(with("text/html"), "");
         assert_eq!(with("application/octet-stream"), "");
         assert_eq!(ErrorBody::parse(&HeaderMap::new(), b"\xff\xfe").message, "");
+    }
+
+    /// I7.
+    #[test]
+    fn repeated_credentials_are_hidden() {
+        for scheme in [
+            "Basic",
+            "bearer",
+            "authorization=Basic",
+            "{\"authorization\":\"Bearer",
+        ] {
+            let body = format!("401: got {scheme} bWU6aHVudGVyMmh1bnRlcjI=, go away");
+            let (_, message, _) = parsed(&body);
+            assert!(!message.contains("bWU6"), "{message}");
+        }
+        let harmless = "bearer authentication required for this";
+        assert_eq!(parsed(harmless).1, harmless);
     }
 
     #[test]

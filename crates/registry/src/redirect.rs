@@ -72,9 +72,11 @@ pub(crate) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, RedirectErr
 }
 
 /// Changes an `http` URL of the same host to the origin of `from`, if that is `https`: a registry behind a proxy that
-/// ends TLS often writes its own scheme and port into URLs.
+/// ends TLS often writes its own scheme into URLs. A port of its own means another server, and is not changed.
 fn keep_tls(from: &Url, to: &mut Url) {
-    if from.scheme() == "https" && to.scheme() == "http" && to.host() == from.host() {
+    let is_same_host =
+        to.host() == from.host() && (to.port().is_none() || to.port() == from.port());
+    if from.scheme() == "https" && to.scheme() == "http" && is_same_host {
         let (path, query) = (to.path().to_owned(), to.query().map(str::to_owned));
         *to = from.clone();
         to.set_path(&path);

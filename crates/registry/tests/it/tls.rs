@@ -300,8 +300,7 @@ async fn a_token_server_with_a_bad_certificate_gets_no_password() {
 #[tokio::test]
 async fn a_redirect_out_of_tls_is_not_followed() {
     let ca = Ca::new();
-    let registry = started(Registry::builder().tls(&ca));
-    let plain = Registry::builder().on(Ipv4Addr::new(127, 0, 0, 2)).start();
+    let (registry, plain) = (started(Registry::builder().tls(&ca)), Registry::start());
     registry
         .manifest("1")
         .redirect_to(&format!("{}/v2/app/manifests/1", plain.url()))
@@ -319,14 +318,14 @@ async fn a_redirect_out_of_tls_is_not_followed() {
 #[tokio::test]
 async fn a_redirect_to_plain_http_at_the_same_host_keeps_tls() {
     let ca = Ca::new();
-    let (registry, plain) = (started(Registry::builder().tls(&ca)), Registry::start());
+    let registry = started(Registry::builder().tls(&ca));
+    let without_tls = registry.url().replace("https", "http");
     registry
         .manifest("1")
-        .redirect_to(&format!("{}/v2/app/manifests/1", plain.url()))
+        .redirect_to(&format!("{without_tls}/v2/app/manifests/1"))
         .then_ok();
     let repository = session(&client(trusting(&ca)), &registry, Credentials::Anonymous);
     fetch(&repository).await.unwrap();
-    assert_eq!(plain.log().len(), 0);
 }
 
 /// EP-4: a server with TLS is detected at once on an http URL, so that the next endpoint is tried without a
