@@ -118,14 +118,14 @@ impl Engine {
         layers.plan(&image.layers);
         let mut flattening = LayerFlattener::default();
         for layer in &image.layers {
-            let looked = layers.read(layer, |blob| Ok(flattening.scan_layer(blob)?))?;
-            proved(layer, looked.diff_id)?;
+            let scanned = layers.read(layer, |blob| Ok(flattening.scan_layer(blob)?))?;
+            check_diff_id(layer, scanned.diff_id)?;
         }
         let mut tar = flattening.write(&mut out);
         for layer in &image.layers {
             if tar.needs_next_layer() {
                 let diff_id = layers.read(layer, |blob| tar.write_layer(blob))?;
-                proved(layer, diff_id)?;
+                check_diff_id(layer, diff_id)?;
             } else {
                 tar.skip_next_layer();
             }
@@ -152,7 +152,7 @@ impl Layers<'_> {
     fn read<T>(
         &self,
         layer: &ImageLayer,
-        take: impl FnOnce(BlobReader<'_, File>) -> Result<T, FlattenError>,
+        process: impl FnOnce(BlobReader<'_, File>) -> Result<T, FlattenError>,
     ) -> Result<T, ExportError> {
         let digest = blob_of(layer);
         let (inner, _) = self.engine.store.open_blob(&digest)?;
@@ -161,7 +161,7 @@ impl Layers<'_> {
             digest,
             context: self.context,
         };
-        take(blob).map_err(|error| {
+        process(blob).map_err(|error| {
             if self.context.is_cancelled() {
                 return ExportError::Cancelled;
             }
@@ -184,7 +184,7 @@ fn blob_of(layer: &ImageLayer) -> Digest {
     layer.stored_blob.unwrap_or(layer.blob)
 }
 
-fn proved(layer: &ImageLayer, actual: DiffId) -> Result<(), ExportError> {
+fn check_diff_id(layer: &ImageLayer, actual: DiffId) -> Result<(), ExportError> {
     let expected = layer.diff_id;
     if actual == expected {
         return Ok(());

@@ -4,11 +4,11 @@
 //! all match; of `reference`, one is enough. Labels and times are in the config, whose digest is the ID of the image, so
 //! they never change; names do.
 
-mod moment;
 mod pattern;
 pub(crate) mod select;
 #[cfg(test)]
 mod tests;
+mod time;
 
 use std::collections::BTreeMap;
 
@@ -31,8 +31,8 @@ pub enum FilterUse {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filters {
     dangling: Option<bool>,
-    with: Vec<Label>,
-    without: Vec<Label>,
+    labels: Vec<Label>,
+    excluded_labels: Vec<Label>,
     until: Option<Timestamp>,
     before: Vec<ImageName>,
     since: Vec<ImageName>,
@@ -93,7 +93,7 @@ pub enum FilterError {
 pub enum FilterProblem {
     /// It is neither `true` nor `false`.
     #[error("expected true or false")]
-    Truth,
+    Boolean,
     /// Both `true` and `false` were specified.
     #[error("another filter has the opposite value")]
     Contradiction,
@@ -104,7 +104,7 @@ pub enum FilterProblem {
     #[error(
         "expected a span such as 24h, a time such as 2026-01-31T12:00:00Z, or seconds since 1970"
     )]
-    Moment,
+    Time,
     /// It is not a valid pattern.
     #[error("a '[' without its ']', an empty range or a '\\' at the end")]
     Pattern,
@@ -211,7 +211,7 @@ impl Filters {
 
     /// Returns whether `name` is selected: a familiar name that matches a `reference`, with or without its tag or
     /// digest.
-    pub fn takes_name(&self, name: &Reference) -> bool {
+    pub fn selects_name(&self, name: &Reference) -> bool {
         let (full, short) = (name.familiar(), name.repository().familiar());
         let describes = |pattern: &Pattern| pattern.matches(&full) || pattern.matches(&short);
         self.references.is_empty() || self.references.iter().any(describes)
@@ -244,16 +244,16 @@ impl Filters {
     ) -> Result<(), FilterProblem> {
         match key {
             FilterKey::Dangling => {
-                let wanted = truth(value)?;
-                if self.dangling.is_some_and(|other| other != wanted) {
+                let dangling = parse_bool(value)?;
+                if self.dangling.is_some_and(|other| other != dangling) {
                     return Err(FilterProblem::Contradiction);
                 }
-                self.dangling = Some(wanted);
+                self.dangling = Some(dangling);
             }
-            FilterKey::Label => self.with.push(Label::parse(value)?),
-            FilterKey::NotLabel => self.without.push(Label::parse(value)?),
+            FilterKey::Label => self.labels.push(Label::parse(value)?),
+            FilterKey::NotLabel => self.excluded_labels.push(Label::parse(value)?),
             FilterKey::Until => {
-                let until = moment::parse(value, now).ok_or(FilterProblem::Moment)?;
+                let until = time::parse(value, now).ok_or(FilterProblem::Time)?;
                 self.until = Some(self.until.map_or(until, |other| other.min(until)));
             }
             FilterKey::Before => self.before.push(value.parse()?),
@@ -268,11 +268,11 @@ impl Filters {
 }
 
 /// Parses a value of `dangling`, with the spellings of a program in Go, which Docker's API accepts.
-fn truth(text: &str) -> Result<bool, FilterProblem> {
+fn parse_bool(text: &str) -> Result<bool, FilterProblem> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "t" | "1" => Ok(true),
         "false" | "f" | "0" => Ok(false),
-        _ => Err(FilterProblem::Truth),
+        _ => Err(FilterProblem::Boolean),
     }
 }
 
@@ -289,7 +289,7 @@ impl Label {
         Ok(Self { key, value })
     }
 
-    fn is_on(&self, labels: &BTreeMap<String, String>) -> bool {
+    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         let found = labels.get(&self.key);
         found.is_some_and(|found| self.value.as_ref().is_none_or(|value| value == found))
     }

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layers_go_to_the_steps_that_made_one() {
+    fn layers_are_assigned_to_the_steps_with_one() {
         let config = ImageConfig::parse(
             br#"{"rootfs":{"type":"layers","diff_ids":[]},"history":[
                 {"created_by":"ADD rootfs"},

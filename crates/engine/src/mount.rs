@@ -74,7 +74,7 @@ impl Engine {
     /// Mounts the root file system of an image on the directory `at`, read-only. Device nodes and set-user-ID bits have no
     /// effect. Needs root.
     pub fn mount(&self, name: &ImageName, at: &Path) -> Result<(), MountError> {
-        let _lock = self.mounting();
+        let _lock = self.lock_mounts();
         let image = self.store.image(name)?;
         let chain = self.store.chain(&image)?;
         if let ChainShape::NeedsFlattening { path, reason, .. } = &chain.shape {
@@ -84,7 +84,7 @@ impl Engine {
         let source = format!("{SOURCE}{}", image.id);
         let tree = overlay(&source, &self.lower_directories(&chain)?)?;
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-        move_mount(tree.as_fd(), "", CWD, at, flags).map_err(tried("mount on the directory"))
+        move_mount(tree.as_fd(), "", CWD, at, flags).map_err(failed("mount on the directory"))
     }
 
     /// Unmounts an image that [`Engine::mount`] mounted on `at`. Other mounts are rejected.
@@ -99,11 +99,11 @@ impl Engine {
         if !mounted()?.iter().any(is_ours) {
             return Err(not_mounted());
         }
-        unmount(&path, UnmountFlags::NOFOLLOW).map_err(tried("unmount the directory"))
+        unmount(&path, UnmountFlags::NOFOLLOW).map_err(failed("unmount the directory"))
     }
 
     /// Locks out mounts while images are removed, and the reverse: an image that is not mounted stays so until it is removed.
-    pub(crate) fn mounting(&self) -> MutexGuard<'_, ()> {
+    pub(crate) fn lock_mounts(&self) -> MutexGuard<'_, ()> {
         self.mounting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,19 +134,19 @@ pub(crate) fn mounts() -> Result<BTreeMap<ImageId, PathBuf>, MountError> {
 /// escaping.
 fn overlay(source: &str, layers: &[PathBuf]) -> Result<OwnedFd, MountError> {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)
-        .map_err(tried("use the overlay file system"))?;
+        .map_err(failed("use the overlay file system"))?;
     let context = context.as_fd();
-    fsconfig_set_string(context, "source", source).map_err(tried("name the mount"))?;
+    fsconfig_set_string(context, "source", source).map_err(failed("name the mount"))?;
     for layer in layers {
         fsconfig_set_string(context, "lowerdir+", layer.as_path())
-            .map_err(tried("stack the layers (Linux 6.5 or newer can)"))?;
+            .map_err(failed("stack the layers (Linux 6.5 or newer can)"))?;
     }
-    fsconfig_set_flag(context, "ro").map_err(tried("make it read-only"))?;
-    fsconfig_create(context).map_err(tried("stack the layers"))?;
+    fsconfig_set_flag(context, "ro").map_err(failed("make it read-only"))?;
+    fsconfig_create(context).map_err(failed("stack the layers"))?;
     let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOSUID;
-    fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(tried("make the mount"))
+    fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(failed("make the mount"))
 }
 
 fn is_opaque(layer: &Path) -> bool {
@@ -173,7 +173,7 @@ fn mount_number(path: &Path) -> rustix::io::Result<u64> {
     Ok(found.stx_mnt_id)
 }
 
-fn tried(action: &'static str) -> impl Fn(rustix::io::Errno) -> MountError {
+fn failed(action: &'static str) -> impl Fn(rustix::io::Errno) -> MountError {
     move |error| MountError::System {
         action,
         source: error.into(),

@@ -55,7 +55,7 @@ impl Engine {
     /// An image that has digest references only has no tag (API 17.03). Mounted images stay, and so does content that a
     /// running pull uses.
     pub fn prune(&self, what: &Prune) -> Result<Pruned, PruneError> {
-        let _lock = self.mounting();
+        let _lock = self.lock_mounts();
         let removal = self.store.prune(&self.to_prune(what)?)?;
         let (partials, freed) = match what.partials {
             true => self.store.remove_partials()?,
@@ -101,7 +101,7 @@ impl Engine {
             ..Default::default()
         };
         for image in self.store.images().map_err(find_error)? {
-            if !mounts.contains_key(&image.id) && selection.takes(&self.store, &image)? {
+            if !mounts.contains_key(&image.id) && selection.selects(&self.store, &image)? {
                 chosen.images.insert(image.id);
             }
         }

@@ -49,7 +49,7 @@ impl Engine {
     ///
     /// A mounted image is not removed, and keeps its last name, even by force.
     pub fn remove(&self, name: &ImageName, options: RemoveOptions) -> Result<Removal, RemoveError> {
-        let _lock = self.mounting();
+        let _lock = self.lock_mounts();
         let mounts = mounts()?;
         let is_mounted = |id: &ImageId| mounts.contains_key(id);
         match self.store.remove_unless(name, options, is_mounted) {

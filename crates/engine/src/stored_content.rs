@@ -97,7 +97,7 @@ impl Engine {
 impl StoredContent {
     /// Opens the store at `root` for reading. A directory without a store has no content until a store is created there.
     pub fn at(root: PathBuf) -> Result<Self, ContentError> {
-        let store = look(&root)?;
+        let store = open_unlocked(&root)?;
         Ok(Self {
             store: Mutex::new(Arc::new(store)),
             root: Some(root),
@@ -208,7 +208,7 @@ impl StoredContent {
     fn store(&self) -> Result<Arc<Store>, ContentError> {
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         if let (None, Some(root)) = (store.path(), &self.root) {
-            *store = Arc::new(look(root)?);
+            *store = Arc::new(open_unlocked(root)?);
         }
         Ok(Arc::clone(&store))
     }
@@ -230,7 +230,7 @@ impl StoredManifest {
     }
 }
 
-fn look(root: &std::path::Path) -> Result<Store, StoreOpenError> {
+fn open_unlocked(root: &std::path::Path) -> Result<Store, StoreOpenError> {
     Store::open(root, OpenMode::Unlocked, |_| WhenBusy::Fail)
 }
 

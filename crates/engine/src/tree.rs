@@ -67,7 +67,7 @@ impl Engine {
                     .iter()
                     .all(|entry| entry.manifest != image.manifest)
                 {
-                    tree.platforms.push(PlatformImage::held(image));
+                    tree.platforms.push(PlatformImage::of_stored(image));
                 }
             }
         }
@@ -94,7 +94,7 @@ impl Engine {
                 let entries = index.manifests.into_iter().filter_map(|entry| {
                     let platform = entry.platform.filter(|one| offered.contains(one))?;
                     Some(match by_manifest.get(&entry.digest) {
-                        Some(image) => PlatformImage::held(image),
+                        Some(image) => PlatformImage::of_stored(image),
                         None => PlatformImage {
                             platform,
                             manifest: entry.digest,
@@ -115,7 +115,7 @@ impl Engine {
 }
 
 impl PlatformImage {
-    fn held(image: &Image) -> Self {
+    fn of_stored(image: &Image) -> Self {
         Self {
             platform: image.platform.clone(),
             manifest: image.manifest,
@@ -137,9 +137,9 @@ fn index_references(image: &Image) -> Vec<(Digest, Option<&Reference>)> {
         .map(|tag| (tag.target, Some(&tag.reference)));
     let digests = { image.digests.iter() }
         .filter_map(|reference| Some((*reference.digest()?, Some(reference))));
-    let leads: Vec<_> = tags.chain(digests).collect();
-    match leads.is_empty() {
+    let references: Vec<_> = tags.chain(digests).collect();
+    match references.is_empty() {
         true => vec![(*image.target(), None)],
-        false => leads,
+        false => references,
     }
 }

@@ -246,7 +246,7 @@ fn invalid_arguments_are_refused_before_anything_is_read() {
     for (args, expected) in [
         (
             &["-c", "RUN x", "-"][..],
-            "invalid change \"RUN x\": RUN cannot be given here",
+            "invalid change \"RUN x\": RUN is not supported",
         ),
         (
             &["-c", "EXPOSE x", "-"],

@@ -38,8 +38,8 @@ pub(super) async fn list(
         let images = daemon.engine.images_matching(&filters);
         let mut images = images.map_err(|error| render::error::of_store(&error))?;
         for image in &mut images {
-            image.names.retain(|name| filters.takes_name(name));
-            image.digests.retain(|name| filters.takes_name(name));
+            image.names.retain(|name| filters.selects_name(name));
+            image.digests.retain(|name| filters.selects_name(name));
         }
         summaries(daemon, &images, format)
     });

@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::list::ImageSummary;
 use crate::store_error::StoreError;
 
-/// Filters whose images were looked up: times, labels and names are left to compare.
+/// Filters with the creation times of the images that `before` and `since` name.
 #[derive(Debug)]
 pub(crate) struct Selection<'a> {
     usage: FilterUse,
@@ -24,7 +24,7 @@ pub(crate) struct Selection<'a> {
 
 impl Engine {
     /// Returns the images that `filters` select, the last pulled first, each with all its names.
-    /// [`Filters::takes_name`] selects among the names by `reference`.
+    /// [`Filters::selects_name`] selects among the names by `reference`.
     ///
     /// Of several images for `before`, the oldest counts; of several for `since`, the youngest. An image that does not
     /// exist is an error.
@@ -32,7 +32,7 @@ impl Engine {
         let selection = Selection::new(FilterUse::Images, &self.store, filters)?;
         let mut matching = Vec::new();
         for image in self.store.images()? {
-            if selection.takes(&self.store, &image)? {
+            if selection.selects(&self.store, &image)? {
                 matching.push(image.into());
             }
         }
@@ -46,24 +46,26 @@ impl<'a> Selection<'a> {
         store: &Store,
         filters: &'a Filters,
     ) -> Result<Self, StoreError> {
-        let moments = |names: &[ImageName]| -> Result<Vec<_>, StoreError> {
-            let moment = |name| Ok(made(&store.image(name)?));
-            names.iter().map(moment).collect()
+        let creation_times = |names: &[ImageName]| -> Result<Vec<_>, StoreError> {
+            let creation_time = |name| Ok(created_at(&store.image(name)?));
+            names.iter().map(creation_time).collect()
         };
         Ok(Self {
-            before: moments(&filters.before)?.into_iter().min(),
-            since: moments(&filters.since)?.into_iter().max(),
+            before: creation_times(&filters.before)?.into_iter().min(),
+            since: creation_times(&filters.since)?.into_iter().max(),
             usage,
             filters,
         })
     }
 
     /// Returns whether `image` is selected. Its config is read only if a filter compares labels.
-    pub(crate) fn takes(&self, store: &Store, image: &Image) -> Result<bool, StoreError> {
-        Ok(self.takes_names(image) && self.takes_time(image) && self.takes_labels(store, image)?)
+    pub(crate) fn selects(&self, store: &Store, image: &Image) -> Result<bool, StoreError> {
+        Ok(self.matches_names(image)
+            && self.matches_times(image)
+            && self.matches_labels(store, image)?)
     }
 
-    fn takes_names(&self, image: &Image) -> bool {
+    fn matches_names(&self, image: &Image) -> bool {
         let filters = self.filters;
         let tags = image.tags.iter().map(|tag| &tag.reference);
         let mut names = tags.chain(&image.digests);
@@ -72,36 +74,40 @@ impl<'a> Selection<'a> {
             // `dangling=false` selects all images to prune, and not only those with a tag.
             FilterUse::Prune => filters.dangling.filter(|dangling| *dangling),
         };
-        dangling.is_none_or(|wanted| wanted == image.is_dangling())
+        dangling.is_none_or(|dangling| dangling == image.is_dangling())
             && (filters.references.is_empty()
-                || names.any(|name: &Reference| filters.takes_name(name)))
+                || names.any(|name: &Reference| filters.selects_name(name)))
     }
 
     /// An image that was created exactly at `until` is selected, as in Docker.
-    fn takes_time(&self, image: &Image) -> bool {
-        let made = made(image);
-        self.filters.until.is_none_or(|until| made <= until)
-            && self.before.is_none_or(|before| made < before)
-            && self.since.is_none_or(|since| made > since)
+    fn matches_times(&self, image: &Image) -> bool {
+        let created = created_at(image);
+        self.filters.until.is_none_or(|until| created <= until)
+            && self.before.is_none_or(|before| created < before)
+            && self.since.is_none_or(|since| created > since)
     }
 
-    fn takes_labels(&self, store: &Store, image: &Image) -> Result<bool, StoreError> {
-        let Filters { with, without, .. } = self.filters;
-        if with.is_empty() && without.is_empty() {
+    fn matches_labels(&self, store: &Store, image: &Image) -> Result<bool, StoreError> {
+        let Filters {
+            labels: required,
+            excluded_labels: excluded,
+            ..
+        } = self.filters;
+        if required.is_empty() && excluded.is_empty() {
             return Ok(true);
         }
         let labels = labels(store, &image.id)?;
-        let is_on = |label: &Label| label.is_on(&labels);
-        Ok(with.iter().all(is_on) && !without.iter().any(is_on))
+        let is_set = |label: &Label| label.matches(&labels);
+        Ok(required.iter().all(is_set) && !excluded.iter().any(is_set))
     }
 }
 
 /// Returns when an image was created. Without a valid time, it counts as created in 1970, which is before every
 /// duration.
-fn made(image: &Image) -> Timestamp {
+fn created_at(image: &Image) -> Timestamp {
     let created = image.created.as_deref();
-    let made = created.and_then(|text| text.parse().ok());
-    made.unwrap_or(Timestamp::UNIX_EPOCH)
+    let created = created.and_then(|text| text.parse().ok());
+    created.unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn labels(store: &Store, id: &ImageId) -> Result<BTreeMap<String, String>, StoreError> {

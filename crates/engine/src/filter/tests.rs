@@ -1,7 +1,7 @@
 use jiff::ZonedDateTime;
 use windlass_oci::Reference;
 
-use super::{FilterError, FilterUse, Filters, Pattern, moment};
+use super::{FilterError, FilterUse, Filters, Pattern, time};
 
 fn now() -> ZonedDateTime {
     "2026-11-28T12:00:00+02:00[+02:00]".parse().unwrap()
@@ -69,7 +69,7 @@ fn keys_and_values_are_checked() {
 }
 
 #[test]
-fn lists_read_as_the_same_filters_on_a_command_line() {
+fn lists_are_parsed_like_the_filters_of_a_command_line() {
     let filters = ["dangling=true", "label=a", "label=b=c", "label!=d"];
     let written = Filters::parse(FilterUse::Prune, filters, &now()).unwrap();
     let lists = [
@@ -87,7 +87,7 @@ fn lists_read_as_the_same_filters_on_a_command_line() {
 }
 
 #[test]
-fn until_takes_spans_times_and_seconds() {
+fn until_accepts_durations_times_and_seconds() {
     for (text, expected) in [
         ("24h", "2026-11-27T10:00:00Z"),
         ("10m", "2026-11-28T09:50:00Z"),
@@ -112,7 +112,7 @@ fn until_takes_spans_times_and_seconds() {
         ("1767225600.25", "2026-01-01T00:00:00.25Z"),
         ("0", "1970-01-01T00:00:00Z"),
     ] {
-        let found = moment::parse(text, &now()).map(|moment| moment.to_string());
+        let found = time::parse(text, &now()).map(|time| time.to_string());
         assert_eq!(found.as_deref(), Some(expected), "{text}");
     }
     for text in [
@@ -127,13 +127,13 @@ fn until_takes_spans_times_and_seconds() {
         "99999999999999999999",
         "9999999999999h",
     ] {
-        assert_eq!(moment::parse(text, &now()), None, "{text}");
+        assert_eq!(time::parse(text, &now()), None, "{text}");
     }
 }
 
-/// The earliest of several counts: it is the one for which all hold.
+/// An image must match all values, so the earliest one decides.
 #[test]
-fn of_several_times_the_earliest_counts() {
+fn the_earliest_of_several_times_is_used() {
     let several = Filters::parse(FilterUse::Prune, ["until=1h", "until=3h"], &now());
     let one = Filters::parse(FilterUse::Prune, ["until=3h"], &now());
     assert_eq!(several, one);
@@ -145,7 +145,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 /// The cases of Go's own documentation of `path.Match`, and more.
 #[test]
-fn patterns_are_those_of_go() {
+fn patterns_have_the_syntax_of_go() {
     for (pattern, text) in [
         ("abc", "abc"),
         ("*", "abc"),
@@ -193,15 +193,15 @@ fn patterns_are_those_of_go() {
     }
 }
 
-/// No pattern is slow, whatever it is.
+/// The time to match does not grow exponentially with the number of wildcards.
 #[test]
-fn many_stars_take_no_time() {
+fn many_wildcards_are_matched_fast() {
     let pattern = "a*".repeat(100) + "b";
     assert!(!matches(&pattern, &"a".repeat(1000)));
 }
 
 #[test]
-fn names_are_described_with_their_tag_and_without() {
+fn names_match_with_their_tag_and_without() {
     let digest = format!("sha256:{}", "a".repeat(64));
     for (filter, name, expected) in [
         ("alp*", "alpine:3", true),
@@ -217,9 +217,9 @@ fn names_are_described_with_their_tag_and_without() {
     ] {
         let name: Reference = name.parse().unwrap();
         let filters = parse(&format!("reference={filter}")).unwrap();
-        assert_eq!(filters.takes_name(&name), expected, "{filter} {name}");
+        assert_eq!(filters.selects_name(&name), expected, "{filter} {name}");
     }
     let both = Filters::parse(FilterUse::Images, ["reference=a", "reference=b:1"], &now()).unwrap();
-    let takes = ["a:2", "b:1", "b:2"].map(|name| both.takes_name(&name.parse().unwrap()));
-    assert_eq!(takes, [true, true, false]);
+    let selected = ["a:2", "b:1", "b:2"].map(|name| both.selects_name(&name.parse().unwrap()));
+    assert_eq!(selected, [true, true, false]);
 }

@@ -58,7 +58,7 @@ pub struct ContainerConfig {
 }
 
 /// Further instructions that `ONBUILD` may contain.
-const BUILDING: [&str; 15] = [
+const BUILD_INSTRUCTIONS: [&str; 15] = [
     "ADD",
     "ARG",
     "CMD",
@@ -81,50 +81,53 @@ impl ContainerConfig {
     /// skipped; a line that ends with a backslash continues in the next.
     pub fn change(&mut self, text: &str) -> Result<(), ChangeError> {
         for line in lines(text) {
-            self.apply(&line).map_err(|problem| ChangeError {
-                instruction: sanitize(&line),
-                problem,
-            })?;
+            self.apply_instruction(&line)
+                .map_err(|problem| ChangeError {
+                    instruction: sanitize(&line),
+                    problem,
+                })?;
         }
         Ok(())
     }
 
-    fn apply(&mut self, line: &str) -> Result<(), ChangeProblem> {
+    fn apply_instruction(&mut self, line: &str) -> Result<(), ChangeProblem> {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
         let name = word.to_ascii_uppercase();
-        let what = |name| match rest {
-            "" => Err(ChangeProblem::Nothing { name }),
+        let arguments = |name| match rest {
+            "" => Err(ChangeProblem::NoArguments { name }),
             rest => Ok(rest),
         };
         match &*name {
-            "CMD" => self.cmd = command(what("CMD")?)?,
-            "ENTRYPOINT" => self.entrypoint = command(what("ENTRYPOINT")?)?,
+            "CMD" => self.cmd = command(arguments("CMD")?)?,
+            "ENTRYPOINT" => self.entrypoint = command(arguments("ENTRYPOINT")?)?,
             "ENV" => {
-                for (name, value) in self.pairs(what("ENV")?)? {
-                    self.set(&name, &value);
+                for (name, value) in self.pairs(arguments("ENV")?)? {
+                    self.set_variable(&name, &value);
                 }
             }
             "EXPOSE" => {
-                for port in expand_list(what("EXPOSE")?, &self.env)? {
-                    self.expose(&port)?;
+                for port in expand_list(arguments("EXPOSE")?, &self.env)? {
+                    self.add_ports(&port)?;
                 }
             }
-            "HEALTHCHECK" => self.healthcheck = Some(Healthcheck::parse(what("HEALTHCHECK")?)?),
+            "HEALTHCHECK" => {
+                self.healthcheck = Some(Healthcheck::parse(arguments("HEALTHCHECK")?)?);
+            }
             "LABEL" => {
-                let labels = self.pairs(what("LABEL")?)?;
+                let labels = self.pairs(arguments("LABEL")?)?;
                 self.labels.extend(labels);
             }
-            "ONBUILD" => self.on_build.push(trigger(what("ONBUILD")?)?),
+            "ONBUILD" => self.on_build.push(trigger(arguments("ONBUILD")?)?),
             "STOPSIGNAL" => {
-                let found = self.one(what("STOPSIGNAL")?)?;
+                let found = self.single_argument(arguments("STOPSIGNAL")?)?;
                 self.stop_signal = signal::checked(found)?;
             }
-            "USER" => self.user = self.one(what("USER")?)?,
-            "VOLUME" => self.volumes(what("VOLUME")?)?,
+            "USER" => self.user = self.single_argument(arguments("USER")?)?,
+            "VOLUME" => self.add_volumes(arguments("VOLUME")?)?,
             "WORKDIR" => {
-                let directory = self.one(what("WORKDIR")?)?;
-                self.working_dir = resolved(&self.working_dir, &directory);
+                let directory = self.single_argument(arguments("WORKDIR")?)?;
+                self.working_dir = resolve_path(&self.working_dir, &directory);
             }
             _ => {
                 return Err(ChangeProblem::Unknown {
@@ -142,8 +145,8 @@ impl ContainerConfig {
             what: "NAME=VALUE",
             found: sanitize(found),
         };
-        let is_old = words.first().is_some_and(|first| !first.contains('='));
-        let pairs: Vec<(&str, &str)> = if is_old {
+        let is_old_form = words.first().is_some_and(|first| !first.contains('='));
+        let pairs: Vec<(&str, &str)> = if is_old_form {
             let pair = rest.split_once(char::is_whitespace);
             let (name, value) = pair.ok_or_else(|| expected(rest))?;
             vec![(name, value.trim())]
@@ -165,31 +168,31 @@ impl ContainerConfig {
     }
 
     /// Parses the only argument of an instruction.
-    fn one(&self, rest: &str) -> Result<String, ChangeProblem> {
+    fn single_argument(&self, rest: &str) -> Result<String, ChangeProblem> {
         let found = expand(rest, &self.env)?;
         if found.trim().is_empty() {
             return Err(ChangeProblem::Expected {
-                what: "something that is not empty",
+                what: "an argument that is not empty",
                 found: sanitize(rest),
             });
         }
         Ok(found)
     }
 
-    fn set(&mut self, name: &str, value: &str) {
+    fn set_variable(&mut self, name: &str, value: &str) {
         let variable = format!("{name}={value}");
-        let same = |known: &&mut String| {
-            let rest = known.strip_prefix(name);
+        let has_name = |variable: &&mut String| {
+            let rest = variable.strip_prefix(name);
             rest.is_some_and(|rest| rest.starts_with('='))
         };
-        match self.env.iter_mut().find(same) {
-            Some(known) => *known = variable,
+        match self.env.iter_mut().find(has_name) {
+            Some(existing) => *existing = variable,
             None => self.env.push(variable),
         }
     }
 
     /// Adds `PORT` or `PORT-PORT`, with or without `/PROTOCOL`.
-    fn expose(&mut self, text: &str) -> Result<(), ChangeProblem> {
+    fn add_ports(&mut self, text: &str) -> Result<(), ChangeProblem> {
         let parsed = || {
             let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
             let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
@@ -209,7 +212,7 @@ impl ContainerConfig {
         Ok(())
     }
 
-    fn volumes(&mut self, rest: &str) -> Result<(), ChangeProblem> {
+    fn add_volumes(&mut self, rest: &str) -> Result<(), ChangeProblem> {
         let listed = match json_list(rest)? {
             Some(list) => {
                 let expanded = list.iter().map(|path| expand(path, &self.env));
@@ -261,9 +264,9 @@ fn command(rest: &str) -> Result<Vec<String>, ChangeProblem> {
 /// Parses an instruction for later builds, which is stored unchanged.
 fn trigger(rest: &str) -> Result<String, ChangeProblem> {
     let word = rest.split_whitespace().next().unwrap_or_default();
-    if !BUILDING.contains(&&*word.to_ascii_uppercase()) {
+    if !BUILD_INSTRUCTIONS.contains(&&*word.to_ascii_uppercase()) {
         return Err(ChangeProblem::Expected {
-            what: "an instruction that a build can run there",
+            what: "an instruction that ONBUILD can run",
             found: sanitize(word),
         });
     }
@@ -277,7 +280,7 @@ fn port(text: &str) -> Option<u16> {
 }
 
 /// Returns `directory` relative to `from`, without `.`, `..` and empty components.
-fn resolved(from: &str, directory: &str) -> String {
+fn resolve_path(from: &str, directory: &str) -> String {
     let mut components: Vec<&str> = Vec::new();
     let from = if directory.starts_with('/') { "" } else { from };
     for component in from.split('/').chain(directory.split('/')) {

@@ -50,7 +50,7 @@ impl<'a> UnpackTarget<'a> {
                 source: error,
             }
         };
-        let (made, links) = match fs::create_dir(path) {
+        let (is_new, links) = match fs::create_dir(path) {
             Ok(()) => (true, OFlags::NOFOLLOW),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (false, OFlags::empty()),
             Err(error) => return Err(failed("create")(error)),
@@ -60,15 +60,15 @@ impl<'a> UnpackTarget<'a> {
         // Not every file system has locks; without them, only concurrent processes are not detected.
         let locked = rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive);
         let has_lost_and_found = match contents(directory.as_fd()).map_err(failed("read"))? {
-            Contents::Nothing => false,
+            Contents::Empty => false,
             Contents::LostAndFound => true,
-            Contents::Something => return Err(not_empty(path)),
+            Contents::Other => return Err(not_empty(path)),
         };
         if locked == Err(Errno::WOULDBLOCK) {
             return Err(not_empty(path));
         }
-        let stat =
-            rustix::fs::fstat(&directory).map_err(|error| failed("look at")(error.into()))?;
+        let stat = rustix::fs::fstat(&directory)
+            .map_err(|error| failed("read the attributes of")(error.into()))?;
         let before = Before {
             stat,
             has_lost_and_found,
@@ -76,7 +76,7 @@ impl<'a> UnpackTarget<'a> {
         Ok(Self {
             path,
             directory,
-            before: (!made).then_some(before),
+            before: (!is_new).then_some(before),
             kept: false,
         })
     }
@@ -97,12 +97,13 @@ impl<'a> UnpackTarget<'a> {
     }
 
     fn empty(&self) -> io::Result<()> {
-        let spared = self
+        let keeps_lost_and_found = self
             .before
             .as_ref()
             .is_some_and(|before| before.has_lost_and_found);
         for name in names(self.directory.as_fd())? {
-            if spared && name == LOST_AND_FOUND && self.empty_lost_and_found().is_ok() {
+            if keeps_lost_and_found && name == LOST_AND_FOUND && self.empty_lost_and_found().is_ok()
+            {
                 continue;
             }
             remove_tree(self.directory.as_fd(), &name)?;
@@ -162,30 +163,30 @@ impl Drop for UnpackTarget<'_> {
 
 /// The content of a directory.
 enum Contents {
-    Nothing,
+    Empty,
     /// Only a `lost+found` that is empty, as far as it can be read.
     LostAndFound,
-    Something,
+    Other,
 }
 
 fn contents(directory: BorrowedFd<'_>) -> io::Result<Contents> {
     let names = names(directory)?;
     match &*names {
-        [] => return Ok(Contents::Nothing),
+        [] => return Ok(Contents::Empty),
         [name] if name == LOST_AND_FOUND => {}
-        _ => return Ok(Contents::Something),
+        _ => return Ok(Contents::Other),
     }
     let inner = match open(directory, LOST_AND_FOUND) {
         // An ordinary user, in a file system that root has created: that user cannot remove its content.
         Err(Errno::ACCESS) => return Ok(Contents::LostAndFound),
         // A file or a link with this name.
-        Err(Errno::NOTDIR | Errno::LOOP) => return Ok(Contents::Something),
+        Err(Errno::NOTDIR | Errno::LOOP) => return Ok(Contents::Other),
         opened => opened?,
     };
     Ok(if self::names(inner.as_fd())?.is_empty() {
         Contents::LostAndFound
     } else {
-        Contents::Something
+        Contents::Other
     })
 }
 

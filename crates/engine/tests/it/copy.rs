@@ -1,4 +1,4 @@
-//! Copying out of a registry into the store.
+//! Copying from a registry into the store.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Which images filters let through.
+//! Listing and pruning with filters.
 
 use serde_json::json;
 use windlass::error::StoreError;
@@ -16,8 +16,8 @@ fn image(seed: u64, created: Option<&str>, labels: &serde_json::Value) -> ImageB
     })
 }
 
-/// Images of three days and one of no day, with labels.
-async fn four() -> World {
+/// Pulls four images with labels: three have a time of creation.
+async fn four_images() -> World {
     let world = World::new();
     let none = json!(null);
     for (name, image) in [
@@ -44,7 +44,7 @@ async fn four() -> World {
 
 #[tokio::test]
 async fn images_are_found_by_labels_times_and_names() {
-    let world = four().await;
+    let world = four_images().await;
     let named = |key: &str, name: &str| format!("{key}={}", world.registry.name(name));
     let pattern = format!("reference={}/?:[12]", world.registry.host());
     for (filters, expected) in [
@@ -75,10 +75,10 @@ async fn images_are_found_by_labels_times_and_names() {
     assert!(matches!(error, StoreError::Find(_)), "{error}");
 }
 
-/// API 17.03: what only a digest leads to is dangling.
+/// API 17.03: an image without a tag is dangling, even if it has a digest reference.
 #[tokio::test]
-async fn only_dangling_images_are_pruned_unless_all_are_meant() {
-    let world = four().await;
+async fn only_dangling_images_are_pruned_by_default() {
+    let world = four_images().await;
     let b: ImageName = world.registry.name("b:2").parse().unwrap();
     let pinned = world
         .registry
@@ -95,16 +95,16 @@ async fn only_dangling_images_are_pruned_unless_all_are_meant() {
         filters: filters_for(FilterUse::Prune, filters),
     };
     let untagged = |what: &Prune| {
-        let foreseen = world.engine.prune_preview(what).unwrap();
+        let preview = world.engine.prune_preview(what).unwrap();
         let pruned = world.engine.prune(what).unwrap();
-        assert_eq!(pruned, foreseen);
+        assert_eq!(pruned, preview);
         let name = |removed: &Removed| match removed {
             Removed::Untagged(name) => Some(name.rsplit_once('/').unwrap().1[..2].to_owned()),
             Removed::Deleted(_) => None,
         };
         pruned.removed.iter().filter_map(name).collect::<Vec<_>>()
     };
-    // The image that `c:3` was taken from has its digest left.
+    // The image that lost the tag `c:3` still has a digest reference.
     assert_eq!(untagged(&prune(false, &["label!=keep"])), ["c@"]);
     assert_eq!(
         untagged(&prune(false, &["until=24h", "dangling=1"])),

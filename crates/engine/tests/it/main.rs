@@ -1,6 +1,6 @@
-//! The engine as its doors see it, between a scripted registry and a real store.
+//! Tests of the public API, with a scripted registry and a real store.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod copy;
 mod examples;

@@ -20,9 +20,9 @@ fn exists(root: &Path, area: &str, digest: &windlass::image::Digest) -> bool {
     root.join(area).join("sha256").join(digest.hex()).exists()
 }
 
-/// R6, DM-16: in the middle of a layer, with another that was here before and one that is done.
+/// R6, DM-16: while one layer downloads, another one was stored before, and a third one is unpacked.
 #[tokio::test]
-async fn a_pruning_takes_nothing_that_a_pull_needs() {
+async fn pruning_keeps_what_a_running_pull_needs() {
     let world = World::new();
     let layer = |seed| LayerBuilder::of_size_seeded(500_000, seed).pack();
     let (base, done, slow) = (layer(1), layer(2), layer(3));
@@ -70,18 +70,18 @@ async fn a_pruning_takes_nothing_that_a_pull_needs() {
         assert!(exists(&root, "layers", diff_id.digest()));
     }
 
-    // What was left for the pull is the image's now, and goes with it.
+    // The content that was kept for the pull belongs to the image, and is removed with it.
     world.engine.idle().await;
     let name = world.registry.name("two:1").parse().unwrap();
-    let foreseen = world.engine.prune_preview(&everything()).unwrap();
+    let preview = world.engine.prune_preview(&everything()).unwrap();
     let removal = world
         .engine
         .remove(&name, RemoveOptions::default())
         .unwrap();
-    assert_eq!(removal.freed, foreseen.freed);
+    assert_eq!(removal.freed, preview.freed);
     for area in ["blobs/sha256", "layers/sha256", "drafts", "ingest"] {
-        let left = std::fs::read_dir(root.join(area)).unwrap().count();
-        assert_eq!(left, 0, "{area}");
+        let remaining = std::fs::read_dir(root.join(area)).unwrap().count();
+        assert_eq!(remaining, 0, "{area}");
     }
 }
 
@@ -110,9 +110,9 @@ async fn partial_blobs_are_removed_on_request() {
     };
     assert_eq!(world.engine.prune(&images_only).unwrap().freed, 0);
     let usage = world.engine.disk_usage().unwrap().partial;
-    let foreseen = world.engine.prune_preview(&everything()).unwrap();
+    let preview = world.engine.prune_preview(&everything()).unwrap();
     let pruned = world.engine.prune(&everything()).unwrap();
-    assert_eq!(pruned, foreseen);
+    assert_eq!(pruned, preview);
     assert_eq!(pruned.partials.len(), 1);
     assert_eq!(pruned.partials[0].digest, slow.digest);
     assert_eq!(pruned.freed, usage.reclaimable);

@@ -1,4 +1,4 @@
-//! Pushes and saves of images that are removed meanwhile.
+//! Pushes and saves of images that are removed at the same time.
 
 use std::fs;
 use std::io::{self, Read as _};

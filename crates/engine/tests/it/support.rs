@@ -51,13 +51,13 @@ impl World {
         self.engine.pull(self.request(name)).await.unwrap()
     }
 
-    /// The tags of the images that are there, without the registry, in order.
+    /// Returns the tags of the stored images, without the registry, in order.
     pub(crate) fn tags(&self, filters: &[&str]) -> Vec<String> {
         let filters = filters_for(FilterUse::Images, filters);
         let images = self.engine.images_matching(&filters).unwrap();
         let names = images.iter().flat_map(|image| &image.names);
         let mut tags: Vec<_> = names
-            .filter(|name| filters.takes_name(name))
+            .filter(|name| filters.selects_name(name))
             .map(|name| name.familiar().rsplit_once('/').unwrap().1.to_owned())
             .collect();
         tags.sort();

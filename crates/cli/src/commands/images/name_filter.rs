@@ -81,5 +81,5 @@ fn has_match(filters: &Filters, name: &NameColumns) -> bool {
     let references = name.references();
     references
         .iter()
-        .any(|reference| filters.takes_name(reference))
+        .any(|reference| filters.selects_name(reference))
 }

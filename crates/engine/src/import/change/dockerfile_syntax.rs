@@ -13,7 +13,7 @@ struct Reader<'a> {
 }
 
 /// The maximum nesting depth.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 const ESCAPE: char = '\\';
 
@@ -43,8 +43,8 @@ pub(super) fn split(text: &str) -> Result<Vec<String>, ChangeProblem> {
         word.push(character);
     }
     match quote {
-        Some('"') => return Err(ChangeProblem::Open { mark: "\"" }),
-        Some(_) => return Err(ChangeProblem::Open { mark: "'" }),
+        Some('"') => return Err(ChangeProblem::Unclosed { mark: "\"" }),
+        Some(_) => return Err(ChangeProblem::Unclosed { mark: "'" }),
         None => {}
     }
     words.extend((!word.is_empty()).then_some(word));
@@ -58,18 +58,18 @@ pub(super) fn expand(text: &str, env: &[String]) -> Result<String, ChangeProblem
         env,
         depth: 0,
     };
-    reader.until(None)
+    reader.read_until(None)
 }
 
 /// Splits a text into words and expands them. A word that expands to nothing is dropped, unless it was quoted.
 pub(super) fn expand_list(text: &str, env: &[String]) -> Result<Vec<String>, ChangeProblem> {
     let mut list = Vec::new();
     for word in split(text)? {
-        let means = expand(&word, env)?;
+        let expanded = expand(&word, env)?;
         // The value of a variable may contain several words.
         match word.contains(['"', '\'', ESCAPE]) {
-            true => list.push(means),
-            false => list.extend(means.split_whitespace().map(str::to_owned)),
+            true => list.push(expanded),
+            false => list.extend(expanded.split_whitespace().map(str::to_owned)),
         }
     }
     Ok(list)
@@ -95,112 +95,112 @@ pub(super) fn json_list(text: &str) -> Result<Option<Vec<String>>, ChangeProblem
 
 impl Reader<'_> {
     /// Reads up to and including `end`, or to the end of the text.
-    fn until(&mut self, end: Option<char>) -> Result<String, ChangeProblem> {
-        let mut means = String::new();
+    fn read_until(&mut self, end: Option<char>) -> Result<String, ChangeProblem> {
+        let mut output = String::new();
         while let Some(character) = self.rest.next() {
             match character {
-                _ if Some(character) == end => return Ok(means),
-                '\'' => self.single(&mut means)?,
-                '"' => self.double(&mut means)?,
-                '$' => self.variable(&mut means)?,
-                ESCAPE => means.push(self.rest.next().unwrap_or(ESCAPE)),
-                _ => means.push(character),
+                _ if Some(character) == end => return Ok(output),
+                '\'' => self.single_quoted(&mut output)?,
+                '"' => self.double_quoted(&mut output)?,
+                '$' => self.variable(&mut output)?,
+                ESCAPE => output.push(self.rest.next().unwrap_or(ESCAPE)),
+                _ => output.push(character),
             }
         }
         match end {
-            Some(_) => Err(ChangeProblem::Open { mark: "${" }),
-            None => Ok(means),
+            Some(_) => Err(ChangeProblem::Unclosed { mark: "${" }),
+            None => Ok(output),
         }
     }
 
     /// Reads up to the single quote; no character has a special meaning.
-    fn single(&mut self, means: &mut String) -> Result<(), ChangeProblem> {
+    fn single_quoted(&mut self, output: &mut String) -> Result<(), ChangeProblem> {
         for character in self.rest.by_ref() {
             if character == '\'' {
                 return Ok(());
             }
-            means.push(character);
+            output.push(character);
         }
-        Err(ChangeProblem::Open { mark: "'" })
+        Err(ChangeProblem::Unclosed { mark: "'" })
     }
 
     /// Reads up to the double quote; variables and some escapes have a special meaning.
-    fn double(&mut self, means: &mut String) -> Result<(), ChangeProblem> {
+    fn double_quoted(&mut self, output: &mut String) -> Result<(), ChangeProblem> {
         while let Some(character) = self.rest.next() {
             match character {
                 '"' => return Ok(()),
-                '$' => self.variable(means)?,
+                '$' => self.variable(output)?,
                 ESCAPE => match self.rest.next() {
-                    Some(next @ ('"' | '$' | ESCAPE)) => means.push(next),
-                    Some(next) => means.extend([ESCAPE, next]),
-                    None => means.push(ESCAPE),
+                    Some(next @ ('"' | '$' | ESCAPE)) => output.push(next),
+                    Some(next) => output.extend([ESCAPE, next]),
+                    None => output.push(ESCAPE),
                 },
-                _ => means.push(character),
+                _ => output.push(character),
             }
         }
-        Err(ChangeProblem::Open { mark: "\"" })
+        Err(ChangeProblem::Unclosed { mark: "\"" })
     }
 
     /// Reads a variable after its `$`: a name, or a name in braces with a replacement for set or unset variables.
-    fn variable(&mut self, means: &mut String) -> Result<(), ChangeProblem> {
+    fn variable(&mut self, output: &mut String) -> Result<(), ChangeProblem> {
         let rest = self.rest.as_str();
         if let Some(inner) = rest.strip_prefix('{') {
             self.rest = inner.chars();
-            return self.braces(means);
+            return self.braced_variable(output);
         }
         let name = name_in(rest);
         if name.is_empty() {
-            means.push('$');
+            output.push('$');
             return Ok(());
         }
         self.rest = rest[name.len()..].chars();
-        means.push_str(value_of(self.env, name).unwrap_or_default());
+        output.push_str(value_of(self.env, name).unwrap_or_default());
         Ok(())
     }
 
-    fn braces(&mut self, means: &mut String) -> Result<(), ChangeProblem> {
+    fn braced_variable(&mut self, output: &mut String) -> Result<(), ChangeProblem> {
         let rest = self.rest.as_str();
         let name = name_in(rest);
         let value = value_of(self.env, name);
-        let bad = || ChangeProblem::Expected {
+        let invalid = || ChangeProblem::Expected {
             what: "${NAME}, ${NAME:-word} or ${NAME:+word}",
             found: sanitize(&format!("${{{rest}")),
         };
         if name.is_empty() {
-            return Err(bad());
+            return Err(invalid());
         }
-        let rest_of = &rest[name.len()..];
-        let (is_about_empty, rest_of) = match rest_of.strip_prefix(':') {
-            Some(behind) => (true, behind),
-            None => (false, rest_of),
+        let rest_after_name = &rest[name.len()..];
+        let (replaces_empty, rest_after_name) = match rest_after_name.strip_prefix(':') {
+            Some(rest) => (true, rest),
+            None => (false, rest_after_name),
         };
-        let mut behind = rest_of.chars();
-        let sign = behind.next();
-        self.rest = behind;
-        let value = value.filter(|value| !(is_about_empty && value.is_empty()));
+        let mut after_name = rest_after_name.chars();
+        let sign = after_name.next();
+        self.rest = after_name;
+        let value = value.filter(|value| !(replaces_empty && value.is_empty()));
         match sign {
-            Some('}') if !is_about_empty => means.push_str(value.unwrap_or_default()),
+            Some('}') if !replaces_empty => output.push_str(value.unwrap_or_default()),
             Some(sign @ ('-' | '+')) => {
                 self.depth += 1;
-                if self.depth > DEEPEST {
-                    return Err(bad());
+                if self.depth > MAX_DEPTH {
+                    return Err(invalid());
                 }
-                let word = self.until(Some('}'))?;
+                let word = self.read_until(Some('}'))?;
                 self.depth -= 1;
                 match (sign == '-', value) {
-                    (true, Some(value)) => means.push_str(value),
-                    (true, None) | (false, Some(_)) => means.push_str(&word),
+                    (true, Some(value)) => output.push_str(value),
+                    (true, None) | (false, Some(_)) => output.push_str(&word),
                     (false, None) => {}
                 }
             }
-            None => return Err(ChangeProblem::Open { mark: "${" }),
-            Some(_) => return Err(bad()),
+            None => return Err(ChangeProblem::Unclosed { mark: "${" }),
+            Some(_) => return Err(invalid()),
         }
         Ok(())
     }
 }
 
-/// Returns the length of the variable name at the start of `text`; a digit is a name by itself.
+/// Returns the variable name at the start of `text`; a digit is a name by itself.
 fn name_in(text: &str) -> &str {
     if text.starts_with(|first: char| first.is_ascii_digit()) {
         return &text[..1];
@@ -212,6 +212,6 @@ fn name_in(text: &str) -> &str {
 
 fn value_of<'a>(env: &'a [String], name: &str) -> Option<&'a str> {
     let pairs = env.iter().filter_map(|variable| variable.split_once('='));
-    let mut values = pairs.filter(|(known, _)| *known == name);
+    let mut values = pairs.filter(|(variable, _)| *variable == name);
     values.next().map(|(_, value)| value)
 }

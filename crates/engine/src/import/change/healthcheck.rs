@@ -30,7 +30,7 @@ pub struct Healthcheck {
 }
 
 /// The minimum duration that Docker accepts.
-const SHORTEST: u64 = 1_000_000;
+const MIN_DURATION: u64 = 1_000_000;
 
 impl Healthcheck {
     /// Parses the arguments of `HEALTHCHECK`.
@@ -38,32 +38,32 @@ impl Healthcheck {
         let mut check = Self::default();
         let mut rest = rest;
         while rest.starts_with("--") {
-            let (flag, behind) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-            check.flag(flag)?;
-            rest = behind.trim_start();
+            let (flag, rest_of_line) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            check.set_option(flag)?;
+            rest = rest_of_line.trim_start();
         }
-        let (word, behind) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-        let behind = behind.trim();
-        let wrong = || ChangeProblem::Expected {
+        let (word, rest_of_line) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let rest_of_line = rest_of_line.trim();
+        let invalid = || ChangeProblem::Expected {
             what: "NONE alone, or [--interval=, --timeout=, --start-period=, --start-interval=, --retries=] CMD and a \
                    command",
             found: sanitize(rest),
         };
-        match (&*word.to_ascii_uppercase(), behind) {
+        match (&*word.to_ascii_uppercase(), rest_of_line) {
             ("NONE", "") if check == Self::default() => check.test.push("NONE".to_owned()),
-            ("CMD", behind) if !behind.is_empty() => {
-                check.test = match json_list(behind)? {
-                    Some(list) if list.is_empty() => return Err(wrong()),
+            ("CMD", command) if !command.is_empty() => {
+                check.test = match json_list(command)? {
+                    Some(list) if list.is_empty() => return Err(invalid()),
                     Some(list) => [vec!["CMD".to_owned()], list].concat(),
-                    None => ["CMD-SHELL", behind].map(str::to_owned).to_vec(),
+                    None => ["CMD-SHELL", command].map(str::to_owned).to_vec(),
                 };
             }
-            _ => return Err(wrong()),
+            _ => return Err(invalid()),
         }
         Ok(check)
     }
 
-    fn flag(&mut self, flag: &str) -> Result<(), ChangeProblem> {
+    fn set_option(&mut self, flag: &str) -> Result<(), ChangeProblem> {
         let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
         let what = "a length of time, such as 30s or 1m30s";
         let (field, parsed, what) = match name {
@@ -99,9 +99,9 @@ fn duration(text: &str) -> Option<u64> {
     let mut rest = text;
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, behind) = rest.split_at(end);
-        let unit = behind.find(|c: char| c.is_ascii_digit() || c == '.');
-        let (unit, behind) = behind.split_at(unit.unwrap_or(behind.len()));
+        let (number, after_number) = rest.split_at(end);
+        let unit = after_number.find(|c: char| c.is_ascii_digit() || c == '.');
+        let (unit, after_unit) = after_number.split_at(unit.unwrap_or(after_number.len()));
         let unit: u64 = match unit {
             "ns" => 1,
             "us" | "µs" | "μs" => 1_000,
@@ -125,15 +125,15 @@ fn duration(text: &str) -> Option<u64> {
         let scale = 10u128.pow(u32::try_from(fraction.len()).ok()?);
         let part = u128::from(digits(fraction)?) * u128::from(unit) / scale;
         total = total.checked_add(u64::try_from(part).ok()?)?;
-        rest = behind;
+        rest = after_unit;
     }
-    let fits = total >= SHORTEST && i64::try_from(total).is_ok();
+    let fits = total >= MIN_DURATION && i64::try_from(total).is_ok();
     (!text.is_empty() && fits).then_some(total)
 }
 
 #[expect(
     clippy::trivially_copy_pass_by_ref,
-    reason = "what serde wants of such a function"
+    reason = "serde passes a reference"
 )]
 fn is_zero(number: &u64) -> bool {
     *number == 0

@@ -23,7 +23,7 @@ pub enum ChangeProblem {
         word: Sanitized,
     },
     /// It has no arguments.
-    Nothing {
+    NoArguments {
         /// The instruction's name.
         name: &'static str,
     },
@@ -35,22 +35,22 @@ pub enum ChangeProblem {
         found: Sanitized,
     },
     /// A quote or a `${` has no end.
-    Open {
+    Unclosed {
         /// The opening characters.
         mark: &'static str,
     },
 }
 
 /// The supported instructions.
-const KNOWN: &str = "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR";
+const SUPPORTED: &str = "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR";
 
 impl fmt::Display for ChangeProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown { word } => write!(f, "{word} cannot be given here, only {KNOWN}"),
-            Self::Nothing { name } => write!(f, "{name} needs arguments"),
+            Self::Unknown { word } => write!(f, "{word} is not supported, only {SUPPORTED}"),
+            Self::NoArguments { name } => write!(f, "{name} needs arguments"),
             Self::Expected { what, found } => write!(f, "expected {what}, not {found:?}"),
-            Self::Open { mark } => write!(f, "a {mark} has no end"),
+            Self::Unclosed { mark } => write!(f, "a {mark} has no end"),
         }
     }
 }

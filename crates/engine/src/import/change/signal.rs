@@ -13,10 +13,10 @@ const SIGNALS: [&str; 37] = [
 ];
 
 /// The highest number of a signal.
-const LAST: u32 = 64;
+const MAX_NUMBER: u32 = 64;
 
 /// The number of real-time signals without a name of their own.
-const REAL_TIME: u32 = 30;
+const UNNAMED_REAL_TIME: u32 = 30;
 
 /// Returns `signal` if it is valid: a number, or a name with or without `SIG`, in any case.
 pub(super) fn checked(signal: String) -> Result<String, ChangeProblem> {
@@ -24,12 +24,12 @@ pub(super) fn checked(signal: String) -> Result<String, ChangeProblem> {
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     let is_number = signal
         .parse::<u32>()
-        .is_ok_and(|number| (1..=LAST).contains(&number));
+        .is_ok_and(|number| (1..=MAX_NUMBER).contains(&number));
     let is_between = ["RTMIN+", "RTMAX-"].iter().any(|start| {
         let number = name
             .strip_prefix(start)
             .and_then(|text| text.parse::<u32>().ok());
-        number.is_some_and(|number| number <= REAL_TIME)
+        number.is_some_and(|number| number <= UNNAMED_REAL_TIME)
     });
     if is_number || is_between || SIGNALS.contains(&name) {
         return Ok(signal);

@@ -11,7 +11,7 @@ fn changed(changes: &[&str]) -> Value {
     serde_json::to_value(config).unwrap()
 }
 
-fn refused(change: &str) -> String {
+fn rejected(change: &str) -> String {
     ContainerConfig::default()
         .change(change)
         .unwrap_err()
@@ -29,7 +29,7 @@ fn commands_have_two_forms() {
     assert_eq!(
         config["Cmd"],
         json!(["/bin/sh", "-c", "['a']"]),
-        "no JSON is for the shell"
+        "text that is not JSON is for the shell"
     );
 }
 
@@ -60,9 +60,9 @@ fn variables_and_labels_are_quoted_as_in_a_dockerfile() {
     );
 }
 
-/// What an instruction sets is known to those that follow, and not to itself.
+/// A variable is visible to later instructions, but not to the one that sets it.
 #[test]
-fn variables_are_those_set_before() {
+fn variables_of_earlier_instructions_are_expanded() {
     let config = changed(&[
         "ENV A=1 EMPTY=",
         "ENV B=$A C=${A:-x} D=${NONE:-d$A} E=${NONE-} F=${A:+set} G=${EMPTY:-x} H=${EMPTY-x} I=$NONE. J=${NONE+y}",
@@ -114,7 +114,7 @@ fn ports_signals_volumes_and_triggers() {
 }
 
 #[test]
-fn health_is_looked_after() {
+fn health_checks_are_parsed() {
     let config = changed(&[
         "HEALTHCHECK --interval=1m30s --timeout=1.5s --retries=3 CMD curl -f http://localhost/",
     ]);
@@ -170,7 +170,7 @@ fn errors_are_one_line() {
         "HEALTHCHECK --every=1s CMD x",
         "\u{1b}[31m",
     ]
-    .map(refused);
+    .map(rejected);
     for line in &errors {
         assert!(
             line.starts_with("invalid change \"") && !line.contains(['\n', '\u{1b}']),
@@ -183,7 +183,7 @@ fn errors_are_one_line() {
     );
     assert_eq!(
         errors[0],
-        "invalid change \"RUN make\": RUN cannot be given here, only CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, \
+        "invalid change \"RUN make\": RUN is not supported, only CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, \
          ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR"
     );
     assert_eq!(
@@ -193,18 +193,18 @@ fn errors_are_one_line() {
 }
 
 proptest! {
-    /// Nothing panics, and no error breaks its line.
+    /// No text causes a panic, and every error has one line.
     #[test]
-    fn any_text_is_taken_or_refused(text in "(ENV|LABEL|CMD|USER|EXPOSE|VOLUME|HEALTHCHECK|WORKDIR|ONBUILD)?[ -~\n$\"'{}\\\\é\u{1b}]{0,40}") {
+    fn any_text_is_parsed_or_rejected(text in "(ENV|LABEL|CMD|USER|EXPOSE|VOLUME|HEALTHCHECK|WORKDIR|ONBUILD)?[ -~\n$\"'{}\\\\é\u{1b}]{0,40}") {
         if let Err(error) = ContainerConfig::default().change(&text) {
             let breaks = error.to_string().contains(['\n', '\u{1b}']);
-            prop_assert!(!breaks, "it is more than a line");
+            prop_assert!(!breaks, "the error has several lines");
         }
     }
 
-    /// Whatever is quoted comes out as it went in.
+    /// Quoting does not change a value.
     #[test]
-    fn what_is_quoted_stands_for_itself(value in "[^\n\r\\x00]{0,30}") {
+    fn quoted_values_are_unchanged(value in "[^\n\r\\x00]{0,30}") {
         let single = format!("ENV A='{}'", value.replace('\'', "'\\''"));
         let mut double = value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
         double = format!("LABEL A=\"{double}\"");
@@ -217,9 +217,9 @@ proptest! {
         prop_assert_eq!(&config.labels["A"], &value);
     }
 
-    /// What was written is what a config is read as.
+    /// The reader of configs accepts what is serialized here.
     #[test]
-    fn a_config_reads_what_was_written(words in prop::collection::vec("[^\\x00]{0,8}", 0..4), port in 1u16..) {
+    fn a_serialized_config_is_read_back(words in prop::collection::vec("[^\\x00]{0,8}", 0..4), port in 1u16..) {
         let list = serde_json::to_string(&words).unwrap();
         let mut config = ContainerConfig::default();
         config.change(&format!("CMD {list}")).unwrap();

@@ -13,34 +13,34 @@ fn listed(path: &Path) -> Vec<String> {
     names
 }
 
-fn begin_fails(path: &Path) -> bool {
+fn is_rejected(path: &Path) -> bool {
     matches!(
         UnpackTarget::open(path),
         Err(UnpackImageError::NotEmpty { .. })
     )
 }
 
-fn place() -> (tempfile::TempDir, PathBuf) {
-    let place = tempfile::tempdir().unwrap();
-    let into = place.path().join("into");
-    (place, into)
+fn paths() -> (tempfile::TempDir, PathBuf) {
+    let parent = tempfile::tempdir().unwrap();
+    let into = parent.path().join("into");
+    (parent, into)
 }
 
 /// A new directory is removed with its content, including a `lost+found` of the image.
 #[test]
-fn what_was_made_goes_again() {
-    let (place, into) = place();
+fn a_new_directory_is_removed_after_an_error() {
+    let (parent, into) = paths();
     let target = UnpackTarget::open(&into).unwrap();
     fs::create_dir_all(into.join("lost+found/a")).unwrap();
     fs::write(into.join("file"), "").unwrap();
     drop(target);
-    assert_eq!(listed(place.path()), [""; 0]);
+    assert_eq!(listed(parent.path()), [""; 0]);
 }
 
 /// Owner, mode and times of the image's root directory are restored.
 #[test]
-fn what_was_there_ends_as_it_was() {
-    let (_place, into) = place();
+fn an_existing_directory_is_restored_after_an_error() {
+    let (_parent, into) = paths();
     fs::create_dir_all(into.join("lost+found")).unwrap();
     fs::set_permissions(&into, fs::Permissions::from_mode(0o750)).unwrap();
     let before = fs::metadata(&into).unwrap();
@@ -63,52 +63,52 @@ fn what_was_there_ends_as_it_was() {
 
 /// An image could replace its content, so only an empty `lost+found` is permitted.
 #[test]
-fn a_lost_and_found_with_something_in_it_is_the_users() {
-    let (_place, into) = place();
+fn a_lost_and_found_with_content_is_rejected() {
+    let (_parent, into) = paths();
     fs::create_dir_all(into.join("lost+found")).unwrap();
-    fs::write(into.join("lost+found/#12"), "found again").unwrap();
-    assert!(begin_fails(&into));
+    fs::write(into.join("lost+found/#12"), "content").unwrap();
+    assert!(is_rejected(&into));
     assert_eq!(listed(&into.join("lost+found")), ["#12"]);
 }
 
 #[test]
-fn a_file_or_link_called_lost_and_found_is_the_users() {
-    let (place, into) = place();
+fn a_file_or_link_with_the_name_lost_and_found_is_rejected() {
+    let (parent, into) = paths();
     fs::create_dir(&into).unwrap();
     let name = into.join("lost+found");
-    fs::write(&name, "mine").unwrap();
-    assert!(begin_fails(&into));
+    fs::write(&name, "content").unwrap();
+    assert!(is_rejected(&into));
     fs::remove_file(&name).unwrap();
-    symlink(place.path(), &name).unwrap();
-    assert!(begin_fails(&into));
+    symlink(parent.path(), &name).unwrap();
+    assert!(is_rejected(&into));
     assert_eq!(listed(&into), ["lost+found"]);
 }
 
 /// A user with write access to parts of the path must not choose what is emptied.
 #[test]
-fn a_path_that_leads_elsewhere_meanwhile_is_not_followed() {
-    let (place, into) = place();
-    let precious = place.path().join("precious");
-    fs::create_dir(&precious).unwrap();
-    fs::write(precious.join("file"), "mine").unwrap();
+fn a_replaced_path_is_not_followed() {
+    let (parent, into) = paths();
+    let other = parent.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("file"), "content").unwrap();
 
     let target = UnpackTarget::open(&into).unwrap();
     fs::write(into.join("unpacked"), "").unwrap();
-    let moved = place.path().join("moved");
+    let moved = parent.path().join("moved");
     fs::rename(&into, &moved).unwrap();
-    symlink(&precious, &into).unwrap();
+    symlink(&other, &into).unwrap();
     drop(target);
 
-    assert_eq!(listed(&precious), ["file"]);
+    assert_eq!(listed(&other), ["file"]);
     assert_eq!(listed(&moved), [""; 0]);
 }
 
 /// If both unpacked into it, the failing one would remove the content of the other.
 #[test]
-fn a_directory_is_filled_by_one_at_a_time() {
-    let (_place, into) = place();
+fn two_processes_cannot_unpack_into_one_directory() {
+    let (_parent, into) = paths();
     let target = UnpackTarget::open(&into).unwrap();
-    assert!(begin_fails(&into));
+    assert!(is_rejected(&into));
     fs::write(into.join("file"), "").unwrap();
     target.keep();
     assert_eq!(listed(&into), ["file"]);
