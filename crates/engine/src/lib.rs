@@ -1,4 +1,4 @@
-//! Pulls, keeps and exports container images.
+//! Pulls, stores and exports container images.
 //!
 //! An [`Engine`] has a store and the operations on it: [`pull`](Engine::pull),
 //! [`preview`](Engine::preview), [`images`](Engine::images), [`inspect`](Engine::inspect), [`history`](Engine::history),

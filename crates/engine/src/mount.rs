@@ -139,7 +139,7 @@ fn overlay(source: &str, layers: &[PathBuf]) -> Result<OwnedFd, MountError> {
     fsconfig_set_string(context, "source", source).map_err(failed("name the mount"))?;
     for layer in layers {
         fsconfig_set_string(context, "lowerdir+", layer.as_path())
-            .map_err(failed("stack the layers (Linux 6.5 or newer can)"))?;
+            .map_err(failed("stack the layers (needs Linux 6.5)"))?;
     }
     fsconfig_set_flag(context, "ro").map_err(failed("make it read-only"))?;
     fsconfig_create(context).map_err(failed("stack the layers"))?;

@@ -65,7 +65,7 @@ pub enum PushImageError {
     Copy(#[from] CopyError),
     /// The image was pushed, but its new digest could not be recorded.
     #[error(transparent)]
-    Note(#[from] TagImageError),
+    RecordDigest(#[from] TagImageError),
 }
 
 impl From<Cancelled> for PushImageError {

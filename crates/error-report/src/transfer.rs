@@ -135,7 +135,7 @@ fn push_cause(error: &PushImageError) -> TransferCause<'_> {
         PushImageError::Image(error) => save_cause(error),
         PushImageError::Registry(error) => TransferCause::Pull(error),
         PushImageError::Copy(error) => copy_cause(error),
-        PushImageError::Database(_) | PushImageError::Note(_) => TransferCause::Other,
+        PushImageError::Database(_) | PushImageError::RecordDigest(_) => TransferCause::Other,
     }
 }
 

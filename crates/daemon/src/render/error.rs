@@ -106,7 +106,7 @@ pub(crate) fn of_push(error: &PushImageError, reference: &Reference) -> ApiError
         PushImageError::Copy(CopyError::Push(PushError::Registry(error))) => of(error),
         PushImageError::Copy(error) => ApiError::internal(error_chain(error)),
         PushImageError::Database(error) => ApiError::internal(error_chain(error)),
-        PushImageError::Note(error) => ApiError::internal(error_chain(error)),
+        PushImageError::RecordDigest(error) => ApiError::internal(error_chain(error)),
     }
 }
 
