@@ -144,6 +144,13 @@ fn a_sparse_index_is_copied_one_image_at_a_time() {
     assert_eq!(to.requests().len(), writes);
 }
 
+/// Returns the requests about manifests.
+fn manifest_requests(registry: &Registry) -> Vec<String> {
+    let mut requests = registry.log();
+    requests.retain(|request| request.contains("/manifests/"));
+    requests
+}
+
 /// Within one registry blobs are mounted, and within one repository no upload starts.
 #[test]
 fn blobs_are_mounted_within_a_registry() {
@@ -165,14 +172,11 @@ fn blobs_are_mounted_within_a_registry() {
         .iter()
         .filter(|it| it.method == "POST" && it.status == Some(201));
     assert_eq!(mounted.count(), image.layers.len() + 1);
-    assert!(
-        requests
-            .iter()
-            .all(
-                |it| !matches!(it.method.as_str(), "PATCH") && !it.path.contains("blobs/sha256")
-                    || it.method == "HEAD"
-            )
-    );
+    let transfers = requests.iter().filter(|it| {
+        it.method == "PATCH" || it.method != "HEAD" && it.path.contains("/blobs/sha256:")
+    });
+    let transfers: Vec<_> = transfers.map(ToString::to_string).collect();
+    assert_eq!(transfers, [""; 0]);
 }
 
 #[test]
@@ -386,11 +390,7 @@ fn an_interrupt_works_while_a_registry_does_not_respond() {
     let output = interrupted(child, &gate);
     assert_eq!(output.status.code(), Some(130));
     gate.open();
-    assert!(
-        to.requests()
-            .iter()
-            .all(|it| !it.path.contains("/manifests/"))
-    );
+    assert_eq!(manifest_requests(&to), [""; 0]);
 }
 
 /// Content that does not match its digest is not copied.
@@ -416,9 +416,5 @@ fn corrupt_blobs_are_not_copied() {
     error: copying from.test/app:1 to [dir]/a.tar: cannot read <layer>: its content is sha256:[digest], not <layer>
     ");
     assert_eq!(windlass.outside_the_store(), before);
-    assert!(
-        to.requests()
-            .iter()
-            .all(|it| !it.path.contains("/manifests/"))
-    );
+    assert_eq!(manifest_requests(&to), [""; 0]);
 }

@@ -67,12 +67,31 @@ fn a_disk_that_fills_up_while_unpacking() {
     ");
 }
 
-/// Pulls an image of one layer to a disk of two megabytes. Needs a mount namespace, which not every machine
-/// allows its users.
+/// Runs the command in a mount namespace of its own: `unshare` with these options starts `script`, which starts the command
+/// or exits with 77 if it cannot mount. Returns `None` where users have no such namespaces.
 #[expect(
     clippy::print_stderr,
     reason = "a skipped test reports that it did not run"
 )]
+fn in_mount_namespace(
+    windlass: &Windlass,
+    options: &[&str],
+    script: &str,
+    arguments: &[&str],
+) -> Option<Output> {
+    let shell = ["sh", "-c", script, "sh"];
+    let runner = [&["unshare", "--mount"], options, &shell].concat();
+    let output = windlass.through(runner, arguments.iter().copied()).output();
+    let output = output.ok().filter(|output| {
+        output.status.code() != Some(77) && !output.stderr.starts_with(b"unshare")
+    });
+    if output.is_none() {
+        eprintln!("not run: no mount namespace here");
+    }
+    output
+}
+
+/// Pulls an image of one layer to a disk of two megabytes.
 fn on_a_small_disk(layer: &PackedLayer) -> Option<(Windlass, Registry, Output)> {
     let registry = Registry::start();
     let image = ImageBuilder::new().platform(PLATFORM).layer(layer).pack();
@@ -82,27 +101,10 @@ fn on_a_small_disk(layer: &PackedLayer) -> Option<(Windlass, Registry, Output)> 
     fs::create_dir(windlass.root()).unwrap();
     let script =
         "mount -t tmpfs -o size=2m,mode=0755 tmpfs \"$WINDLASS_ROOT\" || exit 77; exec \"$@\"";
+    let options = ["--user", "--map-root-user"];
     let name = registry.name("app:1");
-    let unshare = [
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "--mount",
-        "sh",
-        "-c",
-        script,
-        "sh",
-    ];
-    let output = windlass.through(unshare, args(&name)).output();
-    match output {
-        Ok(output) if output.status.code() == Some(1) && !output.stderr.starts_with(b"unshare") => {
-            Some((windlass, registry, output))
-        }
-        Ok(_) | Err(_) => {
-            eprintln!("not run: no mount namespace here");
-            None
-        }
-    }
+    let output = in_mount_namespace(&windlass, &options, script, &args(&name))?;
+    Some((windlass, registry, output))
 }
 
 #[test]
@@ -133,14 +135,7 @@ fn a_store_that_is_not_writable() {
 /// Directories that cannot be used: each error names the directory once and has a hint.
 #[test]
 fn unusable_directories() {
-    let registry = Registry::start();
-    let image = ImageBuilder::new()
-        .platform(PLATFORM)
-        .layer(LayerBuilder::of_size(1000));
-    registry.push(image.pack(), "app:1");
-    let windlass = Windlass::with(&registry);
-    let name = registry.name("app:1");
-    windlass.pull(&name);
+    let (windlass, _registry, name) = with_image();
     fs::create_dir(windlass.path("home/papers")).unwrap();
     fs::write(windlass.path("home/papers/letter"), "").unwrap();
     let root = windlass.path("home/papers");
@@ -164,6 +159,21 @@ fn unusable_directories() {
 /// Mounting needs root; the test uses a mount namespace.
 #[test]
 fn a_mount_on_nothing() {
+    let (windlass, _registry, name) = with_image();
+    let script = "mount --make-rprivate / || exit 77; exec \"$@\"";
+    let arguments = ["mount", &name, "no/such"];
+    if let Some(output) = in_mount_namespace(&windlass, &[], script, &arguments) {
+        insta::assert_snapshot!(windlass.show(&output), @r"
+        exit: 1
+        --- stderr
+        error: mounting registry.test/app:1 on no/such: cannot mount on the directory: No such file or directory (os error 2)
+        hint: create the directory first: `mkdir -p no/such`
+        ");
+    }
+}
+
+/// Returns a store with a small image, its registry and the name of the image.
+fn with_image() -> (Windlass, Registry, String) {
     let registry = Registry::start();
     let image = ImageBuilder::new()
         .platform(PLATFORM)
@@ -172,19 +182,5 @@ fn a_mount_on_nothing() {
     let windlass = Windlass::with(&registry);
     let name = registry.name("app:1");
     windlass.pull(&name);
-    let script = r#"mount --make-rprivate / || exit 77
-        exec "$0" mount "$1" no/such"#;
-    let runner = ["unshare", "--mount", "sh", "-c", script];
-    match windlass.through(runner, [name.as_str()]).output() {
-        Ok(output) if matches!(output.status.code(), Some(code) if code == 1 && !output.stderr.starts_with(b"unshare")) =>
-        {
-            insta::assert_snapshot!(windlass.show(&output), @r"
-            exit: 1
-            --- stderr
-            error: mounting registry.test/app:1 on no/such: cannot mount on the directory: No such file or directory (os error 2)
-            hint: create the directory first: `mkdir -p no/such`
-            ");
-        }
-        Ok(_) | Err(_) => eprintln!("not run: no mount namespace here"),
-    }
+    (windlass, registry, name)
 }

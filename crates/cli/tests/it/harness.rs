@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use tempfile::TempDir;
-use windlass_testing::Registry;
+use windlass_testing::{OutputMasks, Registry};
 
 /// A generous limit: no wait in the tests takes this long unless the test has failed.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(300);
@@ -21,19 +21,16 @@ pub(crate) const PLATFORM: &str = "linux/amd64";
 /// The command, with a store and a home directory of its own.
 pub(crate) struct Windlass {
     directory: TempDir,
-    /// Texts that differ from run to run, and their replacements in outputs.
-    names: Vec<(String, String)>,
+    masks: OutputMasks,
 }
 
 impl Windlass {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join("home")).unwrap();
-        let names = vec![(
-            directory.path().to_str().unwrap().to_owned(),
-            "[dir]".to_owned(),
-        )];
-        Self { directory, names }
+        let mut masks = OutputMasks::default();
+        masks.add(&directory.path().display(), "[dir]");
+        Self { directory, masks }
     }
 
     /// Prepares the command for `registry`, whose address becomes `registry.test` in outputs.
@@ -45,7 +42,7 @@ impl Windlass {
 
     /// Replaces `text` by `name` in outputs.
     pub(crate) fn mask(&mut self, text: &impl ToString, name: &str) {
-        self.names.push((text.to_string(), name.to_owned()));
+        self.masks.add(text, name);
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -145,33 +142,13 @@ impl Windlass {
 
     /// Returns the exit code and output of a run as text.
     pub(crate) fn show(&self, output: &Output) -> String {
-        let mut text = match output.status.code() {
-            Some(code) => format!("exit: {code}\n"),
-            None => format!("{}\n", output.status),
-        };
-        for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
-            if !bytes.is_empty() {
-                text += "--- ";
-                text += name;
-                text += "\n";
-                text += &self.comparable(bytes);
-            }
-        }
-        text
+        self.masks.show(output)
     }
 
-    /// Returns output with a fixed text in place of what differs from run to run: the texts given to [`Self::mask`],
-    /// other digests, and times.
+    /// Returns output with a fixed text in place of what differs from run to run; see [`OutputMasks`].
     pub(crate) fn comparable(&self, bytes: &[u8]) -> String {
-        let mut text = String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
-        for (actual, name) in &self.names {
-            text = text.replace(actual, name);
-        }
-        let text = replace_behind(&text, "sha256:", char::is_alphanumeric, "[digest]");
-        let text = replace_behind(&text, "/ingest/", char::is_alphanumeric, "[name]");
-        let text = replace_before(&text, " years ago", "[age]");
-        let text = replace_behind(&text, " in ", |c| c.is_ascii_digit() || c == '.', "[time]");
-        replace_behind(&text, "\"duration_ms\":", |c| c.is_ascii_digit(), "0")
+        self.masks
+            .apply(std::str::from_utf8(bytes).expect("output is UTF-8"))
     }
 
     /// Returns every path in the sandbox outside of the store.
@@ -202,29 +179,6 @@ pub(crate) fn output_with_input(mut command: Command, input: impl AsRef<[u8]>) -
 /// Returns the standard error of a run.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// Replaces the characters of `kind` that follow each `marker`.
-fn replace_behind(text: &str, marker: &str, kind: impl Fn(char) -> bool, by: &str) -> String {
-    let mut parts = text.split(marker);
-    let mut result = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let rest = part.trim_start_matches(&kind);
-        result += marker;
-        result += if rest.len() < part.len() { by } else { "" };
-        result += rest;
-    }
-    result
-}
-
-/// Replaces each `marker` and the number before it.
-fn replace_before(text: &str, marker: &str, by: &str) -> String {
-    let parts: Vec<&str> = text.split(marker).collect();
-    let (last, others) = parts.split_last().expect("a split has at least one part");
-    let others = others
-        .iter()
-        .map(|part| part.trim_end_matches(|c: char| c.is_ascii_digit()));
-    others.chain([*last]).collect::<Vec<_>>().join(by)
 }
 
 fn walk(directory: &Path, skipped: &Path, paths: &mut Vec<PathBuf>) {

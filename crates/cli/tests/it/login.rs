@@ -220,9 +220,22 @@ fn a_credential_helper_stores_the_secret() {
     --- stderr
     The password is stored with docker-credential-test, as configured in [dir]/home/.docker/config.json.
     ");
-    assert!(fs::read_to_string(&kept).unwrap().contains(PASSWORD));
-    let file = fs::read_to_string(windlass.path("home/.docker/config.json")).unwrap();
-    assert!(!file.contains("Z29waGVy"), "{file}");
+    let stored: serde_json::Value = serde_json::from_slice(&fs::read(&kept).unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "ServerURL": registry.host(),
+        "Username": "gopher",
+        "Secret": PASSWORD,
+    });
+    assert_eq!(stored, expected);
+    let file = fs::read(windlass.path("home/.docker/config.json")).unwrap();
+    insta::assert_snapshot!(windlass.comparable(&file), @r#"
+    {
+    	"credsStore": "test",
+    	"auths": {
+    		"registry.test": {}
+    	}
+    }
+    "#);
     let mut command = windlass.command(["digest", &registry.name("app:1")]);
     assert!(
         command
@@ -278,8 +291,8 @@ fn an_error_of_the_helper_is_reported() {
     error: resolving the digest of registry.test/app:1: token for app from http://registry.test: cannot authenticate: the credentials cannot be looked up: cannot get the credentials for registry.test from docker-credential-test, configured in [dir]/home/.docker/config.json: failed with exit status: 3, stderr: "no keychain here"
     hint: run `docker-credential-test list` to check the helper, or remove it from [dir]/home/.docker/config.json and log in with `windlass login registry.test`
     "#);
-    let file = fs::read_to_string(windlass.path("home/.docker/config.json")).unwrap();
-    assert!(!file.contains("auth"), "{file}");
+    let file = fs::read(windlass.path("home/.docker/config.json")).unwrap();
+    insta::assert_snapshot!(windlass.comparable(&file), @r#"{"credsStore":"test"}"#);
 }
 
 /// A login that credentials in another place override is a warning.

@@ -209,7 +209,7 @@ fn the_version_is_printed_as_text_and_json() {
 }
 
 #[test]
-fn completions_know_the_commands() {
+fn completions_include_commands_and_options() {
     let windlass = Windlass::new();
     for shell in ["bash", "zsh", "fish"] {
         let script = windlass.stdout(["completion", shell]);

@@ -227,8 +227,12 @@ fn started_without_root(_world: &World) {
     let bundle = directory.path().join("box");
 
     let refused = windlass.run(&["bundle", "own-report:1", text(&bundle)]);
-    assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("--user 0"), "{}", refused.stderr);
+    insta::assert_snapshot!(windlass.show(&refused, &[]), @r"
+    exit: 1
+    --- stderr
+    error: bundling own-report:1: the container would run as user 1000 and group 100, but a rootless bundle has only user 0 and group 0
+    hint: use --user 0 to run as the current user, or create and start the bundle as root
+    ");
     let ran = windlass.succeeds(&["bundle", "--user", "0", "own-report:1", text(&bundle)]);
     let started = start(&ran, &directory.path().join("state"), Some(UNPRIVILEGED));
 

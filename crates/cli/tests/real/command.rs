@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use windlass_testing::TreeSnapshot;
+use windlass_testing::{OutputMasks, TreeSnapshot};
 
 /// The command, its store, and its minimal environment.
 pub(crate) struct Windlass {
@@ -87,6 +87,17 @@ impl Windlass {
         let ran = self.run(arguments);
         assert_eq!(ran.code, Some(0), "windlass {arguments:?}: {ran:#?}");
         ran
+    }
+
+    /// Returns the exit code and the output of a run as one text, with `[dir]` in place of the directory. Each pair of
+    /// `masks` is another text that differs from run to run, and its replacement.
+    pub(crate) fn show(&self, ran: &Ran, masks: &[(&str, &str)]) -> String {
+        let mut replacements = OutputMasks::default();
+        replacements.add(&self.directory.display(), "[dir]");
+        for (text, name) in masks {
+            replacements.add(text, name);
+        }
+        replacements.show_parts(ran.code, &ran.stdout, &ran.stderr)
     }
 
     /// Pulls an image, unpacks it, and returns a snapshot of the tree.

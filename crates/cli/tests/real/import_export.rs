@@ -43,7 +43,7 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "import_export::pipes_from_tar_and_to_tar",
-        needs: &[Need::Root, Need::Tool("tar"), Need::Tool("zstd")],
+        needs: &[Need::Root, Need::Tools(&["tar", "zstd"])],
         test: piped,
     },
 ];

@@ -64,15 +64,11 @@ impl Locked {
         assert_eq!(ran.code, Some(0), "{ran:#?}");
     }
 
-    #[track_caller]
-    fn assert_denied(&self, change: impl FnOnce(&mut Command)) {
+    /// Returns the output of a request that has to fail.
+    fn denied(&self, change: impl FnOnce(&mut Command)) -> String {
         let ran = self.request(change);
-        assert_eq!(ran.code, Some(1), "{ran:#?}");
-        assert!(
-            ran.stderr.contains("authentication required"),
-            "{}",
-            ran.stderr
-        );
+        let masks = [(&*self.host, "registry.test")];
+        self.client.windlass.show(&ran, &masks)
     }
 }
 
@@ -84,7 +80,12 @@ fn from_skopeo(world: &World) {
     let whole = directory.join("whole.json");
     skopeo("login", &whole, &locked.host);
 
-    locked.assert_denied(|_| ());
+    insta::assert_snapshot!(locked.denied(|_| ()), @r"
+    exit: 1
+    --- stderr
+    error: resolving the digest of registry.test/hold/small:gzip: hold/small:gzip at http://registry.test: authentication required
+    hint: check the name; if the repository is private, log in with `windlass login registry.test`
+    ");
     locked.assert_allowed(|command| {
         command.env("REGISTRY_AUTH_FILE", &whole);
     });
@@ -105,9 +106,15 @@ fn from_skopeo(world: &World) {
         command.env("REGISTRY_AUTH_FILE", &part);
     });
     skopeo("logout", &part, &format!("{}/hold", locked.host));
-    locked.assert_denied(|command| {
+    let denied = locked.denied(|command| {
         command.env("REGISTRY_AUTH_FILE", &part);
     });
+    insta::assert_snapshot!(denied, @r"
+    exit: 1
+    --- stderr
+    error: resolving the digest of registry.test/hold/small:gzip: hold/small:gzip at http://registry.test: authentication required
+    hint: the registry rejects the credentials in [dir]/part.json: log in again with `windlass login registry.test`
+    ");
 
     let own = directory.join(".config/containers/auth.json");
     fs::create_dir_all(own.parent().unwrap()).unwrap();
@@ -150,11 +157,22 @@ fn to_skopeo(world: &World) {
     ];
     client.windlass.succeeds(&arguments);
     assert!(may_inspect(&named, &locked.registry));
-    locked.assert_denied(|_| ());
+    insta::assert_snapshot!(locked.denied(|_| ()), @r"
+    exit: 1
+    --- stderr
+    error: resolving the digest of registry.test/hold/small:gzip: hold/small:gzip at http://registry.test: authentication required
+    hint: check the name; if the repository is private, log in with `windlass login registry.test`
+    ");
     skopeo("logout", &named, host);
-    locked.assert_denied(|command| {
+    let denied = locked.denied(|command| {
         command.arg("--authfile").arg(&named);
     });
+    insta::assert_snapshot!(denied, @r"
+    exit: 1
+    --- stderr
+    error: resolving the digest of registry.test/hold/small:gzip: hold/small:gzip at http://registry.test: authentication required
+    hint: check the name; if the repository is private, log in with `windlass login registry.test`
+    ");
 }
 
 /// Logs in or out with `skopeo`.

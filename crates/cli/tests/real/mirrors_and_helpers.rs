@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::{Value, json};
 use windlass_testing::real::{
     DockerRegistry, LoggedRequest, PASSWORD, RegistryAuth, USER, command, run,
 };
@@ -50,19 +51,41 @@ fn cache(world: &World) {
     let pulled = client.windlass.succeeds(&["pull", &name]);
     let mirrored = mirror.requests().unwrap();
     assert!(mirrored.iter().any(LoggedRequest::is_blob_download));
+    let namespace = format!("?ns={}", upstream.address()).replace(':', "%3A");
     assert!(
-        mirrored.iter().all(|request| request.path.contains("ns=")),
+        mirrored
+            .iter()
+            .all(|request| request.path.ends_with(&namespace)),
         "{mirrored:?}"
     );
-    assert!(pulled.stderr.contains("(mirror: "), "{}", pulled.stderr);
+    let [upstream_host, mirror_host] = [&upstream, &mirror].map(|it| it.address().to_string());
+    let masks = [
+        (&*upstream_host, "registry.test"),
+        (&mirror_host, "mirror.test"),
+    ];
+    insta::assert_snapshot!(client.windlass.show(&pulled, &masks), @r"
+    exit: 0
+    --- stdout
+    registry.test/hold/small:gzip@sha256:[digest]
+    --- stderr
+    Pulling registry.test/hold/small:gzip for linux/amd64: 1 layer, 121 B to download
+    Pulled registry.test/hold/small:gzip in [time]s  121 B down, 5 B unpacked  (mirror: mirror.test)
+    ");
 
-    let address = mirror.address().to_string();
     drop(mirror);
     client.windlass.succeeds(&["rmi", &name]);
     let before = upstream.requests().unwrap().len();
     let pulled = client.windlass.succeeds(&["pull", &name]);
     assert!(upstream.requests().unwrap().len() > before);
-    assert!(pulled.stderr.contains(&address), "{}", pulled.stderr);
+    insta::assert_snapshot!(client.windlass.show(&pulled, &masks), @r"
+    exit: 0
+    --- stdout
+    registry.test/hold/small:gzip@sha256:[digest]
+    --- stderr
+    registry.test/hold/small:gzip: hold/small:gzip at http://mirror.test: nothing is listening there: Connection refused (os error 111); trying another endpoint
+    Pulling registry.test/hold/small:gzip for linux/amd64: 1 layer, 121 B to download
+    Pulled registry.test/hold/small:gzip in [time]s  121 B down, 5 B unpacked
+    ");
 }
 
 /// T30: credentials of a helper are in no file; the helper runs when a registry requires them.
@@ -92,8 +115,14 @@ fn helper(world: &World) {
 
     let arguments = ["login", "-u", USER, "-p", PASSWORD, &host];
     assert_eq!(windlass(&arguments).code, Some(0));
-    assert!(fs::read_to_string(&kept).unwrap().contains(PASSWORD));
-    assert!(!fs::read_to_string(&config).unwrap().contains("auth\""));
+    let stored = serde_json::from_slice::<Value>(&fs::read(&kept).unwrap()).unwrap();
+    let expected = json!({ "ServerURL": host, "Username": USER, "Secret": PASSWORD });
+    assert_eq!(stored, expected);
+    let entries = serde_json::from_slice::<Value>(&fs::read(&config).unwrap()).unwrap();
+    assert_eq!(
+        entries,
+        json!({ "auths": { &host: {} }, "credsStore": "locker" })
+    );
     assert_eq!(windlass(&["pull", &named(&registry)]).code, Some(0));
     assert_eq!(windlass(&["logout", &host]).code, Some(0));
     assert!(!kept.exists());
@@ -104,12 +133,12 @@ fn helper(world: &World) {
         "#!/bin/sh\nexit 3\n",
     );
     let broken = windlass(&["digest", &named(&registry)]);
-    assert_eq!(broken.code, Some(1));
-    assert!(
-        broken.stderr.contains("docker-credential-locker"),
-        "{}",
-        broken.stderr
-    );
+    insta::assert_snapshot!(client.windlass.show(&broken, &[(&host, "registry.test")]), @r"
+    exit: 1
+    --- stderr
+    error: resolving the digest of registry.test/hold/small:gzip: token for hold/small from http://registry.test: cannot authenticate: the credentials cannot be looked up: cannot get the credentials for registry.test from docker-credential-locker, configured in [dir]/docker/config.json: failed with exit status: 3
+    hint: run `docker-credential-locker list` to check the helper, or remove it from [dir]/docker/config.json and log in with `windlass login registry.test`
+    ");
 }
 
 /// `install` writes the program: a child that another test starts meanwhile could inherit this process's descriptor

@@ -79,9 +79,13 @@ fn environment(world: &World) {
     }
     proxy.refuse(403);
     let refused = run(&["digest", NAME]);
-    assert_eq!(refused.code, Some(1), "{refused:#?}");
-    assert!(refused.stderr.contains("403"), "{}", refused.stderr);
-    assert!(!refused.stderr.contains("smacked"), "{}", refused.stderr);
+    let masks = [(&*proxy.address().to_string(), "proxy.test")];
+    insta::assert_snapshot!(client.windlass.show(&refused, &masks), @r"
+    exit: 1
+    --- stderr
+    error: resolving the digest of reg.test/hold/small:gzip: hold/small:gzip at https://reg.test: cannot connect through the proxy: it responded with status 403
+    hint: to bypass the proxy for this host, add the host to NO_PROXY
+    ");
 }
 
 /// The proxy resolves names; a registry without that proxy is reached directly, and the environment's proxy is
@@ -122,6 +126,16 @@ fn of_a_registry(world: &World) {
             .all(|it| it == "CONNECT other.test:443 502")
     );
     let shown = client.windlass.succeeds(&["config", "show", "reg.test"]);
-    assert!(shown.stdout.contains("socks5h://"), "{}", shown.stdout);
-    assert!(!shown.stdout.contains("smacked"), "{}", shown.stdout);
+    let masks = [(&*proxy.address().to_string(), "proxy.test")];
+    insta::assert_snapshot!(client.windlass.show(&shown, &masks), @r"
+    exit: 0
+    --- stdout
+    reg.test
+      1. https://reg.test  registry
+         used for     pull, resolve
+         TLS          verified
+         proxy        socks5h://hidden@proxy.test
+         credentials  none
+         from         default
+    ");
 }

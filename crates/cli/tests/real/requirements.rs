@@ -14,120 +14,69 @@ pub(crate) enum Need {
     Root,
     /// Debian's packages, from where `debootstrap` downloads them.
     DebianPackages,
-    /// A program.
-    Tool(&'static str),
+    /// These programs.
+    Tools(&'static [&'static str]),
     /// Debian's `dockerd`, and its requirements.
     Dockerd,
     /// Python's `docker` and Ansible's `community.docker`, in one environment.
     DockerLibraries,
 }
 
-/// For images made of tars, served by the registry and unpacked by `umoci`.
-pub(crate) const JUDGE: &[Need] = &[
-    Need::Root,
-    Need::Tool("docker-registry"),
-    Need::Tool("skopeo"),
-    Need::Tool("umoci"),
-    Need::Tool("gzip"),
-    Need::Tool("zstd"),
-];
+/// The programs that build the images and push them to a registry.
+const REGISTRY_TOOLS: Need = Need::Tools(&["docker-registry", "skopeo", "gzip", "zstd"]);
 
 /// For images that are only pulled.
-pub(crate) const REGISTRY: &[Need] = &[
-    Need::Tool("docker-registry"),
-    Need::Tool("skopeo"),
-    Need::Tool("gzip"),
-    Need::Tool("zstd"),
-];
-
-/// For a registry that stores its blobs in S3.
-pub(crate) const OBJECT_STORAGE: &[Need] = &[
-    Need::Tool("docker-registry"),
-    Need::Tool("moto_server"),
-    Need::Tool("skopeo"),
-    Need::Tool("gzip"),
-    Need::Tool("zstd"),
-];
-
-/// For containerd, which pulls from `windlass serve`.
-pub(crate) const CONTAINERD: &[Need] = &[
-    Need::Root,
-    Need::Tool("containerd"),
-    Need::Tool("ctr"),
-    Need::Tool("docker-registry"),
-    Need::Tool("skopeo"),
-    Need::Tool("gzip"),
-    Need::Tool("zstd"),
-];
-
-/// For the docker CLI.
-pub(crate) const DOCKER: &[Need] = &[
-    Need::Tool("docker"),
-    Need::Tool("docker-registry"),
-    Need::Tool("skopeo"),
-    Need::Tool("gzip"),
-    Need::Tool("zstd"),
-];
-
-/// For Debian's Compose.
-pub(crate) const COMPOSE: &[Need] = &[
-    Need::Tool("docker-compose"),
-    Need::Tool("docker-registry"),
-    Need::Tool("skopeo"),
-    Need::Tool("gzip"),
-];
-
-/// For programs in Python.
-pub(crate) const LIBRARIES: &[Need] = &[
-    Need::DockerLibraries,
-    Need::Tool("docker-registry"),
-    Need::Tool("skopeo"),
-    Need::Tool("gzip"),
-];
-
-/// For comparisons with Docker's own daemon.
-pub(crate) const DOCKERD: &[Need] = &[
-    Need::Root,
-    Need::Tool("dockerd"),
-    Need::Tool("docker-registry"),
-    Need::Tool("skopeo"),
-    Need::Dockerd,
-];
-
-/// For web pages.
-pub(crate) const BROWSER: &[Need] = &[Need::Tool("chromium")];
+pub(crate) const REGISTRY: &[Need] = &[REGISTRY_TOOLS];
 
 /// For images that are mounted, or unpacked by another user.
-pub(crate) const ROOT: &[Need] = &[
-    Need::Root,
-    Need::Tool("docker-registry"),
-    Need::Tool("skopeo"),
-    Need::Tool("gzip"),
-    Need::Tool("zstd"),
-];
+pub(crate) const ROOT: &[Need] = &[Need::Root, REGISTRY_TOOLS];
 
-/// For bundles that are started.
-pub(crate) const RUNTIME: &[Need] = &[
-    Need::Root,
-    Need::Tool("runc"),
-    Need::Tool("busybox"),
-    Need::Tool("gzip"),
-];
-
-/// For comparisons of bundles with those of another tool.
-pub(crate) const BUNDLES: &[Need] = &[Need::Root, Need::Tool("umoci"), Need::Tool("gzip")];
+/// For images made of tars, served by the registry and unpacked by `umoci`.
+pub(crate) const JUDGE: &[Need] = &[Need::Root, REGISTRY_TOOLS, Need::Tools(&["umoci"])];
 
 /// For an image of a Debian root.
 pub(crate) const DEBIAN: &[Need] = &[
     Need::Root,
-    Need::Tool("docker-registry"),
-    Need::Tool("skopeo"),
-    Need::Tool("umoci"),
-    Need::Tool("gzip"),
-    Need::Tool("zstd"),
-    Need::Tool("debootstrap"),
+    REGISTRY_TOOLS,
+    Need::Tools(&["umoci", "debootstrap"]),
     Need::DebianPackages,
 ];
+
+/// For a registry that stores its blobs in S3.
+pub(crate) const OBJECT_STORAGE: &[Need] = &[REGISTRY_TOOLS, Need::Tools(&["moto_server"])];
+
+/// For containerd, which pulls from `windlass serve`.
+pub(crate) const CONTAINERD: &[Need] = &[
+    Need::Root,
+    REGISTRY_TOOLS,
+    Need::Tools(&["containerd", "ctr"]),
+];
+
+/// For the docker CLI.
+pub(crate) const DOCKER: &[Need] = &[REGISTRY_TOOLS, Need::Tools(&["docker"])];
+
+/// For Debian's Compose.
+pub(crate) const COMPOSE: &[Need] = &[REGISTRY_TOOLS, Need::Tools(&["docker-compose"])];
+
+/// For programs in Python.
+pub(crate) const LIBRARIES: &[Need] = &[REGISTRY_TOOLS, Need::DockerLibraries];
+
+/// For comparisons with Docker's own daemon.
+pub(crate) const DOCKERD: &[Need] = &[
+    Need::Root,
+    REGISTRY_TOOLS,
+    Need::Tools(&["dockerd"]),
+    Need::Dockerd,
+];
+
+/// For web pages.
+pub(crate) const BROWSER: &[Need] = &[Need::Tools(&["chromium"])];
+
+/// For bundles that are started.
+pub(crate) const RUNTIME: &[Need] = &[Need::Root, Need::Tools(&["runc", "busybox", "gzip"])];
+
+/// For comparisons of bundles with those of another tool.
+pub(crate) const BUNDLES: &[Need] = &[Need::Root, Need::Tools(&["umoci", "gzip"])];
 
 impl Need {
     /// Returns a description of what is missing, if anything.
@@ -137,21 +86,23 @@ impl Need {
             Self::Root if !real::is_first_process() => {
                 Some("needs the right to make namespaces".to_owned())
             }
-            Self::Tool(program) if real::find(program).is_none() => {
-                Some(format!("needs {program}"))
+            Self::Root => None,
+            Self::Tools(programs) => {
+                let missing = programs.iter().find(|it| real::find(it).is_none())?;
+                Some(format!("needs {missing}"))
             }
-            Self::DebianPackages => world
-                .debian()
-                .err()
-                .map(|error| format!("needs Debian's packages: {error}")),
-            Self::Dockerd => world
-                .dockerd()
-                .err()
-                .map(|error| format!("needs a dockerd that starts: {error}")),
-            Self::DockerLibraries => has_docker_libraries()
-                .is_none()
-                .then(|| "needs docker and community.docker beside ansible-playbook".to_owned()),
-            Self::Root | Self::Tool(_) => None,
+            Self::DebianPackages => {
+                let error = world.debian().err()?;
+                Some(format!("needs Debian's packages: {error}"))
+            }
+            Self::Dockerd => {
+                let error = world.dockerd().err()?;
+                Some(format!("needs a dockerd that starts: {error}"))
+            }
+            Self::DockerLibraries if has_docker_libraries() => None,
+            Self::DockerLibraries => {
+                Some("needs docker and community.docker beside ansible-playbook".to_owned())
+            }
         }
     }
 }
@@ -164,9 +115,8 @@ pub(crate) fn beside_ansible(program: &str) -> Command {
     command
 }
 
-fn has_docker_libraries() -> Option<()> {
-    real::find("ansible-playbook")?;
+fn has_docker_libraries() -> bool {
     let imports = "import docker, ansible_collections.community.docker.plugins.modules";
-    real::run(beside_ansible("python").args(["-c", imports])).ok()?;
-    Some(())
+    real::find("ansible-playbook").is_some()
+        && real::run(beside_ansible("python").args(["-c", imports])).is_ok()
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 
+use serde_json::{Value, json};
 use windlass_testing::real::{Containerd, DockerRegistry, LoggedRequest, command, run};
 
 use crate::Case;
@@ -111,7 +112,8 @@ fn copies(world: &World) {
         .args(["list-tags", "--tls-verify=false"])
         .arg(format!("docker://{}/ghcr.io/x/kinds", serving.host())))
     .unwrap();
-    assert!(String::from_utf8(listed).unwrap().contains("\"1\""));
+    let listed: Value = serde_json::from_slice(&listed).unwrap();
+    assert_eq!(listed["Tags"], json!(["1"]));
 
     // As a mirror of a registry that does not exist.
     let conf = directory.join("registries.conf");
@@ -184,8 +186,8 @@ fn mirror(world: &World) {
     let hosts = directory.join(".config/windlass/certs.d/registry.test:5000");
     write_hosts(&hosts, &serving);
     let there = Windlass::new(&directory);
-    let pulled = there.succeeds(&["pull", "--json", names[0]]);
-    assert!(pulled.stdout.contains(&expected), "{}", pulled.stdout);
+    let pulled = there.succeeds(&["pull", names[0]]);
+    assert_eq!(pulled.stdout, format!("{}@{expected}\n", names[0]));
     assert_eq!(there.images(), here.images());
     let tags = there.succeeds(&["tags", "registry.test:5000/hold/heavy"]);
     assert_eq!(tags.stdout, "1\n2\n");

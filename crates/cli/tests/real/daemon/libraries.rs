@@ -74,8 +74,15 @@ fn bollard(world: &World) {
                 .unwrap();
         }
         assert!(docker.inspect_image("spare:1").await.is_err());
-        let error = pull(&heavy.replace(":gzip", ":nope")).await.unwrap_err();
-        assert!(error.to_string().contains("manifest unknown"), "{error}");
+        let missing = heavy.replace(":gzip", ":nope");
+        let error = pull(&missing).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "Docker responded with status code 404: \
+                 manifest for {missing} not found: manifest unknown: manifest unknown"
+            )
+        );
         docker.version().await.unwrap();
         docker.info().await.unwrap();
         docker.df(None).await.unwrap();

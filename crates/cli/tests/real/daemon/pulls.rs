@@ -163,9 +163,10 @@ fn missing(world: &World, docker: &Docker) {
 fn private(world: &World, docker: &Docker) {
     let directory = world.directory("private");
     let server = TokenServer::builder().start().unwrap();
-    for (name, access) in [
-        ("basic", RegistryAuth::Basic),
-        ("tokens", RegistryAuth::Tokens(server.authority())),
+    let tokens = RegistryAuth::Tokens(server.authority());
+    for (name, access, reason) in [
+        ("basic", RegistryAuth::Basic, "authentication required"),
+        ("tokens", tokens, "wrong credentials"),
     ] {
         let registry = DockerRegistry::start(&directory.join(name), access).unwrap();
         fill(world, &registry);
@@ -173,10 +174,11 @@ fn private(world: &World, docker: &Docker) {
         docker.fails(&["pull", &reference], &["authentication required"]);
         let wrong = docker.log_in(&host, "wrong");
         assert_eq!(wrong.code, Some(1), "{name}: {wrong:#?}");
-        assert!(wrong.stderr.contains("unauthorized"), "{name}: {wrong:#?}");
+        let unauthorized = format!("Error response from daemon: unauthorized: {reason}\n");
+        assert_eq!(wrong.stderr, unauthorized);
         let welcome = docker.log_in(&host, PASSWORD);
         assert_eq!(welcome.code, Some(0), "{name}: {welcome:#?}");
-        assert!(welcome.stdout.contains("Login Succeeded"), "{welcome:#?}");
+        assert_eq!(welcome.stdout.trim_end(), "Login Succeeded");
         docker.does(&["pull", &reference]);
         docker.does(&["logout", &host]);
         // `inspect` needs no login, but another pull does.

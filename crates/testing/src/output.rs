@@ -1,0 +1,107 @@
+//! Makes the output of the command comparable from run to run.
+
+use std::process::Output;
+
+/// Replaces what differs from run to run in the output of the command: given texts, digests, times.
+///
+/// ```
+/// use windlass_testing::OutputMasks;
+///
+/// let mut masks = OutputMasks::default();
+/// masks.add(&"127.0.0.1:4711", "registry.test");
+/// let line = "pulled 127.0.0.1:4711/app:1@sha256:0ff1ce in 1.5s";
+/// assert_eq!(masks.apply(line), "pulled registry.test/app:1@sha256:[digest] in [time]s");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct OutputMasks {
+    replacements: Vec<(String, String)>,
+}
+
+impl OutputMasks {
+    /// Replaces `text` by `name`.
+    pub fn add(&mut self, text: &impl ToString, name: &str) {
+        self.replacements.push((text.to_string(), name.to_owned()));
+    }
+
+    /// Returns `text` with all replacements.
+    pub fn apply(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (actual, name) in &self.replacements {
+            text = text.replace(actual, name);
+        }
+        let is_decimal = |c: char| c.is_ascii_digit() || c == '.';
+        let text = replace_behind(&text, "sha256:", char::is_alphanumeric, "[digest]");
+        let text = replace_behind(&text, "/ingest/", char::is_alphanumeric, "[name]");
+        let text = replace_before(&text, " years ago", "[age]");
+        let text = replace_behind(&text, " in ", is_decimal, "[time]");
+        replace_behind(&text, "\"duration_ms\":", |c| c.is_ascii_digit(), "0")
+    }
+
+    /// Returns the exit code and the output of a run as one text, with all replacements.
+    ///
+    /// # Panics
+    /// If the output is not UTF-8.
+    pub fn show(&self, output: &Output) -> String {
+        let text = |bytes| std::str::from_utf8(bytes).expect("output is UTF-8");
+        self.show_parts(
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    }
+
+    /// The same for a run whose output was read already; without an exit code, a signal ended it.
+    pub fn show_parts(&self, code: Option<i32>, stdout: &str, stderr: &str) -> String {
+        let mut text = match code {
+            Some(code) => format!("exit: {code}\n"),
+            None => "ended by a signal\n".to_owned(),
+        };
+        for (name, output) in [("stdout", stdout), ("stderr", stderr)] {
+            if !output.is_empty() {
+                text += "--- ";
+                text += name;
+                text += "\n";
+                text += &self.apply(output);
+            }
+        }
+        text
+    }
+}
+
+/// Replaces the characters of `kind` that follow each `marker`.
+fn replace_behind(text: &str, marker: &str, kind: impl Fn(char) -> bool, by: &str) -> String {
+    let mut parts = text.split(marker);
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(&kind);
+        result += marker;
+        result += if rest.len() < part.len() { by } else { "" };
+        result += rest;
+    }
+    result
+}
+
+/// Replaces each `marker` and the number before it.
+fn replace_before(text: &str, marker: &str, by: &str) -> String {
+    let parts: Vec<&str> = text.split(marker).collect();
+    let (last, others) = parts.split_last().expect("a split has at least one part");
+    let others = others
+        .iter()
+        .map(|part| part.trim_end_matches(|c: char| c.is_ascii_digit()));
+    others.chain([*last]).collect::<Vec<_>>().join(by)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_ages_and_times_are_replaced() {
+        let masks = OutputMasks::default();
+        let text = r#"sha256:, sha256:12ab-, 3 years ago, in 2.5s, in it, "duration_ms":17}"#;
+        assert_eq!(
+            masks.apply(text),
+            r#"sha256:, sha256:[digest]-, [age], in [time]s, in it, "duration_ms":0}"#
+        );
+    }
+}
