@@ -47,8 +47,8 @@ pub use listener::DaemonListener;
 pub use notify::Notifier;
 pub use server::DaemonLimits;
 
-/// What the daemon reports about itself.
-#[derive(Clone, Debug)]
+/// The version and configuration that the daemon reports to clients. All fields are empty by default.
+#[derive(Clone, Debug, Default)]
 pub struct DaemonInfo {
     /// The version of windlass.
     pub version: String,

@@ -2,15 +2,15 @@ use std::io::{PipeWriter, Write as _};
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use windlass::{Engine, EngineConfig, OpenMode};
+use windlass::Engine;
 use windlass_daemon::DaemonInfo;
 
 use super::*;
 use crate::MAX_RESPONSE_BYTES;
 
-/// After this a test counts as stuck.
+/// The maximum time that a test waits for anything.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// How many transfers the daemon runs at a time.
+/// The number of transfers that the daemon runs at a time.
 const LOADS: usize = 128;
 
 /// Serves on the control socket of an empty store; returns the directory of the store.
@@ -20,18 +20,9 @@ fn serve(limits: ControlLimits) -> TempDir {
 
 fn serve_with_daemon(limits: ControlLimits) -> (TempDir, Arc<Daemon>) {
     let directory = TempDir::new().unwrap();
-    let access = OpenMode::Exclusive { purpose: "a test" };
-    let config = EngineConfig::new(directory.path().join("store"));
-    let engine = Engine::try_open(config, access).unwrap();
-    let info = DaemonInfo {
-        version: "0".to_owned(),
-        root: String::new(),
-        insecure_registries: Vec::new(),
-        mirrors: Vec::new(),
-        labels: Vec::new(),
-    };
-    let daemon = Arc::new(Daemon::new(Arc::new(engine), info).unwrap());
     let root = directory.path().join("store");
+    let engine = Arc::new(Engine::builder(&root).try_open().unwrap());
+    let daemon = Arc::new(Daemon::new(engine, DaemonInfo::default()).unwrap());
     tokio::spawn(listen_with(&root, Arc::clone(&daemon), limits).unwrap());
     (directory, daemon)
 }

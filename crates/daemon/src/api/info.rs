@@ -124,11 +124,9 @@ mod tests {
     #[test]
     fn insecure_registries_are_hosts_or_ranges() {
         let info = DaemonInfo {
-            version: String::new(),
-            root: String::new(),
             insecure_registries: vec!["lab:5000".to_owned(), "10.0.0.0/8".to_owned()],
             mirrors: vec!["https://m.test/".to_owned()],
-            labels: Vec::new(),
+            ..DaemonInfo::default()
         };
         let expected = json!({
             "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8", "10.0.0.0/8"],

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use windlass::{Engine, EngineConfig, OpenMode};
+use windlass::Engine;
 use windlass_daemon::{Daemon, DaemonInfo, DaemonLimits, DaemonListener};
 
 /// A daemon that serves until the test ends, and the directory of its store.
@@ -15,17 +15,9 @@ pub(crate) struct TestDaemon {
 impl TestDaemon {
     pub(crate) fn new() -> Self {
         let directory = TempDir::new().unwrap();
-        let mode = OpenMode::Exclusive { purpose: "a test" };
-        let config = EngineConfig::new(directory.path().join("store"));
-        let engine = Engine::try_open(config, mode).unwrap();
-        let info = DaemonInfo {
-            version: "0".to_owned(),
-            root: String::new(),
-            insecure_registries: Vec::new(),
-            mirrors: Vec::new(),
-            labels: Vec::new(),
-        };
-        let daemon = Arc::new(Daemon::new(Arc::new(engine), info).unwrap());
+        let engine = Engine::builder(directory.path().join("store"));
+        let engine = Arc::new(engine.try_open().unwrap());
+        let daemon = Arc::new(Daemon::new(engine, DaemonInfo::default()).unwrap());
         Self { daemon, directory }
     }
 
