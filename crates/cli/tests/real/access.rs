@@ -11,7 +11,7 @@ use crate::Case;
 use crate::command::Windlass;
 use crate::fixture::Fixture;
 use crate::requirements::REGISTRY;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -27,11 +27,11 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// HT-4, HT-7 to HT-11: without credentials, with wrong ones, with the right ones.
-fn basic(world: &World) {
-    let directory = world.directory("basic");
+fn basic(shared: &SharedState) {
+    let directory = shared.directory("basic");
     let registry = DockerRegistry::start(&directory.join("registry"), RegistryAuth::Basic).unwrap();
-    let layout = world.directory("basic-layout");
-    Fixture::Small.build(world, &layout).unwrap();
+    let layout = shared.directory("basic-layout");
+    Fixture::Small.build(shared, &layout).unwrap();
     registry.push(&layout, "gzip", "private/small").unwrap();
     let reference = format!("{}/private/small:gzip", registry.address());
     let windlass = Windlass::new(&directory);
@@ -71,12 +71,12 @@ pub(crate) fn log_in(directory: &Path, host: &str, credentials: &str) {
     fs::write(directory.join("docker/config.json"), config.to_string()).unwrap();
 }
 
-fn second_pull(world: &World) {
-    let directory = world.directory("second-pull");
+fn second_pull(shared: &SharedState) {
+    let directory = shared.directory("second-pull");
     let windlass = Windlass::new(&directory);
     let registry = DockerRegistry::start(&directory.join("registry"), RegistryAuth::Open).unwrap();
-    let layout = world.directory("second-pull-layout");
-    Fixture::Whiteouts.build(world, &layout).unwrap();
+    let layout = shared.directory("second-pull-layout");
+    Fixture::Whiteouts.build(shared, &layout).unwrap();
     registry.push(&layout, "mixed", "whiteouts").unwrap();
     let reference = format!("{}/whiteouts:mixed", registry.address());
     let downloads = || {

@@ -12,7 +12,7 @@ use windlass_testing::real::{self, LayerCompression, OciLayout, run};
 use crate::Case;
 use crate::command::{Ran, Windlass};
 use crate::requirements::{BUNDLES, RUNTIME};
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 /// The user `nobody` of every Linux system.
 const UNPRIVILEGED: u32 = 65534;
@@ -135,8 +135,8 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-fn started(world: &World) {
-    let directory = world.directory("bundle");
+fn started(shared: &SharedState) {
+    let directory = shared.directory("bundle");
     let layout = layout(&directory, &system(), &config());
     let windlass = Windlass::new(&directory);
     windlass.succeeds(&["load", "--input", text(&layout), "--name", "report:1"]);
@@ -213,7 +213,7 @@ fn started(world: &World) {
 
 /// The bundle needs neither `newuidmap` nor a range of IDs. (The name differs from that of the other test: containers
 /// of one name share a control group, wherever runc keeps their states.)
-fn started_without_root(_world: &World) {
+fn started_without_root(_world: &SharedState) {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("windlass");
     fs::copy(env!("CARGO_BIN_EXE_windlass"), &program).unwrap();
@@ -303,7 +303,7 @@ impl FromImage {
     }
 }
 
-fn same_as_judged(world: &World) {
+fn same_as_judged(shared: &SharedState) {
     let users = [
         "",
         "0",
@@ -331,12 +331,12 @@ fn same_as_judged(world: &World) {
         "Labels": { "org.example.key": "value" },
     }));
     for config in &configs {
-        let directory = world.directory("bundle-judged");
+        let directory = shared.directory("bundle-expected");
         let layout = layout(&directory, &accounts(), config);
-        let judged = directory.join("judged");
+        let expected = directory.join("expected");
         run(real::command("umoci")
             .args(["unpack", "--image", &format!("{}:it", layout.display())])
-            .arg(&judged))
+            .arg(&expected))
         .unwrap();
         let windlass = Windlass::new(&directory);
         windlass.succeeds(&["load", "--input", text(&layout), "--name", "app:1"]);
@@ -344,7 +344,7 @@ fn same_as_judged(world: &World) {
 
         windlass.succeeds(&["bundle", "app:1", text(&bundle)]);
 
-        let [judged, ours] = [judged, bundle].map(|bundle| FromImage::of(&bundle, config));
-        assert_eq!(ours, judged, "{config}");
+        let [expected, ours] = [expected, bundle].map(|bundle| FromImage::of(&bundle, config));
+        assert_eq!(ours, expected, "{config}");
     }
 }

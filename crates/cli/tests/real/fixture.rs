@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use windlass_testing::real::{LayerCompression, OciLayout, command, run};
 use windlass_testing::{LayerBuilder, Random};
 
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 /// The number of small files of [`Fixture::Many`].
 pub(crate) const MANY: usize = 30_000;
@@ -59,7 +59,7 @@ impl Fixture {
     }
 
     /// Writes all tags of the family into an OCI layout.
-    pub(crate) fn build(self, world: &World, dir: &Path) -> io::Result<()> {
+    pub(crate) fn build(self, shared: &SharedState, dir: &Path) -> io::Result<()> {
         let tar = |name: &str, layer: &LayerBuilder| -> io::Result<PathBuf> {
             let path = dir.join(name).with_extension("tar");
             fs::write(&path, layer.tar())?;
@@ -79,7 +79,7 @@ impl Fixture {
                 multi_arch(dir, &amd64, &arm64)
             }
             Self::Debian => {
-                let debian = world.debian().map_err(io::Error::other)?.to_owned();
+                let debian = shared.debian().map_err(io::Error::other)?.to_owned();
                 self.pack(dir, &[debian, tar("change", &change_of_debian())?])
             }
             Self::Many => self.pack(dir, &[tar("many", &many())?]),

@@ -10,7 +10,7 @@ use crate::Case;
 use crate::fixture::Fixture;
 use crate::registry_client::RegistryClient;
 use crate::requirements::REGISTRY;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 /// The registry host of `docker.io`.
 const HUB: &str = "registry-1.docker.io";
@@ -22,12 +22,12 @@ pub(crate) const CASES: &[Case] = &[Case {
 }];
 
 /// EP-1, FB-13, T29: configured in Docker's own file, with a reference that names no registry.
-fn mirror(world: &World) {
-    let client = RegistryClient::new(world, "hub");
+fn mirror(shared: &SharedState) {
+    let client = RegistryClient::new(shared, "hub");
     let ca = Ca::new();
     let hub = DockerRegistry::builder(&client.directory.join("hub"));
     let hub = hub.tls(&ca).name(HUB).start().unwrap();
-    world.push(&hub, Fixture::Small, "library/small");
+    shared.push(&hub, Fixture::Small, "library/small");
     let cache = DockerRegistry::builder(&client.directory.join("cache"));
     let cache = cache.cache_of(&hub).start().unwrap();
     let proxy = HttpProxy::builder().name(&format!("{HUB}:443"), hub.address());

@@ -10,8 +10,8 @@ use windlass_testing::real::{command, run};
 use crate::Case;
 use crate::command::Windlass;
 use crate::fixture::Fixture;
-use crate::requirements::{DEBIAN, JUDGE, Need};
-use crate::shared_state::World;
+use crate::requirements::{DEBIAN, Need, UMOCI};
+use crate::shared_state::SharedState;
 
 /// The user `nobody` of every Linux system.
 const UNPRIVILEGED: u32 = 65534;
@@ -19,26 +19,26 @@ const UNPRIVILEGED: u32 = 65534;
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "import_export::an_export_matches_umoci",
-        needs: JUDGE,
-        test: |world| {
+        needs: UMOCI,
+        test: |shared| {
             for fixture in [Fixture::Kinds, Fixture::Whiteouts, Fixture::Repacked] {
-                same_as_judged(world, fixture);
+                same_as_judged(shared, fixture);
             }
         },
     },
     Case {
         name: "import_export::an_export_of_a_debian_root_matches_umoci",
         needs: DEBIAN,
-        test: |world| same_as_judged(world, Fixture::Debian),
+        test: |shared| same_as_judged(shared, Fixture::Debian),
     },
     Case {
         name: "import_export::an_ordinary_user_exports_the_same_bytes",
-        needs: JUDGE,
+        needs: UMOCI,
         test: ordinary_user,
     },
     Case {
         name: "import_export::other_tools_read_imported_images",
-        needs: JUDGE,
+        needs: UMOCI,
         test: imported,
     },
     Case {
@@ -65,18 +65,18 @@ fn untarred(tar: &Path, into: &Path) -> TreeSnapshot {
 }
 
 /// An exported tree is the same after GNU tar unpacks it, and after it is imported and unpacked.
-fn same_as_judged(world: &World, fixture: Fixture) {
-    let judged = world.judged(fixture);
+fn same_as_judged(shared: &SharedState, fixture: Fixture) {
+    let expected = shared.umoci_tree(fixture);
     for tag in fixture.tags() {
-        let directory = world.directory(&format!("tars-{}-{tag}", fixture.repository()));
+        let directory = shared.directory(&format!("tars-{}-{tag}", fixture.repository()));
         let windlass = Windlass::new(&directory);
-        let reference = world.reference(fixture, tag);
+        let reference = shared.reference(fixture, tag);
         windlass.succeeds(&["pull", &reference]);
         let tar = directory.join("flat.tar");
         windlass.succeeds(&["export", "-o", text(&tar), &reference]);
-        judged.assert_same(&untarred(&tar, &directory.join("tar")));
+        expected.assert_same(&untarred(&tar, &directory.join("tar")));
         windlass.succeeds(&["import", text(&tar), "flat:1"]);
-        judged.assert_same(&windlass.unpacked("flat:1"));
+        expected.assert_same(&windlass.unpacked("flat:1"));
         let again = directory.join("again.tar");
         windlass.succeeds(&["export", "-o", text(&again), "flat:1"]);
         assert!(fs::read(&again).unwrap() == fs::read(&tar).unwrap());
@@ -84,7 +84,7 @@ fn same_as_judged(world: &World, fixture: Fixture) {
 }
 
 /// The files of an ordinary user's store belong to that user; an export has the owners of the image.
-fn ordinary_user(world: &World) {
+fn ordinary_user(shared: &SharedState) {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("windlass");
     fs::copy(env!("CARGO_BIN_EXE_windlass"), &program).unwrap();
@@ -93,8 +93,8 @@ fn ordinary_user(world: &World) {
         .arg(directory.path()))
     .unwrap();
     let user = Windlass::new(directory.path()).by(UNPRIVILEGED, program);
-    let root = Windlass::new(&world.directory("tars-by-root"));
-    let reference = world.reference(Fixture::Kinds, "gzip");
+    let root = Windlass::new(&shared.directory("tars-by-root"));
+    let reference = shared.reference(Fixture::Kinds, "gzip");
     let [as_user, as_root] = [user, root].map(|windlass| {
         windlass.succeeds(&["pull", &reference]);
         windlass.command(&["export", &reference]).output().unwrap()
@@ -104,10 +104,10 @@ fn ordinary_user(world: &World) {
 }
 
 /// skopeo reads and umoci unpacks an imported image.
-fn imported(world: &World) {
-    let directory = world.directory("tars-imported");
+fn imported(shared: &SharedState) {
+    let directory = shared.directory("tars-imported");
     let windlass = Windlass::new(&directory);
-    let reference = world.reference(Fixture::Kinds, "gzip");
+    let reference = shared.reference(Fixture::Kinds, "gzip");
     windlass.succeeds(&["pull", &reference]);
     for name in ["flat.tar", "flat.tar.gz", "flat.tar.zst"] {
         let tar = directory.join(name);
@@ -155,13 +155,13 @@ fn imported(world: &World) {
             .arg(&bundle))
         .unwrap();
         let tree = TreeSnapshot::of(bundle.join("rootfs")).unwrap();
-        world.judged(Fixture::Kinds).assert_same(&tree);
+        shared.umoci_tree(Fixture::Kinds).assert_same(&tree);
     }
 }
 
 /// `tar -c | zstd | windlass import -`, and `windlass export | tar -x`.
-fn piped(world: &World) {
-    let directory = world.directory("tars-piped");
+fn piped(shared: &SharedState) {
+    let directory = shared.directory("tars-piped");
     let windlass = Windlass::new(&directory);
     let tree = directory.join("tree");
     fs::create_dir_all(tree.join("a/b")).unwrap();

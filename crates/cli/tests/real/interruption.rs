@@ -6,11 +6,11 @@ use windlass_testing::real::LoopDisk;
 use crate::Case;
 use crate::command::{Ran, Windlass};
 use crate::fixture::Fixture;
-use crate::limited_proxy::Valve;
-use crate::requirements::{JUDGE, REGISTRY};
-use crate::shared_state::World;
+use crate::limited_proxy::LimitedProxy;
+use crate::requirements::{REGISTRY, UMOCI};
+use crate::shared_state::SharedState;
 
-/// Some megabytes into an image of twenty.
+/// A number of bytes within the layer of [`Fixture::Many`], which has more than twenty million.
 const MIDWAY: u64 = 5 << 20;
 
 /// The size in bytes of a disk that is too small for an image of thirty thousand files.
@@ -20,8 +20,8 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "interruption::control_c_leaves_nothing_visible_and_the_next_pull_works",
         needs: REGISTRY,
-        test: |world| {
-            let ran = signalled(world, Signal::INT, "control-c");
+        test: |shared| {
+            let ran = signalled(shared, Signal::INT, "control-c");
             assert_eq!((ran.code, ran.stdout.as_str()), (Some(130), ""), "{ran:#?}");
             let last = ran.stderr.lines().last().unwrap_or_default();
             // The percentage and the bytes that are kept differ from run to run.
@@ -31,29 +31,29 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "interruption::kill_leaves_nothing_visible_and_the_next_pull_works",
         needs: REGISTRY,
-        test: |world| {
-            let ran = signalled(world, Signal::KILL, "kill");
+        test: |shared| {
+            let ran = signalled(shared, Signal::KILL, "kill");
             assert_eq!((ran.code, ran.stdout.as_str()), (None, ""), "{ran:#?}");
         },
     },
     Case {
         name: "interruption::a_full_disk_fails_the_pull_and_leaves_a_store_that_works",
-        needs: JUDGE,
+        needs: UMOCI,
         test: full_disk,
     },
 ];
 
 /// Stops a pull midway by `signal` and checks the state afterwards; returns the result of the pull.
-fn signalled(world: &World, signal: Signal, name: &str) -> Ran {
-    let directory = world.directory(name);
+fn signalled(shared: &SharedState, signal: Signal, name: &str) -> Ran {
+    let directory = shared.directory(name);
     let windlass = Windlass::new(&directory);
     // Pushes the image, if no test has yet.
-    world.reference(Fixture::Many, "gzip");
-    let valve = Valve::before(world.registry().address(), MIDWAY);
-    let reference = format!("{}/many:gzip", valve.address());
+    shared.reference(Fixture::Many, "gzip");
+    let limited_proxy = LimitedProxy::before(shared.registry().address(), MIDWAY);
+    let reference = format!("{}/many:gzip", limited_proxy.address());
 
     let pull = windlass.start(&["pull", &reference]);
-    valve.wait_until_holding();
+    limited_proxy.wait_until_limit();
     kill_process(Pid::from_child(&pull), signal).unwrap();
     let ran = Ran::from(pull.wait_with_output().unwrap());
 
@@ -65,19 +65,19 @@ fn signalled(world: &World, signal: Signal, name: &str) -> Ran {
         (Some(1), false),
         "{unpack:#?}"
     );
-    valve.open();
+    limited_proxy.remove_limit();
     let tree = windlass.tree(&reference);
-    world.undisturbed(Fixture::Many).assert_same(&tree);
+    shared.windlass_tree(Fixture::Many).assert_same(&tree);
     ran
 }
 
-fn full_disk(world: &World) {
-    let directory = world.directory("full-disk");
+fn full_disk(shared: &SharedState) {
+    let directory = shared.directory("full-disk");
     let disk = LoopDisk::sparse(&directory, SMALL_DISK).unwrap();
     let mounted = disk.fresh().unwrap();
     let windlass = Windlass::new(mounted.path());
 
-    let ran = windlass.run(&["pull", &world.reference(Fixture::Many, "gzip")]);
+    let ran = windlass.run(&["pull", &shared.reference(Fixture::Many, "gzip")]);
 
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:#?}");
     let mut lines = ran.stderr.lines().rev();
@@ -88,6 +88,6 @@ fn full_disk(world: &World) {
     let last_cause = causes.take(1).collect::<Vec<_>>();
     assert_eq!(last_cause, ["No space left on device (os error 28)"]);
     assert_eq!(windlass.images(), [""; 0]);
-    let tree = windlass.tree(&world.reference(Fixture::Small, "gzip"));
-    world.judged(Fixture::Small).assert_same(&tree);
+    let tree = windlass.tree(&shared.reference(Fixture::Small, "gzip"));
+    shared.umoci_tree(Fixture::Small).assert_same(&tree);
 }

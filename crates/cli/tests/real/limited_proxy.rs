@@ -1,4 +1,4 @@
-//! A proxy between client and registry that closes after a given number of response bytes.
+//! A proxy between client and registry that pauses after a given number of response bytes.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,46 +6,47 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// The deadline of a test that waits for the valve to close.
+/// The maximum time to wait until the limit is reached.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A TCP proxy on loopback that forwards everything until it closes.
-pub(crate) struct Valve {
+/// A TCP proxy on loopback that forwards responses up to a limit, until the limit is removed.
+pub(crate) struct LimitedProxy {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    transfer: Arc<LimitedTransfer>,
 }
 
-struct Shared {
-    flow: Mutex<Flow>,
+/// The transfer of all connections together.
+struct LimitedTransfer {
+    progress: Mutex<TransferProgress>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Flow {
-    /// Response bytes that were forwarded.
-    passed: u64,
+struct TransferProgress {
+    /// The number of response bytes that were forwarded or are to be.
+    bytes: u64,
     /// The number of bytes to forward, or `None` without a limit.
     limit: Option<u64>,
-    /// Whether a connection waits for the valve to open.
-    is_holding: bool,
+    /// Whether a connection waits for the end of the limit.
+    is_waiting: bool,
 }
 
-impl Valve {
-    /// Starts a valve in front of `upstream` that forwards `limit` bytes of responses.
+impl LimitedProxy {
+    /// Starts a proxy in front of `upstream` that forwards `limit` bytes of responses.
     pub(crate) fn before(upstream: SocketAddr, limit: u64) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let flow = Flow {
+        let progress = TransferProgress {
             limit: Some(limit),
-            ..Flow::default()
+            ..TransferProgress::default()
         };
-        let shared = Arc::new(Shared {
-            flow: Mutex::new(flow),
+        let transfer = Arc::new(LimitedTransfer {
+            progress: Mutex::new(progress),
             changed: Condvar::new(),
         });
-        let valve = Self {
+        let proxy = Self {
             address,
-            shared: Arc::clone(&shared),
+            transfer: Arc::clone(&transfer),
         };
         thread::spawn(move || {
             for client in listener.incoming() {
@@ -53,10 +54,10 @@ impl Valve {
                 let Ok(server) = TcpStream::connect(upstream) else {
                     continue;
                 };
-                connect(&client, &server, &shared).expect("sockets can be shared by threads");
+                connect(&client, &server, &transfer).expect("sockets can be shared by threads");
             }
         });
-        valve
+        proxy
     }
 
     /// The address that clients connect to.
@@ -65,48 +66,52 @@ impl Valve {
     }
 
     /// Waits until the limit is reached and a connection waits for more.
-    pub(crate) fn wait_until_holding(&self) {
-        let flow = self.shared.flow.lock().unwrap();
-        let (flow, waited) = self
-            .shared
+    pub(crate) fn wait_until_limit(&self) {
+        let progress = self.transfer.progress.lock().unwrap();
+        let (progress, waited) = self
+            .transfer
             .changed
-            .wait_timeout_while(flow, TIMEOUT, |flow| !flow.is_holding)
+            .wait_timeout_while(progress, TIMEOUT, |progress| !progress.is_waiting)
             .unwrap();
         assert!(
             !waited.timed_out(),
-            "only {} bytes were asked for",
-            flow.passed
+            "only {} bytes were requested",
+            progress.bytes
         );
     }
 
     /// Forwards everything from now on.
-    pub(crate) fn open(&self) {
-        self.shared.flow.lock().unwrap().limit = None;
-        self.shared.changed.notify_all();
+    pub(crate) fn remove_limit(&self) {
+        self.transfer.progress.lock().unwrap().limit = None;
+        self.transfer.changed.notify_all();
     }
 }
 
-impl Shared {
+impl LimitedTransfer {
     /// Waits until `bytes` more may be forwarded.
-    fn pass(&self, bytes: u64) {
-        let mut flow = self.flow.lock().unwrap();
-        flow.passed += bytes;
-        while flow.limit.is_some_and(|limit| flow.passed > limit) {
-            flow.is_holding = true;
+    fn wait_for(&self, bytes: u64) {
+        let mut progress = self.progress.lock().unwrap();
+        progress.bytes += bytes;
+        while progress.limit.is_some_and(|limit| progress.bytes > limit) {
+            progress.is_waiting = true;
             self.changed.notify_all();
-            flow = self.changed.wait(flow).unwrap();
+            progress = self.changed.wait(progress).unwrap();
         }
     }
 }
 
 /// Starts to copy both directions of a connection.
-fn connect(client: &TcpStream, server: &TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
+fn connect(
+    client: &TcpStream,
+    server: &TcpStream,
+    transfer: &Arc<LimitedTransfer>,
+) -> io::Result<()> {
     let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
     let (from_server, to_client) = (server.try_clone()?, client.try_clone()?);
-    let shared = Arc::clone(shared);
+    let transfer = Arc::clone(transfer);
     // The copying ends when one side disconnects.
     thread::spawn(move || copy(from_client, to_server, |_| ()));
-    thread::spawn(move || copy(from_server, to_client, |bytes| shared.pass(bytes)));
+    thread::spawn(move || copy(from_server, to_client, |bytes| transfer.wait_for(bytes)));
     Ok(())
 }
 

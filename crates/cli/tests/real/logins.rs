@@ -13,7 +13,7 @@ use crate::Case;
 use crate::command::Ran;
 use crate::registry_client::{RegistryClient, fill, named};
 use crate::requirements::REGISTRY;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -29,18 +29,18 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// A registry with a password.
-struct Locked {
+struct LoginSetup {
     registry: DockerRegistry,
     client: RegistryClient,
     host: String,
 }
 
-impl Locked {
-    fn new(world: &World, name: &str) -> Self {
-        let client = RegistryClient::new(world, name);
+impl LoginSetup {
+    fn new(shared: &SharedState, name: &str) -> Self {
+        let client = RegistryClient::new(shared, name);
         let directory = client.directory.join("registry");
         let registry = DockerRegistry::start(&directory, RegistryAuth::Basic).unwrap();
-        fill(world, &registry);
+        fill(shared, &registry);
         Self {
             host: registry.address().to_string(),
             registry,
@@ -74,39 +74,39 @@ impl Locked {
 
 /// `REGISTRY_AUTH_FILE`, `--authfile`, `DOCKER_AUTH_CONFIG`, the user's own file; entries for a registry, and for a
 /// part of one, which override the former.
-fn from_skopeo(world: &World) {
-    let locked = Locked::new(world, "from-skopeo");
-    let directory = &locked.client.directory;
+fn from_skopeo(shared: &SharedState) {
+    let setup = LoginSetup::new(shared, "from-skopeo");
+    let directory = &setup.client.directory;
     let whole = directory.join("whole.json");
-    skopeo("login", &whole, &locked.host);
+    skopeo("login", &whole, &setup.host);
 
-    insta::assert_snapshot!(locked.denied(|_| ()), @r"
+    insta::assert_snapshot!(setup.denied(|_| ()), @r"
     exit: 1
     --- stderr
     error: resolving the digest of registry.test/hold/small:gzip: hold/small:gzip at http://registry.test: authentication required
     hint: check the name; if the repository is private, log in with `windlass login registry.test`
     ");
-    locked.assert_allowed(|command| {
+    setup.assert_allowed(|command| {
         command.env("REGISTRY_AUTH_FILE", &whole);
     });
-    locked.assert_allowed(|command| {
+    setup.assert_allowed(|command| {
         command.arg("--authfile").arg(&whole);
     });
-    locked.assert_allowed(|command| {
+    setup.assert_allowed(|command| {
         command.env("DOCKER_AUTH_CONFIG", fs::read_to_string(&whole).unwrap());
     });
 
     let part = directory.join("part.json");
-    skopeo("login", &part, &format!("{}/hold", locked.host));
+    skopeo("login", &part, &format!("{}/hold", setup.host));
     let mut both: Value = serde_json::from_slice(&fs::read(&part).unwrap()).unwrap();
     let wrong = BASE64_STANDARD.encode("bosun:wrong");
-    both["auths"][&locked.host] = serde_json::json!({ "auth": wrong });
+    both["auths"][&setup.host] = serde_json::json!({ "auth": wrong });
     fs::write(&part, both.to_string()).unwrap();
-    locked.assert_allowed(|command| {
+    setup.assert_allowed(|command| {
         command.env("REGISTRY_AUTH_FILE", &part);
     });
-    skopeo("logout", &part, &format!("{}/hold", locked.host));
-    let denied = locked.denied(|command| {
+    skopeo("logout", &part, &format!("{}/hold", setup.host));
+    let denied = setup.denied(|command| {
         command.env("REGISTRY_AUTH_FILE", &part);
     });
     insta::assert_snapshot!(denied, @r"
@@ -119,17 +119,17 @@ fn from_skopeo(world: &World) {
     let own = directory.join(".config/containers/auth.json");
     fs::create_dir_all(own.parent().unwrap()).unwrap();
     fs::rename(&whole, &own).unwrap();
-    let ran = locked
+    let ran = setup
         .client
         .windlass
-        .succeeds(&["pull", &named(&locked.registry)]);
+        .succeeds(&["pull", &named(&setup.registry)]);
     assert!(!ran.stderr.contains(PASSWORD), "{}", ran.stderr);
 }
 
 /// Docker's file, and a named one; entries of other registries stay, and logging out removes the entry.
-fn to_skopeo(world: &World) {
-    let locked = Locked::new(world, "to-skopeo");
-    let (client, host) = (&locked.client, &locked.host);
+fn to_skopeo(shared: &SharedState) {
+    let setup = LoginSetup::new(shared, "to-skopeo");
+    let (client, host) = (&setup.client, &setup.host);
     let docker = client.directory.join("docker/config.json");
     fs::create_dir(docker.parent().unwrap()).unwrap();
     let others = r#"{"auths": {"other.test": {"auth": "Ym9zdW46eA=="}}, "psFormat": "x"}"#;
@@ -137,9 +137,9 @@ fn to_skopeo(world: &World) {
 
     let welcome = client.log_in(host, PASSWORD);
     assert_eq!(welcome.code, Some(0), "{welcome:#?}");
-    assert!(may_inspect(&docker, &locked.registry));
+    assert!(may_inspect(&docker, &setup.registry));
     client.windlass.succeeds(&["logout", host]);
-    assert!(!may_inspect(&docker, &locked.registry));
+    assert!(!may_inspect(&docker, &setup.registry));
     let left: Value = serde_json::from_slice(&fs::read(&docker).unwrap()).unwrap();
     assert_eq!(left, serde_json::from_str::<Value>(others).unwrap());
 
@@ -156,15 +156,15 @@ fn to_skopeo(world: &World) {
         host,
     ];
     client.windlass.succeeds(&arguments);
-    assert!(may_inspect(&named, &locked.registry));
-    insta::assert_snapshot!(locked.denied(|_| ()), @r"
+    assert!(may_inspect(&named, &setup.registry));
+    insta::assert_snapshot!(setup.denied(|_| ()), @r"
     exit: 1
     --- stderr
     error: resolving the digest of registry.test/hold/small:gzip: hold/small:gzip at http://registry.test: authentication required
     hint: check the name; if the repository is private, log in with `windlass login registry.test`
     ");
     skopeo("logout", &named, host);
-    let denied = locked.denied(|command| {
+    let denied = setup.denied(|command| {
         command.arg("--authfile").arg(&named);
     });
     insta::assert_snapshot!(denied, @r"

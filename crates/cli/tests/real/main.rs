@@ -39,14 +39,14 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use windlass_testing::real::{self, LoopDisk, MountedDisk};
 
 use crate::requirements::Need;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 /// A test: its name, its requirements, and its function.
 #[derive(Clone, Copy)]
 pub(crate) struct Case {
     name: &'static str,
     needs: &'static [Need],
-    test: fn(&World),
+    test: fn(&SharedState),
 }
 
 /// The size of the disk of the tests, in bytes: they write hundreds of thousands of files and delete none.
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         real::is_first_process().then(|| LoopDisk::sparse(directory.path(), DISK_SIZE).unwrap());
     let mounted = disk.as_ref().map(|disk| disk.fresh().unwrap());
     let files = mounted.as_ref().map_or(directory.path(), MountedDisk::path);
-    let world = Arc::new(World::new(files));
+    let shared = Arc::new(SharedState::new(files));
     let is_required = is_required();
     let cases = [
         trees::CASES,
@@ -88,7 +88,7 @@ fn main() -> ExitCode {
     .concat();
     let trials = cases
         .into_iter()
-        .map(|case| trial(case, &world, is_required));
+        .map(|case| trial(case, &shared, is_required));
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
@@ -109,14 +109,14 @@ fn enter_namespaces() {
     panic!("unshare: {error}");
 }
 
-fn trial(case: Case, world: &Arc<World>, is_required: bool) -> Trial {
-    let world = Arc::clone(world);
+fn trial(case: Case, shared: &Arc<SharedState>, is_required: bool) -> Trial {
+    let shared = Arc::clone(shared);
     Trial::ignorable_test(case.name, move || {
-        match case.needs.iter().find_map(|need| need.missing(&world)) {
+        match case.needs.iter().find_map(|need| need.missing(&shared)) {
             Some(missing) if is_required => Err(Failed::from(format!("not run: {missing}"))),
             Some(missing) => Ok(Completion::ignored_with(format!("not run: {missing}"))),
             None => {
-                (case.test)(&world);
+                (case.test)(&shared);
                 Ok(Completion::Completed)
             }
         }

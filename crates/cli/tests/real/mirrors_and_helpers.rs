@@ -12,7 +12,7 @@ use crate::Case;
 use crate::command::Ran;
 use crate::registry_client::{RegistryClient, fill, named};
 use crate::requirements::REGISTRY;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -28,11 +28,11 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// FB-1, FB-13, T29: the cache is used first; when it is gone the registry itself is, with a warning.
-fn cache(world: &World) {
-    let client = RegistryClient::new(world, "cache");
+fn cache(shared: &SharedState) {
+    let client = RegistryClient::new(shared, "cache");
     let upstream =
         DockerRegistry::start(&client.directory.join("upstream"), RegistryAuth::Open).unwrap();
-    fill(world, &upstream);
+    fill(shared, &upstream);
     let mirror = DockerRegistry::builder(&client.directory.join("mirror"))
         .cache_of(&upstream)
         .start()
@@ -89,11 +89,11 @@ fn cache(world: &World) {
 }
 
 /// T30: credentials of a helper are in no file; the helper runs when a registry requires them.
-fn helper(world: &World) {
-    let client = RegistryClient::new(world, "helper");
+fn helper(shared: &SharedState) {
+    let client = RegistryClient::new(shared, "helper");
     let registry =
         DockerRegistry::start(&client.directory.join("registry"), RegistryAuth::Basic).unwrap();
-    fill(world, &registry);
+    fill(shared, &registry);
     let host = registry.address().to_string();
     let programs = client.directory.join("programs");
     fs::create_dir(&programs).unwrap();

@@ -10,7 +10,7 @@ use crate::Case;
 use crate::command::Ran;
 use crate::registry_client::{RegistryClient, fill};
 use crate::requirements::REGISTRY;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 const NAME: &str = "reg.test/hold/small:gzip";
 const PLACE: &str = "reg.test:443";
@@ -28,21 +28,21 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-/// The registry, and its authority's certificate.
-struct Island {
+/// A registry with TLS, and the file with the certificate of its CA.
+struct ProxySetup {
     registry: DockerRegistry,
     pem: PathBuf,
 }
 
-impl Island {
-    fn new(world: &World, name: &str, access: RegistryAuth) -> Self {
-        let directory = world.directory(name);
+impl ProxySetup {
+    fn new(shared: &SharedState, name: &str, access: RegistryAuth) -> Self {
+        let directory = shared.directory(name);
         let ca = Ca::new();
         let registry = DockerRegistry::builder(&directory.join("registry"));
         let registry = registry.access(access).tls(&ca).start().unwrap();
         let pem = directory.join("ca.pem");
         fs::write(&pem, ca.pem()).unwrap();
-        fill(world, &registry);
+        fill(shared, &registry);
         Self { registry, pem }
     }
 
@@ -52,12 +52,12 @@ impl Island {
 }
 
 /// HT-1, D13: a login and a pull through `HTTPS_PROXY`; a proxy that refuses the connection is reported.
-fn environment(world: &World) {
-    let island = Island::new(world, "proxies-environment", RegistryAuth::Basic);
+fn environment(shared: &SharedState) {
+    let setup = ProxySetup::new(shared, "proxies-environment", RegistryAuth::Basic);
     let proxy = HttpProxy::builder().login("gob", "smacked");
-    let proxy = proxy.name(PLACE, island.registry.address()).start();
-    let client = RegistryClient::new(world, "proxies-environment-door");
-    client.configure(&format!("ca = {:?}\n", island.pem()));
+    let proxy = proxy.name(PLACE, setup.registry.address()).start();
+    let client = RegistryClient::new(shared, "proxies-environment-client");
+    client.configure(&format!("ca = {:?}\n", setup.pem()));
     let url = proxy.url().replace("http://", "http://gob:smacked@");
     let run = |arguments: &[&str]| {
         let mut command = client.windlass.command(arguments);
@@ -90,16 +90,16 @@ fn environment(world: &World) {
 
 /// The proxy resolves names; a registry without that proxy is reached directly, and the environment's proxy is
 /// ignored.
-fn of_a_registry(world: &World) {
-    let island = Island::new(world, "proxies-registry", RegistryAuth::Open);
+fn of_a_registry(shared: &SharedState) {
+    let setup = ProxySetup::new(shared, "proxies-registry", RegistryAuth::Open);
     let proxy = Socks5Proxy::builder().login("gob", "smacked");
-    let proxy = proxy.name(PLACE, island.registry.address()).start();
+    let proxy = proxy.name(PLACE, setup.registry.address()).start();
     let unused = HttpProxy::builder().start();
-    let client = RegistryClient::new(world, "proxies-registry-door");
+    let client = RegistryClient::new(shared, "proxies-registry-client");
     let url = proxy.url().replace("socks5h://", "socks5h://gob:smacked@");
     client.configure(&format!(
         "ca = {:?}\n[registry.\"reg.test\"]\nproxy = {url:?}\n",
-        island.pem()
+        setup.pem()
     ));
 
     let mut pull = client.windlass.command(&["pull", NAME]);

@@ -10,7 +10,7 @@ use crate::Case;
 use crate::fixture::Fixture;
 use crate::registry_client::RegistryClient;
 use crate::requirements::REGISTRY;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -26,10 +26,10 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// MF-1, MF-2, MF-10: the index, byte for byte; one image of it; all tags of a repository.
-fn answers(world: &World) {
-    let client = RegistryClient::new(world, "questions");
+fn answers(shared: &SharedState) {
+    let client = RegistryClient::new(shared, "questions");
     let query = |arguments: &[&str]| client.windlass.succeeds(arguments).stdout;
-    let both = world.reference(Fixture::MultiArch, "both");
+    let both = shared.reference(Fixture::MultiArch, "both");
     let repository = both.strip_suffix(":both").unwrap();
 
     let index = query(&["manifest", "--raw", &both]);
@@ -51,7 +51,7 @@ fn answers(world: &World) {
         assert_eq!(pretty, serde_json::from_str::<Value>(&manifest).unwrap());
     }
 
-    let kinds = world.reference(Fixture::Kinds, "gzip");
+    let kinds = shared.reference(Fixture::Kinds, "gzip");
     let repository = kinds.strip_suffix(":gzip").unwrap();
     let listed: Value = serde_json::from_str(&skopeo(&["list-tags"], repository)).unwrap();
     let listed: Vec<_> = listed["Tags"].as_array().unwrap().iter().collect();
@@ -62,10 +62,10 @@ fn answers(world: &World) {
 }
 
 /// Exit code 10 if a pull would change something, 0 if not; neither changes anything.
-fn moved(world: &World) {
-    let client = RegistryClient::new(world, "moved");
+fn moved(shared: &SharedState) {
+    let client = RegistryClient::new(shared, "moved");
     let windlass = &client.windlass;
-    let name = format!("{}/moving/tag:gzip", world.registry().address());
+    let name = format!("{}/moving/tag:gzip", shared.registry().address());
     // The exit code and the status of the image.
     let dry = |name: &str| {
         let ran = windlass.run(&["pull", "--dry-run", "--json", name]);
@@ -75,14 +75,14 @@ fn moved(world: &World) {
     };
     let status = |code: i32, status: &str| (Some(code), Some(status.to_owned()));
 
-    world.push(world.registry(), Fixture::Small, "moving/tag");
+    shared.push(shared.registry(), Fixture::Small, "moving/tag");
     assert_eq!(dry(&name), status(10, "new"));
     assert_eq!(windlass.images(), [""; 0]);
     let first = windlass.succeeds(&["pull", &name]);
     assert_eq!(dry(&name), status(0, "up_to_date"));
     let small = windlass.images();
 
-    world.push(world.registry(), Fixture::Heavy, "moving/tag");
+    shared.push(shared.registry(), Fixture::Heavy, "moving/tag");
     assert_eq!(dry(&name), status(10, "newer"));
     assert_eq!(windlass.images(), small);
     let exact = first.stdout.trim_end().replace(":gzip@", "@");

@@ -13,7 +13,7 @@ use crate::Case;
 use crate::command::Ran;
 use crate::registry_client::{RegistryClient, fill, named};
 use crate::requirements::{OBJECT_STORAGE, REGISTRY};
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -39,9 +39,9 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// EP-10, T28: not with another CA, then by `windlass.toml`, by `certs.d`, by `SSL_CERT_FILE`; with a login over TLS.
-fn own_ca(world: &World) {
+fn own_ca(shared: &SharedState) {
     let ca = Ca::new();
-    let directory = world.directory("own-ca");
+    let directory = shared.directory("own-ca");
     let registry = DockerRegistry::builder(&directory.join("registry"))
         .access(RegistryAuth::Basic)
         .tls(&ca)
@@ -51,8 +51,8 @@ fn own_ca(world: &World) {
     let pem = directory.join("ca.pem");
     fs::write(&pem, ca.pem()).unwrap();
 
-    let client = RegistryClient::new(world, "own-ca-toml");
-    fill(world, &registry);
+    let client = RegistryClient::new(shared, "own-ca-toml");
+    fill(shared, &registry);
     let name = named(&registry);
     let other = directory.join("other.pem");
     fs::write(&other, Ca::new().pem()).unwrap();
@@ -100,7 +100,7 @@ fn own_ca(world: &World) {
         no_login
     );
 
-    let client = RegistryClient::new(world, "own-ca-certs-d");
+    let client = RegistryClient::new(shared, "own-ca-certs-d");
     let certificates = client
         .directory
         .join(".config/windlass/certs.d")
@@ -110,7 +110,7 @@ fn own_ca(world: &World) {
     assert_eq!(client.log_in(&host, PASSWORD).code, Some(0));
     client.windlass.succeeds(&["pull", &name]);
 
-    let client = RegistryClient::new(world, "own-ca-environment");
+    let client = RegistryClient::new(shared, "own-ca-environment");
     log_in_as_docker_does(&client.directory, &host);
     let mut pull = client.windlass.command(&["pull", &name]);
     let ran = Ran::from(pull.env("SSL_CERT_FILE", &pem).output().unwrap());
@@ -130,8 +130,8 @@ fn log_in_as_docker_does(directory: &Path, host: &str) {
 }
 
 /// HT-7 to HT-12: anonymous pulls are refused, a login gets a refresh token, and expired tokens are renewed.
-fn tokens(world: &World) {
-    let client = RegistryClient::new(world, "tokens");
+fn tokens(shared: &SharedState) {
+    let client = RegistryClient::new(shared, "tokens");
     let server = TokenServer::builder()
         .grant_to_all(RepositoryGrant::pull("deck/small"))
         .start()
@@ -141,7 +141,7 @@ fn tokens(world: &World) {
         .start()
         .unwrap();
     let host = registry.address().to_string();
-    fill(world, &registry);
+    fill(shared, &registry);
     let name = named(&registry);
 
     insta::assert_snapshot!(client.refused(&["pull", &name], &host), @r"
@@ -178,18 +178,18 @@ fn tokens(world: &World) {
 
 /// T26, D5: the registry requires a password or a token, and redirects to presigned URLs, which must not
 /// get it.
-fn object_storage(world: &World) {
-    let directory = world.directory("object-storage");
+fn object_storage(shared: &SharedState) {
+    let directory = shared.directory("object-storage");
     let s3 = S3::start(&directory.join("s3")).unwrap();
     let server = TokenServer::start().unwrap();
     for (name, access) in [
         ("basic", RegistryAuth::Basic),
         ("tokens", RegistryAuth::Tokens(server.authority())),
     ] {
-        let client = RegistryClient::new(world, name);
+        let client = RegistryClient::new(shared, name);
         let registry = DockerRegistry::builder(&directory.join(name));
         let registry = registry.access(access).s3(&s3).start().unwrap();
-        fill(world, &registry);
+        fill(shared, &registry);
         let host = registry.address().to_string();
         assert_eq!(client.log_in(&host, PASSWORD).code, Some(0));
         let before = s3.presigned_requests().len();
@@ -208,11 +208,11 @@ fn object_storage(world: &World) {
 }
 
 /// ST-5: one HEAD request. The printed digest is skopeo's, and that of the bytes.
-fn one_request(world: &World) {
-    let client = RegistryClient::new(world, "one-request");
+fn one_request(shared: &SharedState) {
+    let client = RegistryClient::new(shared, "one-request");
     let registry =
         DockerRegistry::start(&client.directory.join("registry"), RegistryAuth::Open).unwrap();
-    fill(world, &registry);
+    fill(shared, &registry);
     let name = named(&registry);
 
     let dry = client.windlass.run(&["pull", "--dry-run", &name]);
@@ -231,8 +231,8 @@ fn one_request(world: &World) {
     let digest = client.windlass.succeeds(&["digest", &name]).stdout;
     let mut skopeo = command("skopeo");
     skopeo.args(["inspect", "--tls-verify=false", "--format", "{{.Digest}}"]);
-    let judged = run(skopeo.arg(format!("docker://{name}"))).unwrap();
-    assert_eq!(digest.as_bytes(), judged);
+    let expected = run(skopeo.arg(format!("docker://{name}"))).unwrap();
+    assert_eq!(digest.as_bytes(), expected);
     let manifest = client
         .windlass
         .succeeds(&["manifest", "--raw", &name])

@@ -9,7 +9,7 @@ use windlass_testing::real::{DockerRegistry, USER};
 
 use crate::command::{Ran, Windlass};
 use crate::fixture::Fixture;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 /// A windlass with a directory of its own, for a registry that has the small image as `hold/small:gzip`.
 pub(crate) struct RegistryClient {
@@ -18,8 +18,8 @@ pub(crate) struct RegistryClient {
 }
 
 impl RegistryClient {
-    pub(crate) fn new(world: &World, name: &str) -> Self {
-        let directory = world.directory(name);
+    pub(crate) fn new(shared: &SharedState, name: &str) -> Self {
+        let directory = shared.directory(name);
         Self {
             windlass: Windlass::new(&directory),
             directory,
@@ -62,8 +62,8 @@ impl RegistryClient {
 }
 
 /// Pushes the small image.
-pub(crate) fn fill(world: &World, registry: &DockerRegistry) {
-    world.push(registry, Fixture::Small, "hold/small");
+pub(crate) fn fill(shared: &SharedState, registry: &DockerRegistry) {
+    shared.push(registry, Fixture::Small, "hold/small");
 }
 
 /// Returns the reference of the small image.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use rustix::process::geteuid;
 use windlass_testing::real;
 
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 /// A requirement.
 #[derive(Debug, Clone, Copy)]
@@ -31,8 +31,8 @@ pub(crate) const REGISTRY: &[Need] = &[REGISTRY_TOOLS];
 /// For images that are mounted, or unpacked by another user.
 pub(crate) const ROOT: &[Need] = &[Need::Root, REGISTRY_TOOLS];
 
-/// For images made of tars, served by the registry and unpacked by `umoci`.
-pub(crate) const JUDGE: &[Need] = &[Need::Root, REGISTRY_TOOLS, Need::Tools(&["umoci"])];
+/// For images that are unpacked by `umoci`, too.
+pub(crate) const UMOCI: &[Need] = &[Need::Root, REGISTRY_TOOLS, Need::Tools(&["umoci"])];
 
 /// For an image of a Debian root.
 pub(crate) const DEBIAN: &[Need] = &[
@@ -80,7 +80,7 @@ pub(crate) const BUNDLES: &[Need] = &[Need::Root, Need::Tools(&["umoci", "gzip"]
 
 impl Need {
     /// Returns a description of what is missing, if anything.
-    pub(crate) fn missing(self, world: &World) -> Option<String> {
+    pub(crate) fn missing(self, shared: &SharedState) -> Option<String> {
         match self {
             Self::Root if !geteuid().is_root() => Some("needs root".to_owned()),
             Self::Root if !real::is_first_process() => {
@@ -92,11 +92,11 @@ impl Need {
                 Some(format!("needs {missing}"))
             }
             Self::DebianPackages => {
-                let error = world.debian().err()?;
+                let error = shared.debian().err()?;
                 Some(format!("needs Debian's packages: {error}"))
             }
             Self::Dockerd => {
-                let error = world.dockerd().err()?;
+                let error = shared.dockerd().err()?;
                 Some(format!("needs a dockerd that starts: {error}"))
             }
             Self::DockerLibraries if has_docker_libraries() => None,

@@ -12,7 +12,7 @@ use crate::command::Windlass;
 use crate::fixture::Fixture;
 use crate::registry_client::RegistryClient;
 use crate::requirements::REGISTRY;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -32,15 +32,15 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-/// A registry that serves schema 1, and a windlass that does not accept it yet.
-struct Museum {
+/// A registry that serves schema 1, and a client that rejects it unless it is configured to accept it.
+struct Schema1Setup {
     registry: DockerRegistry,
     client: RegistryClient,
 }
 
-impl Museum {
-    fn new(world: &World, name: &str) -> Self {
-        let client = RegistryClient::new(world, name);
+impl Schema1Setup {
+    fn new(shared: &SharedState, name: &str) -> Self {
+        let client = RegistryClient::new(shared, name);
         let registry = DockerRegistry::builder(&client.directory.join("registry"));
         let registry = registry.schema1().start().unwrap();
         Self { registry, client }
@@ -78,29 +78,29 @@ impl Museum {
 }
 
 /// MF-7: the error names the setting; with it the tree is that of the same image in a current format.
-fn wanted(world: &World) {
-    let museum = Museum::new(world, "schema1");
-    let windlass = &museum.client.windlass;
-    let (old, _) = museum.push(&world.layout(Fixture::Whiteouts));
-    let other = Windlass::new(&world.directory("schema1-new"));
-    let tree = other.tree(&museum.reference("new:gzip"));
+fn wanted(shared: &SharedState) {
+    let setup = Schema1Setup::new(shared, "schema1");
+    let windlass = &setup.client.windlass;
+    let (old, _) = setup.push(&shared.layout(Fixture::Whiteouts));
+    let other = Windlass::new(&shared.directory("schema1-new"));
+    let tree = other.tree(&setup.reference("new:gzip"));
 
-    let refused = museum.client.refused(&["pull", &old], &museum.host());
+    let refused = setup.client.refused(&["pull", &old], &setup.host());
     insta::assert_snapshot!(refused, @r"
     exit: 1
     --- stderr
     error: pulling registry.test/hold/old:gzip: hold/old:gzip at http://registry.test: unusable manifest: the manifest is of Docker's schema 1: push the image again, or allow such manifests with `schema1 = true`
     hint: rebuild and push the image with a current builder, or allow schema 1 with `schema1 = true` in windlass.toml
     ");
-    museum.allow();
+    setup.allow();
     let before = windlass.run(&["pull", "--dry-run", &old]);
     let first = windlass.succeeds(&["pull", &old]);
-    let downloads = museum.downloads();
+    let downloads = setup.downloads();
     let second = windlass.succeeds(&["pull", &old]);
     let after = windlass.run(&["pull", "--dry-run", &old]);
 
     tree.assert_same(&windlass.unpacked(&old));
-    insta::assert_snapshot!(windlass.show(&second, &[(&museum.host(), "registry.test")]), @r"
+    insta::assert_snapshot!(windlass.show(&second, &[(&setup.host(), "registry.test")]), @r"
     exit: 0
     --- stdout
     registry.test/hold/old:gzip@sha256:[digest]
@@ -108,58 +108,58 @@ fn wanted(world: &World) {
     registry.test/hold/old:gzip is up to date
     ");
     assert_eq!(first.stdout, second.stdout);
-    assert_eq!(museum.downloads(), downloads);
+    assert_eq!(setup.downloads(), downloads);
     assert_eq!((before.code, after.code), (Some(10), Some(0)), "{after:#?}");
     let digest = windlass.succeeds(&["digest", &old]).stdout;
     assert!(first.stdout.ends_with(&format!("@{digest}")), "{first:#?}");
 }
 
 /// S1-5, S1-6, S1-7: the config made from the registry's document follows the rules of Docker's daemon.
-fn converted(world: &World) {
-    let museum = Museum::new(world, "schema1-config");
-    let layout = world.directory("schema1-docker");
-    Fixture::Whiteouts.build(world, &layout).unwrap();
+fn converted(shared: &SharedState) {
+    let setup = Schema1Setup::new(shared, "schema1-config");
+    let layout = shared.directory("schema1-docker");
+    Fixture::Whiteouts.build(shared, &layout).unwrap();
     make_it_dockers(&layout);
-    let (old, document) = museum.push(&layout);
-    museum.allow();
-    let windlass = &museum.client.windlass;
+    let (old, document) = setup.push(&layout);
+    setup.allow();
+    let windlass = &setup.client.windlass;
 
     windlass.succeeds(&["pull", &old]);
 
-    let today = Windlass::new(&world.directory("schema1-config-new"));
-    let new = museum.reference("new:gzip");
+    let today = Windlass::new(&shared.directory("schema1-config-new"));
+    let new = setup.reference("new:gzip");
     today.succeeds(&["pull", &new]);
     let expected = dockers_config(&document, &inspected(&today, &new)["RootFS"]["Layers"]);
     let id = inspected(windlass, &old)["Id"].as_str().unwrap().to_owned();
     let hex = id.strip_prefix("sha256:").unwrap();
-    let config = museum.client.directory.join("store/blobs/sha256").join(hex);
+    let config = setup.client.directory.join("store/blobs/sha256").join(hex);
     assert_eq!(fs::read_to_string(config).unwrap(), expected);
     assert_eq!(id, Digest::sha256(expected.as_bytes()).to_string());
 }
 
 /// S1-1.
-fn other_tag(world: &World) {
-    let museum = Museum::new(world, "schema1-tag");
-    let (old, _) = museum.push(&world.layout(Fixture::Small));
-    { &museum.registry }
-        .push_docker(&world.layout(Fixture::Small), "gzip", "hold/moved")
+fn other_tag(shared: &SharedState) {
+    let setup = Schema1Setup::new(shared, "schema1-tag");
+    let (old, _) = setup.push(&shared.layout(Fixture::Small));
+    { &setup.registry }
+        .push_docker(&shared.layout(Fixture::Small), "gzip", "hold/moved")
         .unwrap();
-    { &museum.registry }
+    { &setup.registry }
         .store_schema1("hold/moved", "gzip", "other")
         .unwrap();
-    museum.allow();
+    setup.allow();
 
-    let moved = museum.reference("moved:other");
-    let refused = museum.client.refused(&["pull", &moved], &museum.host());
+    let moved = setup.reference("moved:other");
+    let refused = setup.client.refused(&["pull", &moved], &setup.host());
     insta::assert_snapshot!(refused, @r#"
     exit: 1
     --- stderr
     error: pulling registry.test/hold/moved:other: the manifest of Docker's schema 1: the manifest is signed for the tag "gzip", not "other"
     hint: the image is malformed; nothing was stored. Report it to the image's publisher
     "#);
-    let digest = museum.client.windlass.succeeds(&["digest", &old]).stdout;
-    let by_digest = museum.reference(&format!("old@{}", digest.trim_end()));
-    museum.client.windlass.succeeds(&["pull", &by_digest]);
+    let digest = setup.client.windlass.succeeds(&["digest", &old]).stdout;
+    let by_digest = setup.reference(&format!("old@{}", digest.trim_end()));
+    setup.client.windlass.succeeds(&["pull", &by_digest]);
 }
 
 fn inspected(windlass: &Windlass, name: &str) -> Value {

@@ -11,7 +11,7 @@ use crate::Case;
 use crate::command::Windlass;
 use crate::fixture::Fixture;
 use crate::requirements::{CONTAINERD, REGISTRY};
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 use crate::transfers::digest;
 
 pub(crate) const CASES: &[Case] = &[
@@ -69,13 +69,13 @@ impl Drop for Serving {
 
 /// A windlass that serves an image by these names, and the image's digest.
 fn served(
-    world: &World,
+    shared: &SharedState,
     name: &str,
     (fixture, tag): (Fixture, &str),
     names: &[&str],
 ) -> (Windlass, Serving, String) {
-    let reference = world.reference(fixture, tag);
-    let windlass = Windlass::new(&world.directory(name));
+    let reference = shared.reference(fixture, tag);
+    let windlass = Windlass::new(&shared.directory(name));
     windlass.succeeds(&["pull", "--platform", "linux/amd64", &reference]);
     for name in names {
         windlass.succeeds(&["tag", &reference, name]);
@@ -84,19 +84,19 @@ fn served(
     (windlass, serving, digest(&format!("docker://{reference}")))
 }
 
-fn copies(world: &World) {
+fn copies(shared: &SharedState) {
     let image = (Fixture::Kinds, "gzip");
-    let (here, serving, expected) = served(world, "served", image, &["ghcr.io/x/kinds:1"]);
+    let (here, serving, expected) = served(shared, "served", image, &["ghcr.io/x/kinds:1"]);
     let name = format!("{}/ghcr.io/x/kinds:1", serving.host());
     assert_eq!(digest(&format!("docker://{name}")), expected);
-    let there = Windlass::new(&world.directory("pulled-from-it"));
+    let there = Windlass::new(&shared.directory("pulled-from-it"));
     there.succeeds(&["pull", &name]);
     assert_eq!(there.images(), here.images());
-    world
-        .undisturbed(Fixture::Kinds)
+    shared
+        .windlass_tree(Fixture::Kinds)
         .assert_same(&there.unpacked(&name));
 
-    let directory = world.directory("skopeo-from-it");
+    let directory = shared.directory("skopeo-from-it");
     let layout = format!("oci:{}:it", directory.join("layout").display());
     run(command("skopeo")
         .args([
@@ -134,7 +134,7 @@ fn copies(world: &World) {
 
     // Of an index, the stored image is served.
     let image = (Fixture::MultiArch, "both");
-    let (_here, serving, expected) = served(world, "served-index", image, &["both:1"]);
+    let (_here, serving, expected) = served(shared, "served-index", image, &["both:1"]);
     let name = format!("{}/both:1", serving.host());
     assert_eq!(digest(&format!("docker://{name}")), expected);
     run(command("skopeo")
@@ -152,10 +152,10 @@ fn copies(world: &World) {
     assert_eq!(other.code, Some(1), "{other:#?}");
 }
 
-fn cache(world: &World) {
+fn cache(shared: &SharedState) {
     let image = (Fixture::Heavy, "gzip");
-    let (here, serving, expected) = served(world, "served-to-cache", image, &["heavy:1"]);
-    let directory = world.directory("cache-of-it");
+    let (here, serving, expected) = served(shared, "served-to-cache", image, &["heavy:1"]);
+    let directory = shared.directory("cache-of-it");
     let cache = DockerRegistry::builder(&directory.join("cache"))
         .cache_of_url(&serving.url)
         .start()
@@ -175,14 +175,14 @@ fn cache(world: &World) {
 }
 
 /// The registry does not exist; everything comes from the mirror.
-fn mirror(world: &World) {
+fn mirror(shared: &SharedState) {
     let names = [
         "registry.test:5000/hold/heavy:1",
         "registry.test:5000/hold/heavy:2",
     ];
     let image = (Fixture::Heavy, "gzip");
-    let (here, serving, expected) = served(world, "served-mirror", image, &names);
-    let directory = world.directory("mirrored-by-it");
+    let (here, serving, expected) = served(shared, "served-mirror", image, &names);
+    let directory = shared.directory("mirrored-by-it");
     let hosts = directory.join(".config/windlass/certs.d/registry.test:5000");
     write_hosts(&hosts, &serving);
     let there = Windlass::new(&directory);
@@ -193,11 +193,11 @@ fn mirror(world: &World) {
     assert_eq!(tags.stdout, "1\n2\n");
 }
 
-fn containerd(world: &World) {
+fn containerd(shared: &SharedState) {
     let names = ["registry.test:5000/hold/heavy:1", "heavy:1"];
     let image = (Fixture::Heavy, "gzip");
-    let (_here, serving, expected) = served(world, "served-containerd", image, &names);
-    let directory = world.directory("containerd");
+    let (_here, serving, expected) = served(shared, "served-containerd", image, &names);
+    let directory = shared.directory("containerd");
     let containerd = Containerd::start(&directory.join("daemon")).unwrap();
     let hosts = directory.join("certs.d");
     for registry in ["registry.test:5000", "docker.io"] {

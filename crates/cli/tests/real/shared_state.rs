@@ -14,21 +14,21 @@ use crate::command::Windlass;
 use crate::fixture::Fixture;
 use crate::reference_tree;
 
-/// Each part is created at its first use; its processes end with it.
-pub(crate) struct World {
+/// The shared parts. Each is created at its first use; processes are ended on drop.
+pub(crate) struct SharedState {
     registry: OnceLock<DockerRegistry>,
     debian: OnceLock<Result<PathBuf, String>>,
     dockerd: OnceLock<Result<Dockerd, String>>,
     layouts: Mutex<HashMap<Fixture, Arc<OnceLock<PathBuf>>>>,
     pushed: Mutex<HashMap<Fixture, Arc<OnceLock<()>>>>,
-    judged: Mutex<HashMap<Fixture, Arc<OnceLock<TreeSnapshot>>>>,
-    undisturbed: Mutex<HashMap<Fixture, Arc<OnceLock<TreeSnapshot>>>>,
+    umoci_trees: Mutex<HashMap<Fixture, Arc<OnceLock<TreeSnapshot>>>>,
+    windlass_trees: Mutex<HashMap<Fixture, Arc<OnceLock<TreeSnapshot>>>>,
     directories: AtomicUsize,
     directory: PathBuf,
 }
 
-impl World {
-    /// Creates an empty world in `directory`.
+impl SharedState {
+    /// Creates the state with its files in `directory`.
     pub(crate) fn new(directory: &Path) -> Self {
         Self {
             registry: OnceLock::new(),
@@ -36,14 +36,14 @@ impl World {
             dockerd: OnceLock::new(),
             layouts: Mutex::default(),
             pushed: Mutex::default(),
-            judged: Mutex::default(),
-            undisturbed: Mutex::default(),
+            umoci_trees: Mutex::default(),
+            windlass_trees: Mutex::default(),
             directories: AtomicUsize::new(0),
             directory: directory.to_owned(),
         }
     }
 
-    /// Creates a directory for one test alone.
+    /// Creates a directory for a single test.
     pub(crate) fn directory(&self, name: &str) -> PathBuf {
         let number = self.directories.fetch_add(1, Ordering::Relaxed);
         let directory = self.directory.join(format!("{number:02}-{name}"));
@@ -80,20 +80,26 @@ impl World {
     }
 
     /// The tree that `umoci` makes of the gzip form of a fixture.
-    pub(crate) fn judged(&self, fixture: Fixture) -> TreeSnapshot {
-        let judged = Arc::clone(self.judged.lock().unwrap().entry(fixture).or_default());
-        let tree = judged.get_or_init(|| {
-            let directory = self.directory(&format!("judge-{}", fixture.repository()));
+    pub(crate) fn umoci_tree(&self, fixture: Fixture) -> TreeSnapshot {
+        let tree = Arc::clone(self.umoci_trees.lock().unwrap().entry(fixture).or_default());
+        let tree = tree.get_or_init(|| {
+            let directory = self.directory(&format!("umoci-{}", fixture.repository()));
             reference_tree::tree(&self.reference(fixture, "gzip"), &directory, &[])
         });
         tree.clone()
     }
 
-    /// The tree that windlass makes of the gzip form of a fixture in an undisturbed pull.
-    pub(crate) fn undisturbed(&self, fixture: Fixture) -> TreeSnapshot {
-        let undisturbed = Arc::clone(self.undisturbed.lock().unwrap().entry(fixture).or_default());
-        let tree = undisturbed.get_or_init(|| {
-            let directory = self.directory(&format!("undisturbed-{}", fixture.repository()));
+    /// The tree that windlass makes of the gzip form of a fixture in a pull that nothing interrupts.
+    pub(crate) fn windlass_tree(&self, fixture: Fixture) -> TreeSnapshot {
+        let tree = Arc::clone(
+            self.windlass_trees
+                .lock()
+                .unwrap()
+                .entry(fixture)
+                .or_default(),
+        );
+        let tree = tree.get_or_init(|| {
+            let directory = self.directory(&format!("windlass-{}", fixture.repository()));
             Windlass::new(&directory).tree(&self.reference(fixture, "gzip"))
         });
         tree.clone()

@@ -11,7 +11,7 @@ use windlass_testing::{ImageBuilder, LayerBuilder, Registry};
 use crate::Case;
 use crate::command::Windlass;
 use crate::requirements::BROWSER;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[Case {
     name: "timings::chromium_draws_the_recorded_spans_and_runs_no_other_script",
@@ -23,7 +23,7 @@ pub(crate) const CASES: &[Case] = &[Case {
 const HOSTILE: &str = "<b id=evil></script><script>document.body.id='evil'</script>";
 
 /// The result of rendering a page.
-struct Seen {
+struct RenderedPage {
     /// The document after its scripts have run.
     dom: String,
     /// The messages of Chromium's console.
@@ -40,23 +40,27 @@ struct Bar {
 
 /// Two images, one of which fails: every layer has a bar for each span, to scale; text of the registry
 /// stays text; and a foreign script does not run.
-fn picture(world: &World) {
-    let directory = world.directory("timings");
+fn picture(shared: &SharedState) {
+    let directory = shared.directory("timings");
     let page = recorded(&directory);
     let text = fs::read_to_string(&page).unwrap();
     let data = data(&text);
 
-    let seen = opened(&page);
+    let rendered = render(&page);
 
-    assert_eq!(seen.console, [""; 0]);
-    let root = tags(&seen.dom, "html")[0];
+    assert_eq!(rendered.console, [""; 0]);
+    let root = tags(&rendered.dom, "html")[0];
     assert_eq!(attribute(root, "data-error"), None);
     assert_eq!(attribute(root, "data-ready"), Some("3"));
-    assert_drawn_to_scale(&seen.dom, &data);
+    assert_drawn_to_scale(&rendered.dom, &data);
     // Escaped text, which the dump of the document escapes once more.
-    assert!(seen.dom.contains("&lt;b id=evil&gt;"), "{}", seen.dom);
-    assert!(!seen.dom.contains("<b id=\"evil\""));
-    assert_eq!(attribute(tags(&seen.dom, "body")[0], "id"), None);
+    assert!(
+        rendered.dom.contains("&lt;b id=evil&gt;"),
+        "{}",
+        rendered.dom
+    );
+    assert!(!rendered.dom.contains("<b id=\"evil\""));
+    assert_eq!(attribute(tags(&rendered.dom, "body")[0], "id"), None);
 
     let changed = directory.join("changed.html");
     fs::write(
@@ -64,9 +68,12 @@ fn picture(world: &World) {
         text.replace("\"use strict\";", "\"use strict\" ;"),
     )
     .unwrap();
-    let seen = opened(&changed);
-    assert_eq!(attribute(tags(&seen.dom, "html")[0], "data-ready"), None);
-    assert!(seen.console[0].contains("Content Security Policy"));
+    let rendered = render(&changed);
+    assert_eq!(
+        attribute(tags(&rendered.dom, "html")[0], "data-ready"),
+        None
+    );
+    assert!(rendered.console[0].contains("Content Security Policy"));
 }
 
 /// Pulls, slowly enough that the page has spans to draw.
@@ -103,7 +110,7 @@ fn recorded(directory: &Path) -> PathBuf {
 }
 
 /// Opens `page` and runs its scripts.
-fn opened(page: &Path) -> Seen {
+fn render(page: &Path) -> RenderedPage {
     let profile = page.with_extension("profile");
     let output = command("chromium")
         .args(["--headless", "--no-sandbox", "--disable-gpu"])
@@ -119,7 +126,7 @@ fn opened(page: &Path) -> Seen {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
     let console = stderr.lines().filter(|line| line.contains(":CONSOLE"));
-    Seen {
+    RenderedPage {
         console: console.map(str::to_owned).collect(),
         dom: String::from_utf8(output.stdout).unwrap(),
     }

@@ -10,10 +10,10 @@ use windlass_testing::real::{
 use crate::Case;
 use crate::command::Ran;
 use crate::fixture::Fixture;
-use crate::limited_proxy::Valve;
+use crate::limited_proxy::LimitedProxy;
 use crate::registry_client::RegistryClient;
 use crate::requirements::REGISTRY;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 /// An offset in the first of two layers of a megabyte each.
 const MIDWAY: u64 = 512 << 10;
@@ -42,16 +42,16 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// A registry with a token server.
-struct Guarded {
+struct TokenSetup {
     server: TokenServer,
     registry: DockerRegistry,
     client: RegistryClient,
     host: String,
 }
 
-impl Guarded {
-    fn new(world: &World, name: &str, server: TokenServerBuilder) -> Self {
-        let client = RegistryClient::new(world, name);
+impl TokenSetup {
+    fn new(shared: &SharedState, name: &str, server: TokenServerBuilder) -> Self {
+        let client = RegistryClient::new(shared, name);
         let server = server.start().unwrap();
         let access = RegistryAuth::Tokens(server.authority());
         let registry = DockerRegistry::start(&client.directory.join("registry"), access).unwrap();
@@ -64,8 +64,8 @@ impl Guarded {
     }
 
     /// Pushes the gzip form of `fixture`, and returns its reference.
-    fn push(&self, world: &World, fixture: Fixture, repository: &str) -> String {
-        world.push(&self.registry, fixture, repository);
+    fn push(&self, shared: &SharedState, fixture: Fixture, repository: &str) -> String {
+        shared.push(&self.registry, fixture, repository);
         format!("{}/{repository}:gzip", self.host)
     }
 
@@ -77,27 +77,27 @@ impl Guarded {
 }
 
 /// HT-11: a token is requested without credentials if there are none.
-fn public_image(world: &World) {
+fn public_image(shared: &SharedState) {
     let server = TokenServer::builder().grant_to_all(RepositoryGrant::pull("deck/small"));
-    let guarded = Guarded::new(world, "public", server);
-    let name = guarded.push(world, Fixture::Small, "deck/small");
-    let before = guarded.server.requests().len();
+    let setup = TokenSetup::new(shared, "public", server);
+    let name = setup.push(shared, Fixture::Small, "deck/small");
+    let before = setup.server.requests().len();
 
-    guarded.client.windlass.succeeds(&["pull", &name]);
+    setup.client.windlass.succeeds(&["pull", &name]);
 
-    let requests = guarded.server.requests().split_off(before);
+    let requests = setup.server.requests().split_off(before);
     assert_eq!(requests.len(), 1, "{requests:#?}");
     assert!(!requests[0].has_authorization, "{requests:#?}");
     assert_eq!(requests[0].account, None);
 }
 
 /// HT-7, HT-14, I7: no login, a wrong password, a user without access, and a login that has expired.
-fn refused_logins(world: &World) {
+fn refused_logins(shared: &SharedState) {
     let server = TokenServer::builder().user("mate", "oar-and-sail", &[]);
-    let guarded = Guarded::new(world, "refused", server);
-    let name = guarded.push(world, Fixture::Small, "hold/small");
-    let (client, host) = (&guarded.client, &guarded.host);
-    let realm = guarded.server.address().to_string();
+    let setup = TokenSetup::new(shared, "refused", server);
+    let name = setup.push(shared, Fixture::Small, "hold/small");
+    let (client, host) = (&setup.client, &setup.host);
+    let realm = setup.server.address().to_string();
     let masks = [(&**host, "registry.test"), (&*realm, "tokens.test")];
     let pull = || {
         client
@@ -127,9 +127,9 @@ fn refused_logins(world: &World) {
     error: pulling registry.test/hold/small:gzip: hold/small:gzip at http://registry.test: authentication required
     hint: ask the administrator of the registry, or log in with another account: `windlass login registry.test`
     ");
-    guarded.log_in();
+    setup.log_in();
     client.windlass.succeeds(&["pull", &name]);
-    guarded.server.revoke_refresh_tokens();
+    setup.server.revoke_refresh_tokens();
     insta::assert_snapshot!(pull(), @r"
     exit: 1
     --- stderr
@@ -139,29 +139,29 @@ fn refused_logins(world: &World) {
 }
 
 /// HT-12: the second layer is refused, a new token is requested, and the pull goes on.
-fn renewed(world: &World) {
+fn renewed(shared: &SharedState) {
     let server = TokenServer::builder().accepted_lifetime(ACCEPTED);
-    let guarded = Guarded::new(world, "renewed", server);
-    guarded.push(world, Fixture::Heavy, "hold/heavy");
-    let valve = Valve::before(guarded.registry.address(), MIDWAY);
-    let host = valve.address().to_string();
-    let ran = guarded.client.log_in(&host, PASSWORD);
+    let setup = TokenSetup::new(shared, "renewed", server);
+    setup.push(shared, Fixture::Heavy, "hold/heavy");
+    let limited_proxy = LimitedProxy::before(setup.registry.address(), MIDWAY);
+    let host = limited_proxy.address().to_string();
+    let ran = setup.client.log_in(&host, PASSWORD);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let name = format!("{host}/hold/heavy:gzip");
-    let before = guarded.server.requests().len();
+    let before = setup.server.requests().len();
 
     let one_by_one = "--max-concurrent-downloads=1";
-    let pull = { &guarded.client.windlass }.start(&["pull", one_by_one, &name]);
-    valve.wait_until_holding();
+    let pull = { &setup.client.windlass }.start(&["pull", one_by_one, &name]);
+    limited_proxy.wait_until_limit();
     // A token that is issued later than the one of the pull.
-    let token = guarded.server.access_token(USER, "hold/heavy");
-    wait_until_refused(&guarded.registry, &token);
-    let refused_before = refused(&guarded.registry);
-    valve.open();
+    let token = setup.server.access_token(USER, "hold/heavy");
+    wait_until_refused(&setup.registry, &token);
+    let refused_before = refused(&setup.registry);
+    limited_proxy.remove_limit();
     let ran = Ran::from(pull.wait_with_output().unwrap());
 
     assert_eq!(ran.code, Some(0), "{ran:#?}");
-    let requests = guarded.server.requests().split_off(before);
+    let requests = setup.server.requests().split_off(before);
     assert!(requests.len() >= 2, "{requests:#?}");
     assert!(
         requests.iter().all(|request| request.status == 200
@@ -169,7 +169,7 @@ fn renewed(world: &World) {
             && request.scopes == ["repository:hold/heavy:pull"]),
         "{requests:#?}"
     );
-    let refused = refused(&guarded.registry).split_off(refused_before.len());
+    let refused = refused(&setup.registry).split_off(refused_before.len());
     assert!(
         refused.iter().any(|path| path.contains("/blobs/")),
         "{refused:#?}"

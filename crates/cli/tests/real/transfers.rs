@@ -12,13 +12,13 @@ use crate::Case;
 use crate::access::log_in;
 use crate::command::Windlass;
 use crate::fixture::Fixture;
-use crate::requirements::{JUDGE, REGISTRY};
-use crate::shared_state::World;
+use crate::requirements::{REGISTRY, UMOCI};
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "transfers::a_saved_image_is_the_pulled_one",
-        needs: JUDGE,
+        needs: UMOCI,
         test: saved,
     },
     Case {
@@ -43,7 +43,7 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "transfers::blobs_are_the_same_files_in_every_tool",
-        needs: JUDGE,
+        needs: UMOCI,
         test: same_bytes,
     },
     Case {
@@ -85,9 +85,9 @@ fn text(path: &Path) -> &str {
 }
 
 /// Every form that other tools read has the same manifest, and they unpack it to the same tree.
-fn saved(world: &World) {
-    let reference = world.reference(Fixture::Whiteouts, "mixed");
-    let directory = world.directory("saved");
+fn saved(shared: &SharedState) {
+    let reference = shared.reference(Fixture::Whiteouts, "mixed");
+    let directory = shared.directory("saved");
     let windlass = Windlass::new(&directory);
     windlass.succeeds(&["pull", &reference]);
     let expected = digest(&format!("docker://{reference}"));
@@ -125,11 +125,11 @@ fn saved(world: &World) {
         .arg(&bundle))
     .unwrap();
     let tree = windlass_testing::TreeSnapshot::of(bundle.join("rootfs")).unwrap();
-    world.judged(Fixture::Whiteouts).assert_same(&tree);
+    shared.umoci_tree(Fixture::Whiteouts).assert_same(&tree);
 
     // Each archive can be loaded, and is saved as the same bytes again.
     for (place, name) in [(&oci, "a"), (&archive, "b"), (&docker, "c")] {
-        let other = world.directory(&format!("loaded-{name}"));
+        let other = shared.directory(&format!("loaded-{name}"));
         let again = Windlass::new(&other);
         let loaded = again.succeeds(&["load", "-i", text(place)]);
         assert_eq!(loaded.stdout, format!("Loaded image: {reference}\n"));
@@ -141,13 +141,13 @@ fn saved(world: &World) {
             "{name}"
         );
         let tree = again.unpacked(&reference);
-        world.judged(Fixture::Whiteouts).assert_same(&tree);
+        shared.umoci_tree(Fixture::Whiteouts).assert_same(&tree);
     }
 }
 
-fn loaded(world: &World) {
-    let reference = world.reference(Fixture::Kinds, "gzip");
-    let directory = world.directory("skopeo-writes");
+fn loaded(shared: &SharedState) {
+    let reference = shared.reference(Fixture::Kinds, "gzip");
+    let directory = shared.directory("skopeo-writes");
     let here = Windlass::new(&directory.join("here"));
     here.succeeds(&["pull", &reference]);
     for (number, form) in ["docker-archive", "oci-archive", "oci", "dir"]
@@ -166,8 +166,8 @@ fn loaded(world: &World) {
         let windlass = Windlass::new(&directory.join(format!("{number}")));
         windlass.succeeds(&["load", "-i", text(&path), "--name", "it:1"]);
         assert_eq!(windlass.images(), here.images(), "{form}");
-        world
-            .undisturbed(Fixture::Kinds)
+        shared
+            .windlass_tree(Fixture::Kinds)
             .assert_same(&windlass.unpacked("it:1"));
     }
 }
@@ -184,10 +184,10 @@ fn uploads(registry: &DockerRegistry, after: usize) -> Vec<String> {
         .collect()
 }
 
-fn pushed(world: &World) {
-    let reference = world.reference(Fixture::Heavy, "gzip");
+fn pushed(shared: &SharedState) {
+    let reference = shared.reference(Fixture::Heavy, "gzip");
     let expected = digest(&format!("docker://{reference}"));
-    let directory = world.directory("pushed");
+    let directory = shared.directory("pushed");
     let registry = DockerRegistry::start(&directory.join("registry"), RegistryAuth::Basic).unwrap();
     let host = registry.address().to_string();
     let windlass = Windlass::new(&directory);
@@ -253,9 +253,9 @@ fn pushed(world: &World) {
     assert!(patches > 4, "{patches} pieces");
 }
 
-fn pushed_by_token(world: &World) {
-    let reference = world.reference(Fixture::Heavy, "gzip");
-    let directory = world.directory("token-push");
+fn pushed_by_token(shared: &SharedState) {
+    let reference = shared.reference(Fixture::Heavy, "gzip");
+    let directory = shared.directory("token-push");
     let server = TokenServer::builder().start().unwrap();
     let registry = DockerRegistry::builder(&directory.join("registry"))
         .access(RegistryAuth::Tokens(server.authority()))
@@ -279,10 +279,10 @@ fn pushed_by_token(world: &World) {
 }
 
 /// Copies an index through every kind of place; the result is the index it was.
-fn copied(world: &World) {
-    let reference = world.reference(Fixture::MultiArch, "both");
+fn copied(shared: &SharedState) {
+    let reference = shared.reference(Fixture::MultiArch, "both");
     let expected = digest(&format!("docker://{reference}"));
-    let directory = world.directory("copied");
+    let directory = shared.directory("copied");
     let registry = DockerRegistry::start(&directory.join("registry"), RegistryAuth::Open).unwrap();
     let windlass = Windlass::new(&directory);
     let place = |scheme: &str, name: &str| format!("{scheme}:{}", directory.join(name).display());
@@ -317,9 +317,9 @@ fn copied(world: &World) {
 }
 
 /// skopeo and windlass write the same files, except for the lists; umoci finds the image in those of windlass.
-fn same_bytes(world: &World) {
-    let reference = world.reference(Fixture::Whiteouts, "gzip");
-    let directory = world.directory("same-bytes");
+fn same_bytes(shared: &SharedState) {
+    let reference = shared.reference(Fixture::Whiteouts, "gzip");
+    let directory = shared.directory("same-bytes");
     let windlass = Windlass::new(&directory);
     let from = format!("docker://{reference}");
     for (form, blobs) in [("oci", "blobs/sha256"), ("dir", "")] {
@@ -361,13 +361,13 @@ fn same_bytes(world: &World) {
         .arg(&bundle))
     .unwrap();
     let tree = windlass_testing::TreeSnapshot::of(bundle.join("rootfs")).unwrap();
-    world.judged(Fixture::Whiteouts).assert_same(&tree);
+    shared.umoci_tree(Fixture::Whiteouts).assert_same(&tree);
 }
 
 /// Debian's registry has no referrers API: the copies use the fallback tag.
-fn referrers(world: &World) {
-    let reference = world.reference(Fixture::Heavy, "gzip");
-    let directory = world.directory("referrers");
+fn referrers(shared: &SharedState) {
+    let reference = shared.reference(Fixture::Heavy, "gzip");
+    let directory = shared.directory("referrers");
     let windlass = Windlass::new(&directory);
     let [first, second] = ["first", "second"]
         .map(|name| DockerRegistry::start(&directory.join(name), RegistryAuth::Open).unwrap());

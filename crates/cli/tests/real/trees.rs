@@ -11,8 +11,8 @@ use crate::Case;
 use crate::command::Windlass;
 use crate::fixture::Fixture;
 use crate::reference_tree;
-use crate::requirements::{DEBIAN, JUDGE, ROOT};
-use crate::shared_state::World;
+use crate::requirements::{DEBIAN, ROOT, UMOCI};
+use crate::shared_state::SharedState;
 
 /// The user `nobody` of every Linux system.
 const UNPRIVILEGED: u32 = 65534;
@@ -21,31 +21,31 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "trees::a_debian_root_matches_umoci",
         needs: DEBIAN,
-        test: |world| same_as_judged(world, Fixture::Debian),
+        test: |shared| same_as_judged(shared, Fixture::Debian),
     },
     Case {
         name: "trees::many_small_files_match_umoci",
-        needs: JUDGE,
-        test: |world| same_as_judged(world, Fixture::Many),
+        needs: UMOCI,
+        test: |shared| same_as_judged(shared, Fixture::Many),
     },
     Case {
         name: "trees::every_kind_of_entry_matches_umoci",
-        needs: JUDGE,
-        test: |world| same_as_judged(world, Fixture::Kinds),
+        needs: UMOCI,
+        test: |shared| same_as_judged(shared, Fixture::Kinds),
     },
     Case {
         name: "trees::whiteouts_match_umoci",
-        needs: JUDGE,
-        test: |world| same_as_judged(world, Fixture::Whiteouts),
+        needs: UMOCI,
+        test: |shared| same_as_judged(shared, Fixture::Whiteouts),
     },
     Case {
         name: "trees::a_layer_of_umoci_repack_matches_umoci",
-        needs: JUDGE,
-        test: |world| same_as_judged(world, Fixture::Repacked),
+        needs: UMOCI,
+        test: |shared| same_as_judged(shared, Fixture::Repacked),
     },
     Case {
         name: "trees::an_index_gives_the_image_of_the_given_platform",
-        needs: JUDGE,
+        needs: UMOCI,
         test: platforms,
     },
     Case {
@@ -55,28 +55,29 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "trees::an_ordinary_user_gets_everything_but_privileged_attributes",
-        needs: JUDGE,
+        needs: UMOCI,
         test: ordinary_user,
     },
 ];
 
 /// Compares every form of an image in turn: types, modes, owners, mtimes, links, attributes and bytes.
-fn same_as_judged(world: &World, fixture: Fixture) {
-    let judged = world.judged(fixture);
+fn same_as_judged(shared: &SharedState, fixture: Fixture) {
+    let expected = shared.umoci_tree(fixture);
     for tag in fixture.tags() {
-        let directory = world.directory(&format!("trees-{}-{tag}", fixture.repository()));
-        let tree = Windlass::new(&directory).tree(&world.reference(fixture, tag));
-        judged.assert_same(&tree);
+        let directory = shared.directory(&format!("trees-{}-{tag}", fixture.repository()));
+        let tree = Windlass::new(&directory).tree(&shared.reference(fixture, tag));
+        expected.assert_same(&tree);
     }
 }
 
-fn platforms(world: &World) {
-    let directory = world.directory("platforms");
+fn platforms(shared: &SharedState) {
+    let directory = shared.directory("platforms");
     let windlass = Windlass::new(&directory);
-    let reference = world.reference(Fixture::MultiArch, "both");
+    let reference = shared.reference(Fixture::MultiArch, "both");
     for architecture in ["amd64", "arm64"] {
-        let judge = world.directory(&format!("platforms-{architecture}"));
-        let judged = reference_tree::tree(&reference, &judge, &["--override-arch", architecture]);
+        let directory = shared.directory(&format!("platforms-{architecture}"));
+        let expected =
+            reference_tree::tree(&reference, &directory, &["--override-arch", architecture]);
 
         windlass.succeeds(&[
             "pull",
@@ -85,12 +86,12 @@ fn platforms(world: &World) {
             &reference,
         ]);
 
-        judged.assert_same(&windlass.unpacked(&reference));
+        expected.assert_same(&windlass.unpacked(&reference));
     }
 
     let none = windlass.run(&["pull", "--platform", "linux/s390x", &reference]);
 
-    let host = world.registry().address().to_string();
+    let host = shared.registry().address().to_string();
     insta::assert_snapshot!(windlass.show(&none, &[(&host, "registry.test")]), @r"
     exit: 1
     --- stderr
@@ -101,14 +102,14 @@ fn platforms(world: &World) {
 
 /// The trees of images with one layer are identical. With several layers, an overlay shows a directory with the mtime
 /// of the topmost layer that has an entry in it, even if that layer has no entry for the directory itself.
-fn mounted(world: &World) {
+fn mounted(shared: &SharedState) {
     for (fixture, beside) in [
         (Fixture::Kinds, [].as_slice()),
         (Fixture::Whiteouts, &[TreeAspect::DirectoryMtime]),
     ] {
-        let directory = world.directory(&format!("mounted-{}", fixture.repository()));
+        let directory = shared.directory(&format!("mounted-{}", fixture.repository()));
         let windlass = Windlass::new(&directory);
-        let reference = world.reference(fixture, "gzip");
+        let reference = shared.reference(fixture, "gzip");
         let unpacked = windlass.tree(&reference);
         let target = directory.join("mnt");
         fs::create_dir(&target).unwrap();
@@ -122,12 +123,12 @@ fn mounted(world: &World) {
         assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
         unpacked.without(beside).assert_same(&shown.without(beside));
     }
-    mounted_without_layers(world);
+    mounted_without_layers(shared);
 }
 
 /// An image without layers has an empty root file system.
-fn mounted_without_layers(world: &World) {
-    let directory = world.directory("mounted-none");
+fn mounted_without_layers(shared: &SharedState) {
+    let directory = shared.directory("mounted-none");
     let windlass = Windlass::new(&directory);
     let layout = directory.join("layout");
     let mut images = OciLayout::create(&layout).unwrap();
@@ -148,7 +149,7 @@ fn mounted_without_layers(world: &World) {
 
 /// An ordinary user becomes the owner, and devices and attributes that need root are skipped; everything else is the
 /// same.
-fn ordinary_user(world: &World) {
+fn ordinary_user(shared: &SharedState) {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("windlass");
     fs::copy(env!("CARGO_BIN_EXE_windlass"), &program).unwrap();
@@ -157,15 +158,17 @@ fn ordinary_user(world: &World) {
         .arg(directory.path()))
     .unwrap();
     let windlass = Windlass::new(directory.path()).by(UNPRIVILEGED, program);
-    let mut wanted = world.judged(Fixture::Kinds).without(&[TreeAspect::Owner]);
+    let mut wanted = shared
+        .umoci_tree(Fixture::Kinds)
+        .without(&[TreeAspect::Owner]);
     for device in ["null", "disk", "far"] {
         wanted = wanted.without_path(device);
     }
 
-    let ran = windlass.succeeds(&["pull", &world.reference(Fixture::Kinds, "gzip")]);
-    let tree = windlass.unpacked(&world.reference(Fixture::Kinds, "gzip"));
+    let ran = windlass.succeeds(&["pull", &shared.reference(Fixture::Kinds, "gzip")]);
+    let tree = windlass.unpacked(&shared.reference(Fixture::Kinds, "gzip"));
 
-    let host = world.registry().address().to_string();
+    let host = shared.registry().address().to_string();
     insta::assert_snapshot!(windlass.show(&ran, &[(&host, "registry.test")]), @r"
     exit: 0
     --- stdout

@@ -1,7 +1,7 @@
 //! Debian's `dockerd` and windlass get the same requests about the same images, and every difference is a known one.
 
 mod compare;
-mod fleet;
+mod compared_images;
 mod known;
 mod normalize;
 mod steps;
@@ -9,13 +9,13 @@ mod steps;
 use std::fs;
 
 use compare::{Difference, compare};
-use fleet::Fleet;
+use compared_images::ComparedImages;
 use known::{KNOWN, Known};
 
 use super::host::Host;
 use crate::Case;
 use crate::requirements::DOCKERD;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -30,13 +30,13 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-fn all_are_known(world: &World) {
-    let directory = world.directory("differences");
-    let fleet = Fleet::new(&directory);
-    let dockerd = world.dockerd().unwrap();
-    let windlass = Host::start(world, "beside-dockerd");
+fn all_are_known(shared: &SharedState) {
+    let directory = shared.directory("differences");
+    let images = ComparedImages::new(&directory);
+    let dockerd = shared.dockerd().unwrap();
+    let windlass = Host::start(shared, "beside-dockerd");
     let mut found: Vec<Difference> = Vec::new();
-    for step in steps::steps(&fleet) {
+    for step in steps::steps(&images) {
         let [theirs, ours] = [dockerd.socket(), windlass.socket()].map(|socket| {
             let answer = step.request.send(socket);
             let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", step.name));
@@ -62,7 +62,7 @@ fn known(found: &Difference) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.is(found))
 }
 
-fn written_down(_: &World) {
+fn written_down(_: &SharedState) {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../docs/docker-differences.md"

@@ -8,7 +8,7 @@ use windlass_testing::real::{self, USER};
 
 use super::host::Host;
 use crate::command::Ran;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 /// A docker CLI, and the daemon that it uses.
 pub(crate) struct Docker {
@@ -17,8 +17,8 @@ pub(crate) struct Docker {
 }
 
 /// Runs the test with every docker CLI of this machine, each with a daemon of its own.
-pub(crate) fn each(world: &World, name: &str, test: impl Fn(&Docker)) {
-    each_of(|| Host::start(world, name), test);
+pub(crate) fn each(shared: &SharedState, name: &str, test: impl Fn(&Docker)) {
+    each_of(|| Host::start(shared, name), test);
 }
 
 /// The same with daemons that `start` starts.

@@ -13,7 +13,7 @@ use windlass_testing::real::SocketRequest;
 
 use crate::command::Windlass;
 use crate::registry_client::RegistryClient;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 /// The deadline of the daemon to start, and to stop.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -30,17 +30,17 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn start(world: &World, name: &str) -> Self {
-        Self::configured(world, name, |_| ())
+    pub(crate) fn start(shared: &SharedState, name: &str) -> Self {
+        Self::configured(shared, name, |_| ())
     }
 
     /// Starts the daemon with the files that `configure` writes.
     pub(crate) fn configured(
-        world: &World,
+        shared: &SharedState,
         name: &str,
         configure: impl FnOnce(&RegistryClient),
     ) -> Self {
-        let client = RegistryClient::new(world, name);
+        let client = RegistryClient::new(shared, name);
         configure(&client);
         let run = tempfile::tempdir().unwrap();
         let socket = run.path().join("w.sock");

@@ -6,28 +6,28 @@ use super::docker::{Docker, each};
 use crate::Case;
 use crate::fixture::Fixture;
 use crate::requirements::DOCKER;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "daemon::images::are_listed_with_every_option",
         needs: DOCKER,
-        test: |world| each(world, "lists", |docker| listed(world, docker)),
+        test: |shared| each(shared, "lists", |docker| listed(shared, docker)),
     },
     Case {
         name: "daemon::images::are_inspected_with_their_history",
         needs: DOCKER,
-        test: |world| each(world, "inspect", |docker| inspected(world, docker)),
+        test: |shared| each(shared, "inspect", |docker| inspected(shared, docker)),
     },
     Case {
         name: "daemon::images::are_removed_with_their_last_name",
         needs: DOCKER,
-        test: |world| each(world, "rmi", |docker| removed(world, docker)),
+        test: |shared| each(shared, "rmi", |docker| removed(shared, docker)),
     },
 ];
 
-fn listed(world: &World, docker: &Docker) {
-    let [small, heavy] = [Fixture::Small, Fixture::Heavy].map(|it| world.reference(it, "gzip"));
+fn listed(shared: &SharedState, docker: &Docker) {
+    let [small, heavy] = [Fixture::Small, Fixture::Heavy].map(|it| shared.reference(it, "gzip"));
     docker.does(&["pull", "-q", &small]);
     docker.does(&["pull", "-q", &heavy]);
     docker.does(&["tag", &small, "spare"]);
@@ -64,8 +64,8 @@ fn listed(world: &World, docker: &Docker) {
     );
 }
 
-fn inspected(world: &World, docker: &Docker) {
-    let heavy = world.reference(Fixture::Heavy, "gzip");
+fn inspected(shared: &SharedState, docker: &Docker) {
+    let heavy = shared.reference(Fixture::Heavy, "gzip");
     docker.does(&["pull", "-q", &heavy]);
     let whole = docker.does(&["inspect", &heavy]);
     let whole: Value = serde_json::from_str(&whole).unwrap();
@@ -99,8 +99,8 @@ fn inspected(world: &World, docker: &Docker) {
 }
 
 /// API-11.
-fn removed(world: &World, docker: &Docker) {
-    let small = world.reference(Fixture::Small, "gzip");
+fn removed(shared: &SharedState, docker: &Docker) {
+    let small = shared.reference(Fixture::Small, "gzip");
     docker.does(&["pull", "-q", &small]);
     docker.does(&["tag", &small, "spare:1"]);
     docker.does(&["tag", &small, "spare:2"]);

@@ -15,7 +15,7 @@ use crate::Case;
 use crate::command::Ran;
 use crate::fixture::Fixture;
 use crate::requirements::{LIBRARIES, REGISTRY, beside_ansible};
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -35,9 +35,9 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-fn bollard(world: &World) {
-    let host = Host::start(world, "bollard");
-    let heavy = world.reference(Fixture::Heavy, "gzip");
+fn bollard(shared: &SharedState) {
+    let host = Host::start(shared, "bollard");
+    let heavy = shared.reference(Fixture::Heavy, "gzip");
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let socket = host.socket().to_str().unwrap();
@@ -135,17 +135,17 @@ assert client.images.prune(filters={"dangling": False})["ImagesDeleted"]
 assert client.images.list(all=True) == []
 "#;
 
-fn python(world: &World) {
-    let host = Host::start(world, "python");
-    let heavy = world.reference(Fixture::Heavy, "gzip");
+fn python(shared: &SharedState) {
+    let host = Host::start(shared, "python");
+    let heavy = shared.reference(Fixture::Heavy, "gzip");
     let mut python = beside_ansible("python");
     python.args(["-c", SCRIPT, &host.url(), &heavy]);
     run(&mut python).unwrap();
 }
 
-fn ansible(world: &World) {
-    let host = Host::start(world, "ansible");
-    let small = world.reference(Fixture::Small, "gzip");
+fn ansible(shared: &SharedState) {
+    let host = Host::start(shared, "ansible");
+    let small = shared.reference(Fixture::Small, "gzip");
     let play = include_str!("ansible.yml");
     let file = host.directory.join("play.yml");
     fs::write(&file, play).unwrap();

@@ -16,40 +16,40 @@ use super::host::Host;
 use crate::Case;
 use crate::command::Ran;
 use crate::fixture::Fixture;
-use crate::limited_proxy::Valve;
+use crate::limited_proxy::LimitedProxy;
 use crate::registry_client::{fill, named};
 use crate::requirements::DOCKER;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "daemon::pulls::print_the_messages_of_docker",
         needs: DOCKER,
-        test: |world| each(world, "pull", |docker| messages(world, docker)),
+        test: |shared| each(shared, "pull", |docker| messages(shared, docker)),
     },
     Case {
         name: "daemon::pulls::all_tags_and_other_platforms",
         needs: DOCKER,
-        test: |world| {
-            each(world, "pull-all", |docker| {
-                tags_and_platforms(world, docker);
+        test: |shared| {
+            each(shared, "pull-all", |docker| {
+                tags_and_platforms(shared, docker);
             });
         },
     },
     Case {
         name: "daemon::pulls::missing_images_exit_with_1",
         needs: DOCKER,
-        test: |world| each(world, "pull-missing", |docker| missing(world, docker)),
+        test: |shared| each(shared, "pull-missing", |docker| missing(shared, docker)),
     },
     Case {
         name: "daemon::pulls::a_login_opens_private_registries",
         needs: DOCKER,
-        test: |world| each(world, "pull-private", |docker| private(world, docker)),
+        test: |shared| each(shared, "pull-private", |docker| private(shared, docker)),
     },
     Case {
         name: "daemon::pulls::an_interrupted_pull_is_resumed",
         needs: DOCKER,
-        test: |world| each(world, "pull-stopped", |docker| stopped(world, docker)),
+        test: |shared| each(shared, "pull-stopped", |docker| stopped(shared, docker)),
     },
     Case {
         name: "daemon::pulls::the_mirror_of_daemon_json_serves_docker_hub",
@@ -59,8 +59,8 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// ST-1, ST-5, PG-1, MF-6.
-fn messages(world: &World, docker: &Docker) {
-    let reference = world.reference(Fixture::Heavy, "gzip");
+fn messages(shared: &SharedState, docker: &Docker) {
+    let reference = shared.reference(Fixture::Heavy, "gzip");
     let repository = reference.strip_suffix(":gzip").unwrap();
 
     let first = docker.does(&["pull", &reference]);
@@ -104,8 +104,8 @@ fn messages(world: &World, docker: &Docker) {
     assert_eq!(docker.does(&listed), format!("<none> {digest}\n"));
 }
 
-fn tags_and_platforms(world: &World, docker: &Docker) {
-    let kinds = world.reference(Fixture::Kinds, "gzip");
+fn tags_and_platforms(shared: &SharedState, docker: &Docker) {
+    let kinds = shared.reference(Fixture::Kinds, "gzip");
     let repository = kinds.strip_suffix(":gzip").unwrap();
     docker.does(&["pull", "--quiet", "--all-tags", repository]);
     let mut tags: Vec<String> = docker
@@ -118,7 +118,7 @@ fn tags_and_platforms(world: &World, docker: &Docker) {
     expected.sort_unstable();
     assert_eq!(tags, expected);
 
-    let both = world.reference(Fixture::MultiArch, "both");
+    let both = shared.reference(Fixture::MultiArch, "both");
     docker.does(&["pull", "--platform", "linux/arm64", &both]);
     let architecture = [
         "image",
@@ -135,8 +135,8 @@ fn tags_and_platforms(world: &World, docker: &Docker) {
 }
 
 /// API-3, API-4, API-6.
-fn missing(world: &World, docker: &Docker) {
-    let reference = world.reference(Fixture::Small, "gzip");
+fn missing(shared: &SharedState, docker: &Docker) {
+    let reference = shared.reference(Fixture::Small, "gzip");
     let nope = reference.replace(":gzip", ":nope");
     let unknown = format!("manifest for {nope} not found: manifest unknown: manifest unknown");
     docker.fails(
@@ -160,8 +160,8 @@ fn missing(world: &World, docker: &Docker) {
     );
 }
 
-fn private(world: &World, docker: &Docker) {
-    let directory = world.directory("private");
+fn private(shared: &SharedState, docker: &Docker) {
+    let directory = shared.directory("private");
     let server = TokenServer::builder().start().unwrap();
     let tokens = RegistryAuth::Tokens(server.authority());
     for (name, access, reason) in [
@@ -169,7 +169,7 @@ fn private(world: &World, docker: &Docker) {
         ("tokens", tokens, "wrong credentials"),
     ] {
         let registry = DockerRegistry::start(&directory.join(name), access).unwrap();
-        fill(world, &registry);
+        fill(shared, &registry);
         let (host, reference) = (registry.address().to_string(), named(&registry));
         docker.fails(&["pull", &reference], &["authentication required"]);
         let wrong = docker.log_in(&host, "wrong");
@@ -197,13 +197,13 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
 /// API-5: a pull without any client left stops, and its partial downloads are kept.
-fn stopped(world: &World, docker: &Docker) {
-    world.reference(Fixture::Heavy, "gzip");
-    let valve = Valve::before(world.registry().address(), MIDWAY);
-    let reference = format!("{}/heavy:gzip", valve.address());
+fn stopped(shared: &SharedState, docker: &Docker) {
+    shared.reference(Fixture::Heavy, "gzip");
+    let limited_proxy = LimitedProxy::before(shared.registry().address(), MIDWAY);
+    let reference = format!("{}/heavy:gzip", limited_proxy.address());
     let mut pull = docker.command(&["pull", &reference]);
     let pull = pull.spawn().unwrap();
-    valve.wait_until_holding();
+    limited_proxy.wait_until_limit();
     // What the proxy has forwarded may still be on its way.
     let ingest = docker.host.directory.join("store/ingest");
     wait_until("no blob byte is in the store", || has_blob_bytes(&ingest));
@@ -216,14 +216,14 @@ fn stopped(world: &World, docker: &Docker) {
     assert_eq!(docker.does(&["images", "--quiet", "--all"]), "");
 
     let ranges = || {
-        let requests = world.registry().requests().unwrap();
+        let requests = shared.registry().requests().unwrap();
         requests
             .iter()
             .filter(|request| request.status == 206)
             .count()
     };
     let before = ranges();
-    valve.open();
+    limited_proxy.remove_limit();
     docker.does(&["pull", &reference]);
     // The log of the registry is written a little later than its responses.
     wait_until("nothing was kept", || ranges() > before);
@@ -255,19 +255,19 @@ fn wait_until(otherwise: &str, is_so: impl Fn() -> bool) {
 }
 
 /// EP-1, EP-2: the key of Docker's own configuration.
-fn mirror(world: &World) {
-    let directory = world.directory("mirror-of-hub");
+fn mirror(shared: &SharedState) {
+    let directory = shared.directory("mirror-of-hub");
     let ca = Ca::new();
     let hub = DockerRegistry::builder(&directory.join("hub"));
     let hub = hub.tls(&ca).start().unwrap();
-    world.push(&hub, Fixture::Small, "library/small");
+    shared.push(&hub, Fixture::Small, "library/small");
     let cache = DockerRegistry::builder(&directory.join("cache"));
     let cache = cache.cache_of(&hub).start().unwrap();
     let file = directory.join("daemon.json");
     let mirrors = json!({ "registry-mirrors": [cache.url()] });
     fs::write(&file, mirrors.to_string()).unwrap();
     let start = || {
-        Host::configured(world, "behind-a-mirror", |client| {
+        Host::configured(shared, "behind-a-mirror", |client| {
             client.configure(&format!("daemon-json = {:?}\n", file.to_str().unwrap()));
         })
     };

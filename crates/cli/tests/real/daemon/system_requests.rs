@@ -6,23 +6,23 @@ use super::docker::{Docker, each};
 use crate::Case;
 use crate::fixture::Fixture;
 use crate::requirements::DOCKER;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "daemon::other::information_and_events",
         needs: DOCKER,
-        test: |world| each(world, "itself", |docker| itself(world, docker)),
+        test: |shared| each(shared, "itself", |docker| itself(shared, docker)),
     },
     Case {
         name: "daemon::other::containers_are_refused",
         needs: DOCKER,
-        test: |world| each(world, "nothing", |docker| nothing(world, docker)),
+        test: |shared| each(shared, "nothing", |docker| nothing(shared, docker)),
     },
 ];
 
-fn itself(world: &World, docker: &Docker) {
-    let small = world.reference(Fixture::Small, "gzip");
+fn itself(shared: &SharedState, docker: &Docker) {
+    let small = shared.reference(Fixture::Small, "gzip");
     docker.does(&["pull", "-q", &small]);
     docker.does(&["tag", &small, "spare:1"]);
     docker.does(&["rmi", "spare:1"]);
@@ -77,12 +77,12 @@ fn itself(world: &World, docker: &Docker) {
     docker.does(&["system", "df", "--verbose"]);
 
     // The registry has no search: its error is passed on.
-    let term = format!("{}/smal", world.registry().address());
+    let term = format!("{}/smal", shared.registry().address());
     docker.fails(&["search", &term], &["404"]);
 }
 
-fn nothing(world: &World, docker: &Docker) {
-    let small = world.reference(Fixture::Small, "gzip");
+fn nothing(shared: &SharedState, docker: &Docker) {
+    let small = shared.reference(Fixture::Small, "gzip");
     for arguments in [&["run", &small][..], &["create", &small]] {
         let ran = docker.run(arguments);
         assert!(matches!(ran.code, Some(125 | 1)), "{ran:#?}");

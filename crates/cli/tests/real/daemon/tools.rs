@@ -9,7 +9,7 @@ use crate::Case;
 use crate::command::Ran;
 use crate::fixture::Fixture;
 use crate::requirements::{COMPOSE, REGISTRY};
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -24,9 +24,9 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-fn compose(world: &World) {
-    let host = Host::start(world, "compose");
-    let [small, heavy] = [Fixture::Small, Fixture::Heavy].map(|it| world.reference(it, "gzip"));
+fn compose(shared: &SharedState) {
+    let host = Host::start(shared, "compose");
+    let [small, heavy] = [Fixture::Small, Fixture::Heavy].map(|it| shared.reference(it, "gzip"));
     let project = host.directory.join("project");
     fs::create_dir(&project).unwrap();
     let file = format!(
@@ -77,9 +77,9 @@ fn compose(world: &World) {
 }
 
 /// Debian's skopeo pins a version of the API that is older than any that Docker still supports.
-fn skopeo(world: &World) {
-    let host = Host::start(world, "skopeo");
-    let small = world.reference(Fixture::Small, "gzip");
+fn skopeo(shared: &SharedState) {
+    let host = Host::start(shared, "skopeo");
+    let small = shared.reference(Fixture::Small, "gzip");
     host.windlass.succeeds(&["pull", &small]);
     let id = host.windlass.images().remove(0);
     let url = host.url();
@@ -96,8 +96,8 @@ fn skopeo(world: &World) {
     copy("dest", &dir, "docker-daemon:docker.io/library/back:1");
 
     assert_eq!(host.windlass.images(), [id]);
-    world
-        .undisturbed(Fixture::Small)
+    shared
+        .windlass_tree(Fixture::Small)
         .assert_same(&host.windlass.unpacked("back:1"));
     let mut inspect = command("skopeo");
     inspect.args([

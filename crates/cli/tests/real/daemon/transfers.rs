@@ -9,28 +9,28 @@ use super::docker::{Docker, each};
 use crate::Case;
 use crate::fixture::Fixture;
 use crate::requirements::DOCKER;
-use crate::shared_state::World;
+use crate::shared_state::SharedState;
 
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "daemon::transfers::a_saved_image_is_loaded_unchanged",
         needs: DOCKER,
-        test: |world| each(world, "save", |docker| archived(world, docker)),
+        test: |shared| each(shared, "save", |docker| archived(shared, docker)),
     },
     Case {
         name: "daemon::transfers::a_file_system_becomes_an_image",
         needs: DOCKER,
-        test: |world| each(world, "import", imported),
+        test: |shared| each(shared, "import", imported),
     },
     Case {
         name: "daemon::transfers::images_are_pushed_with_their_digest",
         needs: DOCKER,
-        test: |world| each(world, "push", |docker| pushed(world, docker)),
+        test: |shared| each(shared, "push", |docker| pushed(shared, docker)),
     },
 ];
 
-fn archived(world: &World, docker: &Docker) {
-    let [small, heavy] = [Fixture::Small, Fixture::Heavy].map(|it| world.reference(it, "gzip"));
+fn archived(shared: &SharedState, docker: &Docker) {
+    let [small, heavy] = [Fixture::Small, Fixture::Heavy].map(|it| shared.reference(it, "gzip"));
     docker.does(&["pull", "-q", &small]);
     docker.does(&["pull", "-q", &heavy]);
     let file = docker.host.directory.join("both.tar");
@@ -103,13 +103,13 @@ fn imported(docker: &Docker) {
     assert_eq!(layers[0], layers[1]);
 }
 
-fn pushed(world: &World, docker: &Docker) {
-    let small = world.reference(Fixture::Small, "gzip");
+fn pushed(shared: &SharedState, docker: &Docker) {
+    let small = shared.reference(Fixture::Small, "gzip");
     docker.does(&["pull", "-q", &small]);
     let format = "{{index .RepoDigests 0}}";
     let digest = docker.does(&["image", "inspect", "--format", format, &small]);
     let digest = digest.trim_end().split_once('@').unwrap().1.to_owned();
-    let directory = world.directory("pushed-by-docker");
+    let directory = shared.directory("pushed-by-docker");
     let registry = DockerRegistry::start(&directory, RegistryAuth::Basic).unwrap();
     let repository = format!("{}/a/small", registry.address());
     let [one, two] = ["1", "2"].map(|tag| format!("{repository}:{tag}"));

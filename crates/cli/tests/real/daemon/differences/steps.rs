@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use windlass_testing::real::{PASSWORD, SocketRequest, USER};
 
-use super::fleet::Fleet;
+use super::compared_images::ComparedImages;
 use super::normalize::Body;
 
 /// A request, its name, and the format of its response.
@@ -68,18 +68,18 @@ impl Step {
 }
 
 /// Returns all requests.
-pub(super) fn steps(fleet: &Fleet) -> Vec<Step> {
+pub(super) fn steps(images: &ComparedImages) -> Vec<Step> {
     let mut script = Script(Vec::new());
     greetings(&mut script);
     nothing_yet(&mut script);
-    pulls(&mut script, fleet);
-    lists(&mut script, fleet);
-    looks(&mut script, fleet);
-    names(&mut script, fleet);
-    registries(&mut script, fleet);
-    logins(&mut script, fleet);
-    archives(&mut script, fleet);
-    removals(&mut script, fleet);
+    pulls(&mut script, images);
+    lists(&mut script, images);
+    looks(&mut script, images);
+    names(&mut script, images);
+    registries(&mut script, images);
+    logins(&mut script, images);
+    archives(&mut script, images);
+    removals(&mut script, images);
     elsewhere(&mut script);
     script.0
 }
@@ -107,22 +107,26 @@ fn nothing_yet(script: &mut Script) {
     script.post("prune, nothing", "/images/prune");
 }
 
-fn pulls(script: &mut Script, fleet: &Fleet) {
+fn pulls(script: &mut Script, images: &ComparedImages) {
     let mut pull = |name: &str, image: &str, rest: &str| {
         let path = format!("/images/create?fromImage={image}{rest}");
         script.post(name, &path).reads(Body::Progress);
     };
-    let (full, bare, both) = (fleet.name("full"), fleet.name("bare"), fleet.name("both"));
+    let (full, bare, both) = (
+        images.name("full"),
+        images.name("bare"),
+        images.name("both"),
+    );
     pull("pull", &full, "&tag=1");
     pull("pull, again", &full, "&tag=1");
     pull("pull, tag in the name", &format!("{bare}:1"), "");
     pull("pull, platform", &both, "&tag=1&platform=linux/arm64/v8");
     pull("pull, index", &both, "&tag=1");
-    let digest = format!("&tag={}", fleet.full.digest);
+    let digest = format!("&tag={}", images.full.digest);
     pull("pull, digest", &full, &digest);
-    let digest = format!("&tag={}", fleet.both.digest);
+    let digest = format!("&tag={}", images.both.digest);
     pull("pull, digest of another platform's", &both, &digest);
-    pull("pull, all tags", &fleet.name("many"), "");
+    pull("pull, all tags", &images.name("many"), "");
     pull("pull, other platform", &both, "&tag=1&platform=linux/s390x");
     pull(
         "pull, platform of a lone image",
@@ -131,10 +135,10 @@ fn pulls(script: &mut Script, fleet: &Fleet) {
     );
     pull("pull, no platform", &both, "&tag=1&platform=a/b/c/d");
     pull("pull, missing tag", &full, "&tag=nope");
-    pull("pull, missing repository", &fleet.name("nope"), "&tag=1");
+    pull("pull, missing repository", &images.name("nope"), "&tag=1");
     pull(
         "pull, missing repository, all tags",
-        &fleet.name("nope"),
+        &images.name("nope"),
         "",
     );
     let unknown = format!("&tag=sha256:{}", "0".repeat(64));
@@ -157,13 +161,13 @@ fn filters(filters: &Value) -> String {
     format!("filters={}", text.replace('{', "%7B").replace('}', "%7D"))
 }
 
-fn lists(script: &mut Script, fleet: &Fleet) {
+fn lists(script: &mut Script, images: &ComparedImages) {
     script.get("images", "/images/json");
     script.get("images, 1.24", "/images/json").at("/v1.24");
     script.get("images, all", "/images/json?all=1");
     script.get("images, digests", "/images/json?digests=1");
     script.get("disk usage", "/system/df");
-    let full = fleet.name("full");
+    let full = images.name("full");
     let some = [
         ("dangling", json!({ "dangling": { "true": true } })),
         ("not dangling", json!({ "dangling": ["false"] })),
@@ -193,15 +197,15 @@ fn lists(script: &mut Script, fleet: &Fleet) {
     script.get("images, filter: no JSON", "/images/json?filters=x");
 }
 
-fn looks(script: &mut Script, fleet: &Fleet) {
-    let id = fleet.full.config_digest.to_string();
-    let by = |name: &str| format!("{}{name}", fleet.name("full"));
+fn looks(script: &mut Script, images: &ComparedImages) {
+    let id = images.full.config_digest.to_string();
+    let by = |name: &str| format!("{}{name}", images.name("full"));
     let full = [
         ("", by(":1")),
         (", ID", id.clone()),
-        (", hex", fleet.full.config_digest.hex()),
-        (", short ID", fleet.full.config_digest.short()),
-        (", digest", by(&format!("@{}", fleet.full.digest))),
+        (", hex", images.full.config_digest.hex()),
+        (", short ID", images.full.config_digest.short()),
+        (", digest", by(&format!("@{}", images.full.digest))),
     ];
     for (how, name) in full {
         script.get(&format!("inspect{how}"), &format!("/images/{name}/json"));
@@ -210,8 +214,8 @@ fn looks(script: &mut Script, fleet: &Fleet) {
         .get("inspect, 1.24", &format!("/images/{id}/json"))
         .at("/v1.24");
     for (name, image) in [
-        ("bare config", fleet.name("bare:1")),
-        ("of an index", fleet.name("both:1")),
+        ("bare config", images.name("bare:1")),
+        ("of an index", images.name("both:1")),
         ("missing", "nope".to_owned()),
         ("missing, host", by(":nope")),
         ("missing ID", format!("sha256:{}", "0".repeat(64))),
@@ -223,21 +227,21 @@ fn looks(script: &mut Script, fleet: &Fleet) {
     }
     let image = |name: &str| format!("/images/{name}/history");
     script.get("history", &image(&by(":1")));
-    script.get("history, bare config", &image(&fleet.name("bare:1")));
+    script.get("history, bare config", &image(&images.name("bare:1")));
     script.get("history, missing", &image("nope"));
     let containers = "/containers/nope/json";
     script.get("containers, missing", containers);
 }
 
-fn names(script: &mut Script, fleet: &Fleet) {
-    let full = fleet.name("full:1");
+fn names(script: &mut Script, images: &ComparedImages) {
+    let full = images.name("full:1");
     let mut tag = |name: &str, image: &str, query: &str| {
         let path = format!("/images/{image}/tag?{query}");
         script.post(&format!("tag{name}"), &path);
     };
     tag("", &full, "repo=spare&tag=1");
     tag(", again", &full, "repo=spare&tag=1");
-    tag(", moved", &fleet.name("bare:1"), "repo=spare&tag=1");
+    tag(", moved", &images.name("bare:1"), "repo=spare&tag=1");
     tag(", latest", &full, "repo=spare");
     tag(", tag in the name", &full, "repo=spare:two");
     tag(", missing", "nope", "repo=spare&tag=3");
@@ -251,13 +255,13 @@ fn names(script: &mut Script, fleet: &Fleet) {
     script.get("history, tagged", "/images/spare/history");
 }
 
-fn registries(script: &mut Script, fleet: &Fleet) {
-    let host = fleet.registry.address();
-    let full = fleet.name("full:1");
+fn registries(script: &mut Script, images: &ComparedImages) {
+    let host = images.registry.address();
+    let full = images.name("full:1");
     script.get("distribution", &format!("/distribution/{full}/json"));
-    let both = fleet.name("both:1");
+    let both = images.name("both:1");
     script.get("distribution, index", &format!("/distribution/{both}/json"));
-    let nope = fleet.name("nope:1");
+    let nope = images.name("nope:1");
     script.get(
         "distribution, missing",
         &format!("/distribution/{nope}/json"),
@@ -296,11 +300,11 @@ fn registries(script: &mut Script, fleet: &Fleet) {
     push("push, nobody listens", "127.0.0.1:1/x/push?tag=1");
 }
 
-fn logins(script: &mut Script, fleet: &Fleet) {
+fn logins(script: &mut Script, images: &ComparedImages) {
     script
         .post("login, no JSON", "/auth")
         .sends("{", "application/json");
-    for (kind, registry) in ["password", "token"].into_iter().zip(&fleet.locked) {
+    for (kind, registry) in ["password", "token"].into_iter().zip(&images.setup) {
         let host = registry.address();
         let mut log_in = |name: &str, password: &str| {
             let server = host.to_string();
@@ -318,7 +322,7 @@ fn logins(script: &mut Script, fleet: &Fleet) {
         pull.header("X-Registry-Auth", wrong);
         let look = format!("/distribution/{host}/a:1/json");
         script.get(&format!("distribution, {kind} is wanted"), &look);
-        let full = fleet.name("full:1");
+        let full = images.name("full:1");
         let tag = format!("/images/{full}/tag?repo={host}/a&tag=1");
         script.post(&format!("tag, to where a {kind} is wanted"), &tag);
         let push = format!("/images/{host}/a/push?tag=1");
@@ -329,8 +333,8 @@ fn logins(script: &mut Script, fleet: &Fleet) {
     }
 }
 
-fn archives(script: &mut Script, fleet: &Fleet) {
-    let full = fleet.name("full:1");
+fn archives(script: &mut Script, images: &ComparedImages) {
+    let full = images.name("full:1");
     for (name, path) in [
         ("save", format!("/images/get?names={full}")),
         ("save, one", format!("/images/{full}/get")),
@@ -343,9 +347,9 @@ fn archives(script: &mut Script, fleet: &Fleet) {
         let load = script.post(name, path).reads(Body::Progress);
         load.sends(archive, "application/x-tar");
     };
-    load("load", "/images/load?quiet=1", fleet.archive());
-    load("load, again", "/images/load?quiet=1", fleet.archive());
-    load("load, loud", "/images/load", fleet.archive());
+    load("load", "/images/load?quiet=1", images.archive());
+    load("load, again", "/images/load?quiet=1", images.archive());
+    load("load, loud", "/images/load", images.archive());
     load("load, garbage", "/images/load?quiet=1", b"garbage".to_vec());
     load("load, nothing", "/images/load?quiet=1", Vec::new());
     script.get("inspect, loaded", "/images/loaded:1/json");
@@ -373,9 +377,9 @@ fn archives(script: &mut Script, fleet: &Fleet) {
     );
 }
 
-fn removals(script: &mut Script, fleet: &Fleet) {
-    let id = fleet.full.config_digest.to_string();
-    let bare = fleet.bare.config_digest.to_string();
+fn removals(script: &mut Script, images: &ComparedImages) {
+    let id = images.full.config_digest.to_string();
+    let bare = images.bare.config_digest.to_string();
     let mut remove = |name: &str, image: &str| {
         script.delete(name, &format!("/images/{image}"));
     };
@@ -385,7 +389,7 @@ fn removals(script: &mut Script, fleet: &Fleet) {
     remove("remove, a tag", "spare:latest");
     remove(
         "remove, a tag by digest",
-        &format!("{}@{}", fleet.name("both"), fleet.both.digest),
+        &format!("{}@{}", images.name("both"), images.both.digest),
     );
     remove("remove, forced", &format!("{bare}?force=1"));
     script.get("images, some removed", "/images/json");

@@ -10,7 +10,7 @@ use windlass_testing::{
 };
 
 /// The images, and the registries that have them.
-pub(super) struct Fleet {
+pub(super) struct ComparedImages {
     pub(super) registry: DockerRegistry,
     /// An image with every member of a config, in Docker's media types.
     pub(super) full: PackedImage,
@@ -19,13 +19,13 @@ pub(super) struct Fleet {
     /// An index for two processors.
     pub(super) both: PackedIndex,
     /// Registries that require a password and a token.
-    pub(super) locked: [DockerRegistry; 2],
+    pub(super) setup: [DockerRegistry; 2],
     _tokens: TokenServer,
     /// `full` as `docker save` writes it, named `loaded:1`.
     pub(super) archive: PathBuf,
 }
 
-impl Fleet {
+impl ComparedImages {
     pub(super) fn new(directory: &Path) -> Self {
         let scripted = Registry::start();
         let base = || LayerBuilder::new().dir("etc").file("etc/motd", "welcome\n");
@@ -42,11 +42,11 @@ impl Fleet {
             copy(&["--all", "--preserve-digests"], &from, &to);
         }
         let tokens = TokenServer::builder().start().unwrap();
-        let locked = [
+        let setup = [
             ("basic", RegistryAuth::Basic),
             ("tokens", RegistryAuth::Tokens(tokens.authority())),
         ];
-        let locked = locked
+        let setup = setup
             .map(|(name, access)| DockerRegistry::start(&directory.join(name), access).unwrap());
         let archive = directory.join("loaded.tar");
         let from = format!("docker://{}", scripted.name("fleet/full:1"));
@@ -57,7 +57,7 @@ impl Fleet {
             full,
             bare,
             both,
-            locked,
+            setup,
             _tokens: tokens,
             archive,
         }
