@@ -1,32 +1,19 @@
-//! `daemon.json`: Docker's, and the one of windlass's own daemon, which has the same keys.
-
-mod daemon_settings;
-mod entry;
-mod json;
-mod unused_keys;
+//! `daemon.json`, in Docker's format: the settings of registries and pulls, and the mirrors of Docker Hub.
+//!
+//! The file of windlass's own daemon has the same keys, and those of `daemon_settings.rs`.
 
 use std::path::Path;
 
 use url::Url;
-use windlass_registry::Secret;
 
 use crate::address;
 use crate::error::{ConfigError, ConfigProblem};
-use crate::settings::{
-    DaemonJsonValue, ReadContext, SettingDefinition, SettingReader, Settings, ValueType,
-};
-use crate::source::{Finding, FindingKind, Setting};
-use entry::JsonFile;
-
-pub(crate) use daemon_settings::{DaemonFile, read as read_daemon_file};
-pub use daemon_settings::{
-    DaemonSettingReference, DaemonSettings, LogFormat, LogLevel, WordError,
-    daemon_setting_references,
-};
-pub(crate) use entry::JsonEntry;
+use crate::json_document::{JsonDocument, JsonEntry};
+use crate::settings::{ReadContext, SettingDefinition, SettingReader, Settings, ValueType};
+use crate::source::{Finding, Setting};
 
 /// The key with the mirrors of Docker Hub, which are not a setting of their own but hosts of a registry.
-const MIRRORS: &str = "registry-mirrors";
+pub(crate) const MIRRORS: &str = "registry-mirrors";
 
 /// What a `daemon.json` contains about registries and pulls.
 #[derive(Debug, Default)]
@@ -43,23 +30,27 @@ pub(crate) fn read_docker_file(
     text: &str,
     findings: &mut Vec<Finding>,
 ) -> Result<DaemonJson, ConfigError> {
-    let file = JsonFile::parse(path, text)?.without_positions();
-    DaemonJson::read(&file, findings)
+    let document = JsonDocument::parse(path, text)?.without_positions();
+    DaemonJson::read(&document, findings)
 }
 
 impl DaemonJson {
-    fn read(file: &JsonFile<'_>, findings: &mut Vec<Finding>) -> Result<Self, ConfigError> {
+    /// Reads the keys about registries and pulls, and ignores all others.
+    pub(crate) fn read(
+        document: &JsonDocument<'_>,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Self, ConfigError> {
         let context = ReadContext {
-            base: file.directory(),
+            base: document.directory(),
             findings,
         };
-        let mirrors = file.entry(MIRRORS)?;
+        let mirrors = document.entry(MIRRORS)?;
         Ok(Self {
             mirrors: mirrors
                 .map(|entry| read_mirrors(&entry))
                 .transpose()?
                 .filter(|mirrors| !mirrors.value.is_empty()),
-            settings: Settings::read(&mut JsonSettings { file, context })?,
+            settings: Settings::read(&mut JsonSettings { document, context })?,
         })
     }
 
@@ -74,7 +65,7 @@ impl DaemonJson {
 
 /// The settings in a `daemon.json`.
 struct JsonSettings<'a> {
-    file: &'a JsonFile<'a>,
+    document: &'a JsonDocument<'a>,
     context: ReadContext<'a>,
 }
 
@@ -86,7 +77,7 @@ impl SettingReader for JsonSettings<'_> {
         let Some(source) = &definition.daemon_json else {
             return Ok(None);
         };
-        let Some(entry) = self.file.entry(source.key)? else {
+        let Some(entry) = self.document.entry(source.key)? else {
             return Ok(None);
         };
         let value = (source.read)(&entry, &mut self.context)?;
@@ -104,53 +95,6 @@ fn read_mirrors(entry: &JsonEntry<'_>) -> Result<Setting<Vec<Url>>, ConfigError>
         }
     }
     Ok(Setting::new(mirrors, entry.origin()))
-}
-
-/// Reads a list of insecure registries. One invalid element makes the whole file invalid (EP-8).
-pub(crate) fn insecure_registries(
-    entry: &JsonEntry<'_>,
-    context: &mut ReadContext<'_>,
-) -> DaemonJsonValue<Vec<String>> {
-    let mut registries = Vec::new();
-    let origin = entry.origin();
-    for element in entry.elements()? {
-        let parsed = address::insecure(element.text()?);
-        let parsed = parsed.map_err(|problem| element.error(ConfigProblem::Insecure(problem)))?;
-        if parsed.had_scheme {
-            context.findings.push(Finding {
-                origin: origin.clone(),
-                key: Some(entry.key()),
-                kind: FindingKind::SchemeDropped,
-            });
-        }
-        if !registries.contains(&parsed.entry) {
-            registries.push(parsed.entry);
-        }
-    }
-    Ok(Some(registries))
-}
-
-/// Reads the address of a proxy. To Docker an empty text is the same as a missing key.
-pub(crate) fn proxy(
-    entry: &JsonEntry<'_>,
-    _: &mut ReadContext<'_>,
-) -> DaemonJsonValue<Option<Secret>> {
-    if entry.text()?.is_empty() {
-        return Ok(None);
-    }
-    let proxy = address::proxy(entry.text()?);
-    proxy
-        .map(|proxy| Some(Some(proxy)))
-        .map_err(|problem| entry.error(ConfigProblem::Proxy(problem)))
-}
-
-/// Reads the hosts that no proxy is used for. To Docker an empty text is the same as a missing key.
-pub(crate) fn no_proxy(
-    entry: &JsonEntry<'_>,
-    _: &mut ReadContext<'_>,
-) -> DaemonJsonValue<Option<String>> {
-    let hosts = entry.text()?;
-    Ok((!hosts.is_empty()).then(|| Some(hosts.to_owned())))
 }
 
 #[cfg(test)]

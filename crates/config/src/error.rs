@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use windlass_oci::text::{Sanitized, sanitize_up_to};
 
 use crate::address::{InsecureProblem, ProxyProblem, UrlProblem};
-use crate::daemon_json::WordError;
 use crate::duration::DurationProblem;
 use crate::header::HeaderProblem;
+use crate::log_options::WordError;
 use crate::size::{RateProblem, SizeProblem};
 
 /// The maximum length of a path in a message, which is Linux's `PATH_MAX`.

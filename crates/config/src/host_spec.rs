@@ -8,13 +8,13 @@ use windlass_oci::text::sanitize;
 use windlass_registry::{ClientTls, HostCapabilities, HostConfig, Secret};
 
 use crate::address;
+use crate::documentation::RegistryKeyDocumentation;
 use crate::duration;
 use crate::error::{ConfigError, ConfigProblem};
 use crate::header::{self, HeaderProblem};
 use crate::pem;
 use crate::source::{FileLocation, Finding, FindingKind, Setting};
 use crate::toml_document::{TomlItem, TomlTable};
-use crate::windlass_toml::RegistryKeyReference;
 
 /// How the keys are written, and what an empty value means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,48 +26,48 @@ pub(crate) enum Dialect {
 }
 
 /// The keys of a host, with the names of windlass.
-pub(crate) const KEYS: [RegistryKeyReference; 7] = [
-    RegistryKeyReference {
+pub(crate) const KEYS: [RegistryKeyDocumentation; 7] = [
+    RegistryKeyDocumentation {
         key: "capabilities",
         syntax: "array of `\"pull\"`, `\"resolve\"`, `\"push\"`",
         default: "all",
-        documentation: "What the host is used for. Tags are looked up only at hosts with `resolve`.",
+        description: "What the host is used for. Tags are looked up only at hosts with `resolve`.",
     },
-    RegistryKeyReference {
+    RegistryKeyDocumentation {
         key: "ca",
         syntax: "path, or array of paths",
         default: "none",
-        documentation: "PEM files with root certificates that are trusted for this host.",
+        description: "PEM files with root certificates that are trusted for this host.",
     },
-    RegistryKeyReference {
+    RegistryKeyDocumentation {
         key: "client",
         syntax: "path, `{ cert, key }`, or array as in `hosts.toml`",
         default: "none",
-        documentation: "Client certificate for this host: one PEM file, or two.",
+        description: "Client certificate for this host: one PEM file, or two.",
     },
-    RegistryKeyReference {
+    RegistryKeyDocumentation {
         key: "skip-verify",
         syntax: "true, false",
         default: "`false`",
-        documentation: "Do not verify the certificate of this host.",
+        description: "Do not verify the certificate of this host.",
     },
-    RegistryKeyReference {
+    RegistryKeyDocumentation {
         key: "header",
         syntax: "table of texts or arrays of texts",
         default: "none",
-        documentation: "Headers that are sent with every request to this host. The values are treated as secrets.",
+        description: "Headers that are sent with every request to this host. The values are treated as secrets.",
     },
-    RegistryKeyReference {
+    RegistryKeyDocumentation {
         key: "override-path",
         syntax: "true, false",
         default: "`false`",
-        documentation: "Use the path of the address as it is, without adding `/v2`.",
+        description: "Use the path of the address as it is, without adding `/v2`.",
     },
-    RegistryKeyReference {
+    RegistryKeyDocumentation {
         key: "dial-timeout",
         syntax: "time",
         default: "`timeouts.connect`",
-        documentation: "Time to connect to this host.",
+        description: "Time to connect to this host.",
     },
 ];
 

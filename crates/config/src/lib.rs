@@ -13,16 +13,22 @@
 mod address;
 mod certs;
 mod certs_dirs;
+mod config_overview;
 mod configuration;
+mod daemon_file;
 mod daemon_json;
+mod daemon_settings;
+mod documentation;
 mod duration;
 mod error;
 mod file;
 mod header;
 mod host_spec;
 mod hosts_toml;
+mod json_document;
+mod load;
+mod log_options;
 mod merge;
-mod overview;
 mod paths;
 mod pem;
 mod registry_settings;
@@ -37,24 +43,23 @@ pub use address::{
     InsecureProblem, ProxyProblem, UrlProblem, insecure_registry, registry_mirror, registry_name,
     shown_proxy,
 };
-pub use configuration::Configuration;
-pub use daemon_json::{
-    DaemonSettingReference, DaemonSettings, LogFormat, LogLevel, WordError,
-    daemon_setting_references,
+pub use config_overview::{
+    ConfigOverview, HostOverview, HostRole, RegistryOverview, SettingOverview,
 };
+pub use configuration::Configuration;
+pub use daemon_settings::{
+    DaemonSettingDocumentation, DaemonSettings, daemon_setting_documentation,
+};
+pub use documentation::{RegistryKeyDocumentation, SettingDocumentation, setting_documentation};
 pub use duration::{DurationProblem, parse_duration, parse_positive_duration, shown_duration};
 pub use error::{ConfigError, ConfigProblem, TextPosition};
 pub use header::HeaderProblem;
-pub use overview::{
-    HostOverview, HostRole, LocationOverview, Overview, RegistryOverview, SettingOverview,
-};
+pub use log_options::{LogFormat, LogLevel, WordError};
 pub use paths::{ConfigPaths, DaemonJsonFile, WindlassFiles};
 pub use registry_settings::{CertificateOrigin, RegistrySettings};
-pub use settings::{
-    DaemonJsonChoice, RootCertificates, SettingReference, Settings, setting_references,
-};
+pub use settings::{DaemonJsonChoice, RootCertificates, Settings};
 pub use size::{RateProblem, SizeProblem, parse_rate, parse_size, shown_rate, shown_size};
 pub use source::{
     FileLocation, Finding, FindingKind, Setting, SourceFile, SourceKind, SourceState,
 };
-pub use windlass_toml::{RegistryKeyReference, host_key_references, registry_key_references};
+pub use windlass_toml::{host_key_documentation, registry_key_documentation};

@@ -4,9 +4,8 @@
 //! follows from the definition: how files are read and merged, `windlass config show`, and the tables in
 //! `docs/configuration.md`, which a test compares with the definitions.
 
+mod daemon_json_values;
 mod definition;
-mod reader;
-mod reference;
 mod value_types;
 
 use std::num::NonZeroU64;
@@ -15,16 +14,14 @@ use std::time::Duration;
 
 use windlass_registry::Secret;
 
-use crate::daemon_json;
 use crate::error::ConfigError;
 use crate::source::Setting;
 
+use daemon_json_values as daemon_json;
 pub(crate) use definition::{
-    DaemonJsonValue, SettingDefinition, SettingReader, SettingTarget, SettingVisitor, ValueType,
+    ReadContext, SettingDefinition, SettingReader, SettingTarget, SettingVisitor, ValueType,
     define_settings, plain_text,
 };
-pub(crate) use reader::{ReadContext, TomlSettings};
-pub use reference::{SettingReference, setting_references};
 use value_types::{
     CountType, DaemonJsonType, FlagType, InsecureRegistriesType, PathListType, PathType,
     RootCertificatesType, SizeType, TimeType,

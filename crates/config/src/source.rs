@@ -57,9 +57,10 @@ pub enum SourceState {
 }
 
 /// A file, and a line in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileLocation {
     /// The file.
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
     /// The line, from 1, if there is one.
     pub line: Option<usize>,
@@ -176,7 +177,7 @@ impl Finding {
 }
 
 /// Serializes a path that may not be UTF-8.
-pub(crate) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }
 

@@ -8,17 +8,17 @@ use windlass_oci::text::sanitize;
 
 use crate::address;
 use crate::error::{ConfigError, ConfigProblem};
-use crate::settings::{ReadContext, Settings, TomlSettings};
+use crate::settings::{ReadContext, Settings};
 use crate::source::Finding;
 use crate::toml_document::{TomlDocument, TomlItem};
 
 mod registry;
+mod setting_reader;
 
-pub(crate) use registry::RegistryTable;
-pub use registry::{RegistryKeyReference, host_key_references, registry_key_references};
+pub(crate) use registry::{ANY_REGISTRY, RegistryTable};
+pub use registry::{host_key_documentation, registry_key_documentation};
+use setting_reader::TomlSettings;
 
-/// The name of the table for all registries without a table of their own.
-pub(crate) const ANY_REGISTRY: &str = "*";
 /// The key of the tables of registries.
 const REGISTRY: &str = "registry";
 

@@ -1,6 +1,6 @@
 //! The keys about registries and pulls in Docker's `daemon.json`.
 
-use std::path::Path;
+use windlass_registry::Secret;
 
 use super::*;
 use crate::source::FileLocation;

@@ -1,15 +1,23 @@
 //! What belongs to a setting, and the macro that makes a struct of settings from their definitions.
 
 use std::fmt;
+use std::path::Path;
 
 use serde_json::Value;
 use windlass_pull::PullerConfig;
 
-use super::reader::ReadContext;
-use crate::daemon_json::JsonEntry;
 use crate::error::ConfigError;
-use crate::source::{FileLocation, Setting};
+use crate::json_document::JsonEntry;
+use crate::source::{FileLocation, Finding, Setting};
 use crate::toml_document::TomlItem;
+
+/// What reading a value needs besides the value.
+pub(crate) struct ReadContext<'a> {
+    /// The directory where relative paths start.
+    pub(crate) base: &'a Path,
+    /// Receives what is noteworthy and no error.
+    pub(crate) findings: &'a mut Vec<Finding>,
+}
 
 /// Everything that belongs to one setting, except for its documentation, which is the doc comment of its field.
 pub(crate) struct SettingDefinition<T: ValueType> {
@@ -103,12 +111,12 @@ pub(crate) trait SettingReader {
 
 /// Does the same with each setting.
 pub(crate) trait SettingVisitor {
-    /// Uses a setting and its value. `documentation` is one sentence in Markdown.
+    /// Uses a setting and its value. `description` is one sentence in Markdown.
     fn visit<T: ValueType>(
         &mut self,
         definition: &SettingDefinition<T>,
         value: Option<&Setting<T::Value>>,
-        documentation: &'static str,
+        description: &'static str,
     );
 }
 

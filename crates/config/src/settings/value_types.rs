@@ -10,8 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use windlass_registry::Secret;
 
-use super::definition::ValueType;
-use super::reader::ReadContext;
+use super::definition::{ReadContext, ValueType};
 use crate::address::{self, shown_proxy};
 use crate::duration::{self, shown_duration};
 use crate::error::{ConfigError, ConfigProblem};

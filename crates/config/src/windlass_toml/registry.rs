@@ -6,8 +6,8 @@ use std::path::Path;
 use url::Url;
 use windlass_registry::{ClientTls, Proxies};
 
-use super::ANY_REGISTRY;
 use crate::address;
+use crate::documentation::RegistryKeyDocumentation;
 use crate::error::{ConfigError, ConfigProblem};
 use crate::host_spec::{self, Dialect, HostSpec};
 use crate::hosts_toml::{ConfiguredHosts, ServerHost};
@@ -15,77 +15,67 @@ use crate::settings::{NoProxyType, ProxyType, RateType, ReadContext, ValueType};
 use crate::source::{FileLocation, Finding, Setting};
 use crate::toml_document::TomlItem;
 
-/// What the documentation contains about one key of a registry or a host, in Markdown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RegistryKeyReference {
-    /// The key in the table.
-    pub key: &'static str,
-    /// The values that can be written.
-    pub syntax: &'static str,
-    /// The value that is used without the key.
-    pub default: &'static str,
-    /// What the key is for.
-    pub documentation: &'static str,
-}
+/// The name of the table for all registries without a table of their own.
+pub(crate) const ANY_REGISTRY: &str = "*";
 
 /// The keys of a registry that are not about a host.
-const REGISTRY_KEYS: [RegistryKeyReference; 5] = [
-    RegistryKeyReference {
+const REGISTRY_KEYS: [RegistryKeyDocumentation; 5] = [
+    RegistryKeyDocumentation {
         key: "mirror",
         syntax: "array of tables, or of addresses",
         default: "those of other files",
-        documentation: "Hosts that are tried before the server, in this order. An empty array means no mirrors, \
+        description: "Hosts that are tried before the server, in this order. An empty array means no mirrors, \
                         whatever other files contain.",
     },
-    RegistryKeyReference {
+    RegistryKeyDocumentation {
         key: "server",
         syntax: "address",
         default: "the registry's own host",
-        documentation: "Host that is tried after the mirrors.",
+        description: "Host that is tried after the mirrors.",
     },
-    RegistryKeyReference {
+    RegistryKeyDocumentation {
         key: "proxy",
         syntax: "address, `\"direct\"`, or table",
         default: "the general proxies",
-        documentation: "Proxies for all hosts of this registry. A table has the keys `http`, `https` and `no-proxy`; \
+        description: "Proxies for all hosts of this registry. A table has the keys `http`, `https` and `no-proxy`; \
                         what it leaves out is a direct connection.",
     },
-    RegistryKeyReference {
+    RegistryKeyDocumentation {
         key: "foreign-layers",
         syntax: "array of `https://HOST[:PORT]`",
         default: "none",
-        documentation: "Hosts that foreign layers may be fetched from, whose URLs are in the manifest.",
+        description: "Hosts that foreign layers may be fetched from, whose URLs are in the manifest.",
     },
-    RegistryKeyReference {
+    RegistryKeyDocumentation {
         key: "limit-rate",
         syntax: "rate",
         default: "`\"off\"`",
-        documentation: "Maximum download rate from this registry, including its mirrors. `pull.limit-rate` applies, \
+        description: "Maximum download rate from this registry, including its mirrors. `pull.limit-rate` applies, \
                         too. `*` cannot have this key.",
     },
 ];
 
 /// The key of a mirror that a server does not have: its address is the value of `server`.
-const URL_KEY: RegistryKeyReference = RegistryKeyReference {
+const URL_KEY: RegistryKeyDocumentation = RegistryKeyDocumentation {
     key: "url",
     syntax: "address",
     default: "required",
-    documentation: "Address of the mirror.",
+    description: "Address of the mirror.",
 };
 
-/// Returns the reference of the keys in `[registry."NAME"]`, except those of a host.
-pub fn registry_key_references() -> Vec<RegistryKeyReference> {
+/// Returns the documentation of the keys in `[registry."NAME"]`, except those of a host.
+pub fn registry_key_documentation() -> Vec<RegistryKeyDocumentation> {
     REGISTRY_KEYS.to_vec()
 }
 
-/// Returns the reference of the keys in `[[registry."NAME".mirror]]`.
-pub fn host_key_references() -> Vec<RegistryKeyReference> {
+/// Returns the documentation of the keys in `[[registry."NAME".mirror]]`.
+pub fn host_key_documentation() -> Vec<RegistryKeyDocumentation> {
     [URL_KEY].into_iter().chain(host_spec::KEYS).collect()
 }
 
-fn names(references: &[RegistryKeyReference]) -> Vec<&'static str> {
-    let keys = references.iter().chain(&host_spec::KEYS);
-    keys.map(|reference| reference.key).collect()
+fn names(documented: &[RegistryKeyDocumentation]) -> Vec<&'static str> {
+    let keys = documented.iter().chain(&host_spec::KEYS);
+    keys.map(|documented| documented.key).collect()
 }
 
 /// The table of a registry.

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use windlass_config::{
-    DaemonSettingReference, RegistryKeyReference, SettingReference, daemon_setting_references,
-    host_key_references, registry_key_references, setting_references,
+    DaemonSettingDocumentation, RegistryKeyDocumentation, SettingDocumentation,
+    daemon_setting_documentation, host_key_documentation, registry_key_documentation,
+    setting_documentation,
 };
 
 use crate::support::{CERTIFICATE, Files, KEY};
@@ -36,15 +37,15 @@ fn every_example_can_be_loaded() {
 /// The tables in `configuration.md` are those that the definitions of the settings produce.
 #[test]
 fn the_tables_of_settings_are_those_of_the_definitions() {
-    let settings = setting_references();
+    let settings = setting_documentation();
     let (general, pulls) = settings.iter().partition::<Vec<_>, _>(|setting| {
         !setting.key.starts_with("pull.") && !setting.key.starts_with("partials.")
     });
     let tables = [
         ("settings", setting_table(&general)),
         ("pull settings", setting_table(&pulls)),
-        ("registry keys", key_table(&registry_key_references())),
-        ("host keys", key_table(&host_key_references())),
+        ("registry keys", key_table(&registry_key_documentation())),
+        ("host keys", key_table(&host_key_documentation())),
     ];
     check_page("configuration.md", PAGE, &tables);
 }
@@ -52,7 +53,7 @@ fn the_tables_of_settings_are_those_of_the_definitions() {
 /// The same for the daemon's own settings in `daemon.md`.
 #[test]
 fn the_table_of_the_daemon_is_that_of_the_definitions() {
-    let table = daemon_table(&daemon_setting_references());
+    let table = daemon_table(&daemon_setting_documentation());
     check_page("daemon.md", DAEMON_PAGE, &[("daemon settings", table)]);
 }
 
@@ -91,7 +92,7 @@ fn with_table(page: &str, name: &str, table: &str) -> String {
     format!("{before}{begin}\n{table}{end}{after}")
 }
 
-fn setting_table(settings: &[&SettingReference]) -> String {
+fn setting_table(settings: &[&SettingDocumentation]) -> String {
     let mut table = "| key | value | default | |\n|---|---|---|---|\n".to_owned();
     for setting in settings {
         let older = match setting.older_key {
@@ -101,39 +102,39 @@ fn setting_table(settings: &[&SettingReference]) -> String {
         writeln!(
             table,
             "| `{}` | {} | {} | {}{older} |",
-            setting.key, setting.syntax, setting.default, setting.documentation
+            setting.key, setting.syntax, setting.default, setting.description
         )
         .unwrap();
     }
     table
 }
 
-fn key_table(keys: &[RegistryKeyReference]) -> String {
+fn key_table(keys: &[RegistryKeyDocumentation]) -> String {
     let mut table = "| key | value | default | |\n|---|---|---|---|\n".to_owned();
     for key in keys {
         writeln!(
             table,
             "| `{}` | {} | {} | {} |",
-            key.key, key.syntax, key.default, key.documentation
+            key.key, key.syntax, key.default, key.description
         )
         .unwrap();
     }
     table
 }
 
-fn daemon_table(settings: &[DaemonSettingReference]) -> String {
+fn daemon_table(settings: &[DaemonSettingDocumentation]) -> String {
     let mut table = "| option | key | ↻ | |\n|---|---|---|---|\n".to_owned();
     for setting in settings {
-        let DaemonSettingReference {
+        let DaemonSettingDocumentation {
             key,
             options,
             is_reloaded,
-            documentation,
+            description,
         } = setting;
         let reloaded = if *is_reloaded { "↻" } else { "" };
         writeln!(
             table,
-            "| {options} | `{key}` | {reloaded} | {documentation} |"
+            "| {options} | `{key}` | {reloaded} | {description} |"
         )
         .unwrap();
     }

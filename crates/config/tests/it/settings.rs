@@ -1,6 +1,6 @@
 //! Each setting, alone in a file.
 
-use windlass_config::{Configuration, setting_references};
+use windlass_config::{Configuration, setting_documentation};
 
 use crate::support::{CERTIFICATE, Files, overview};
 
@@ -45,7 +45,9 @@ fn shown(loaded: &Configuration, files: &Files) -> Vec<(&'static str, String)> {
 /// Every setting has its own field: a value changes that setting, and no other one.
 #[test]
 fn a_value_changes_one_setting() {
-    let keys = setting_references().into_iter().map(|setting| setting.key);
+    let keys = setting_documentation()
+        .into_iter()
+        .map(|setting| setting.key);
     let shown_keys: Vec<_> = keys.filter(|key| !HIDDEN.contains(key)).collect();
     assert_eq!(VALUES.map(|(key, ..)| key), *shown_keys);
     let files = Files::new(&[("company.pem", CERTIFICATE)]);
@@ -65,7 +67,7 @@ fn a_value_changes_one_setting() {
 fn documented_defaults_can_be_written() {
     let files = Files::new(&[]);
     let defaults = shown(&files.load().unwrap(), &files);
-    for setting in setting_references() {
+    for setting in setting_documentation() {
         let Some(value) = setting.default.strip_prefix('`') else {
             continue;
         };

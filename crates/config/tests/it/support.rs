@@ -6,7 +6,7 @@ use std::iter;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use windlass_config::{ConfigPaths, Configuration, Overview, WindlassFiles};
+use windlass_config::{ConfigOverview, ConfigPaths, Configuration, WindlassFiles};
 use windlass_pull::PullerConfig;
 
 /// A root certificate of an authority with the name ca.test.
@@ -98,7 +98,7 @@ pub(crate) fn applied(loaded: &Configuration) -> PullerConfig {
 }
 
 /// Returns the overview of a configuration that is applied to the defaults.
-pub(crate) fn overview(loaded: &Configuration) -> Overview {
+pub(crate) fn overview(loaded: &Configuration) -> ConfigOverview {
     loaded.overview(&applied(loaded))
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use windlass_config::{LocationOverview, SettingOverview, SourceFile};
+use windlass_config::{FileLocation, SettingOverview, SourceFile};
 use windlass_credentials::CredentialLocation;
 
 use super::registry_view::RegistryView;
@@ -119,7 +119,7 @@ impl SettingView {
             // The lists of the file and of the command line add up.
             "insecure-registries" if !global.insecure_registry.is_empty() => {
                 let from = match origin {
-                    Some(LocationOverview { path, line }) => {
+                    Some(FileLocation { path, line }) => {
                         ValueOrigin::FileAndCommandLine { path, line }
                     }
                     None => ValueOrigin::CommandLine,

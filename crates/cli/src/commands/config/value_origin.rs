@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use windlass_config::LocationOverview;
+use windlass_config::FileLocation;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,7 +23,7 @@ pub(super) enum ValueOrigin {
 
 impl ValueOrigin {
     /// Returns a location in a file as an origin.
-    pub(super) fn file(location: &LocationOverview) -> Self {
+    pub(super) fn file(location: &FileLocation) -> Self {
         Self::File {
             path: location.path.clone(),
             line: location.line,

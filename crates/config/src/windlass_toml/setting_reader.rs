@@ -1,21 +1,13 @@
 //! Reads settings from a `windlass.toml`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use super::Settings;
-use super::definition::{SettingDefinition, SettingReader, SettingVisitor, ValueType};
 use crate::error::{ConfigError, ConfigProblem};
+use crate::settings::{
+    ReadContext, SettingDefinition, SettingReader, SettingVisitor, Settings, ValueType,
+};
 use crate::source::{Finding, Setting};
 use crate::toml_document::{TomlItem, TomlTable};
-
-/// What reading a value needs besides the value.
-pub(crate) struct ReadContext<'a> {
-    /// The directory where relative paths start.
-    pub(crate) base: &'a Path,
-    /// Receives what is noteworthy and no error.
-    pub(crate) findings: &'a mut Vec<Finding>,
-}
 
 /// The settings in a `windlass.toml`, by table.
 pub(crate) struct TomlSettings<'a, 'b> {

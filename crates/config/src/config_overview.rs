@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
-use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,11 +12,11 @@ use crate::address::shown_proxy;
 use crate::configuration::Configuration;
 use crate::registry_settings::RegistrySettings;
 use crate::settings::{DIRECT, RateType, SettingDefinition, SettingVisitor, ValueType, plain_text};
-use crate::source::{FileLocation, Setting, SourceFile, lossy};
+use crate::source::{FileLocation, Setting, SourceFile};
 
 /// The whole configuration, and where each value comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Overview {
+pub struct ConfigOverview {
     /// Every file that was looked for.
     pub sources: Vec<SourceFile>,
     /// Every setting that is not about one registry.
@@ -25,7 +24,7 @@ pub struct Overview {
     /// The registries that are configured, then `*` for all others.
     pub registries: Vec<RegistryOverview>,
     /// The files with certificates, by host and port.
-    pub certificates: BTreeMap<String, Vec<LocationOverview>>,
+    pub certificates: BTreeMap<String, Vec<FileLocation>>,
 }
 
 /// A setting with the value that is in effect.
@@ -43,7 +42,7 @@ pub struct SettingOverview {
     #[serde(skip)]
     pub is_default: bool,
     /// The file that the value comes from.
-    pub origin: Option<LocationOverview>,
+    pub origin: Option<FileLocation>,
 }
 
 /// The hosts of a registry.
@@ -55,7 +54,7 @@ pub struct RegistryOverview {
     /// Why it cannot be used: an error and its causes.
     pub unusable: Option<Vec<String>>,
     /// The file that lists the hosts; `null` if no file does.
-    pub origin: Option<LocationOverview>,
+    pub origin: Option<FileLocation>,
     /// The hosts in the order in which they are tried. The registry's own host, which is last if no host has the role
     /// `server`, is not among them.
     pub hosts: Vec<HostOverview>,
@@ -90,7 +89,7 @@ pub struct HostOverview {
     /// The time to connect, in seconds; `null` if it is the general one.
     pub dial_timeout: Option<f64>,
     /// Where it is configured.
-    pub origin: LocationOverview,
+    pub origin: FileLocation,
 }
 
 /// The role of a host.
@@ -103,19 +102,9 @@ pub enum HostRole {
     Server,
 }
 
-/// A file, and a line in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LocationOverview {
-    /// The file.
-    #[serde(serialize_with = "lossy")]
-    pub path: PathBuf,
-    /// The line, from 1, if there is one.
-    pub line: Option<usize>,
-}
-
 impl Configuration {
     /// Returns an overview of everything. `effective` is the engine's configuration after [`Self::apply`].
-    pub fn overview(&self, effective: &PullerConfig) -> Overview {
+    pub fn overview(&self, effective: &PullerConfig) -> ConfigOverview {
         let mut names: Vec<&str> = self.registries.keys().map(String::as_str).collect();
         names.extend(self.unusable.keys().map(String::as_str));
         names.sort_unstable();
@@ -131,13 +120,13 @@ impl Configuration {
         };
         self.settings.visit(&mut settings);
         let certificates = self.certificate_origins.iter();
-        Overview {
+        ConfigOverview {
             sources: self.sources.clone(),
             settings: settings.settings,
             registries,
             certificates: certificates
                 .map(|(endpoint, origins)| {
-                    let origins = origins.iter().map(|found| (&found.origin).into());
+                    let origins = origins.iter().map(|found| found.origin.clone());
                     (endpoint.clone(), origins.collect())
                 })
                 .collect(),
@@ -193,7 +182,7 @@ impl SettingVisitor for EffectiveSettings {
             is_default,
             origin: setting
                 .and_then(|setting| value_type.origin(setting))
-                .map(LocationOverview::from),
+                .cloned(),
         });
     }
 }
@@ -211,7 +200,7 @@ fn registry_overview(name: &str, settings: &RegistrySettings) -> RegistryOvervie
     RegistryOverview {
         name: name.to_owned(),
         unusable: None,
-        origin: settings.hosts_from.as_ref().map(LocationOverview::from),
+        origin: settings.hosts_from.clone(),
         hosts: mirrors.chain(server).collect(),
         proxy: settings
             .proxies
@@ -228,7 +217,7 @@ fn limit_overview(limit: &Setting<Option<NonZeroU64>>) -> SettingOverview {
         value: RateType.to_json(&limit.value),
         text: RateType.to_text(&limit.value),
         is_default: false,
-        origin: Some((&limit.origin).into()),
+        origin: Some(limit.origin.clone()),
     }
 }
 
@@ -258,7 +247,7 @@ fn host_overview(role: HostRole, host: &Setting<HostConfig>) -> HostOverview {
         override_path: *override_path,
         headers: headers.iter().map(|(name, _)| name.clone()).collect(),
         dial_timeout: connect.map(|time| time.as_secs_f64()),
-        origin: (&host.origin).into(),
+        origin: host.origin.clone(),
     }
 }
 
@@ -277,13 +266,4 @@ fn proxies(proxies: &Proxies) -> Value {
 fn causes(error: &dyn std::error::Error) -> Vec<String> {
     let chain = std::iter::successors(Some(error), |error| error.source());
     chain.map(ToString::to_string).collect()
-}
-
-impl From<&FileLocation> for LocationOverview {
-    fn from(location: &FileLocation) -> Self {
-        Self {
-            path: location.path.clone(),
-            line: location.line,
-        }
-    }
 }

@@ -1,64 +1,68 @@
-//! The entries of a `daemon.json`, each with its key and its position.
+//! JSON documents with the position of each key: a `daemon.json`, Docker's or the daemon's own.
+
+mod json_value;
 
 use std::path::{Path, PathBuf};
 
 use windlass_oci::text::sanitize;
 
-use super::json::{Json, position_of};
 use crate::error::{ConfigError, ConfigProblem, TextPosition};
 use crate::source::FileLocation;
+use json_value::{JsonValue, position_of};
 
 /// The maximum length of an array.
 const MAX_ELEMENTS: usize = 1000;
 
-/// A `daemon.json` that was parsed.
+/// A parsed file.
 #[derive(Debug)]
-pub(super) struct JsonFile<'a> {
+pub(crate) struct JsonDocument<'a> {
     path: &'a Path,
     text: &'a str,
     /// The entries of the outermost object that are not `null`.
-    entries: Vec<(String, Json)>,
+    entries: Vec<(String, JsonValue)>,
     has_positions: bool,
 }
 
-/// A value in a `daemon.json`.
+/// A value in the file, with its key.
 #[derive(Debug)]
 pub(crate) struct JsonEntry<'a> {
-    file: &'a JsonFile<'a>,
+    document: &'a JsonDocument<'a>,
     /// The path to the key, from the outermost object.
     keys: Vec<&'a str>,
     /// The place in the array, if it is an element of one.
     index: Option<usize>,
-    value: &'a Json,
+    value: &'a JsonValue,
 }
 
-impl<'a> JsonFile<'a> {
+impl<'a> JsonDocument<'a> {
     /// Parses the text of the file at `path`. To Docker an empty file is an empty object.
-    pub(super) fn parse(path: &'a Path, text: &'a str) -> Result<Self, ConfigError> {
-        let mut file = Self {
+    pub(crate) fn parse(path: &'a Path, text: &'a str) -> Result<Self, ConfigError> {
+        let mut document = Self {
             path,
             text,
             entries: Vec::new(),
             has_positions: true,
         };
         if text.trim().is_empty() {
-            return Ok(file);
+            return Ok(document);
         }
-        let document: Json =
+        let value: JsonValue =
             serde_json::from_str(text).map_err(|error| syntax_error(path, &error))?;
-        match document {
-            Json::Object(entries) => file.entries = entries,
+        match value {
+            JsonValue::Object(entries) => document.entries = entries,
             other => {
                 let problem = wrong_type(&other, "an object");
                 return Err(ConfigError::file(path, problem));
             }
         }
-        file.entries.retain(|(_, value)| *value != Json::Null);
-        Ok(file)
+        document
+            .entries
+            .retain(|(_, value)| *value != JsonValue::Null);
+        Ok(document)
     }
 
     /// Leaves the positions out of errors and origins.
-    pub(super) fn without_positions(self) -> Self {
+    pub(crate) fn without_positions(self) -> Self {
         let has_positions = false;
         Self {
             has_positions,
@@ -66,12 +70,12 @@ impl<'a> JsonFile<'a> {
         }
     }
 
-    pub(super) fn path(&self) -> &'a Path {
+    pub(crate) fn path(&self) -> &'a Path {
         self.path
     }
 
     /// Returns the directory where relative paths start.
-    pub(super) fn directory(&self) -> &'a Path {
+    pub(crate) fn directory(&self) -> &'a Path {
         self.path.parent().unwrap_or(Path::new("/"))
     }
 
@@ -79,7 +83,7 @@ impl<'a> JsonFile<'a> {
     ///
     /// # Errors
     /// If the value before the point is not an object.
-    pub(super) fn entry<'k: 'a>(
+    pub(crate) fn entry<'k: 'a>(
         &'a self,
         key: &'k str,
     ) -> Result<Option<JsonEntry<'a>>, ConfigError> {
@@ -92,7 +96,7 @@ impl<'a> JsonFile<'a> {
             return Ok(None);
         };
         let entry = JsonEntry {
-            file: self,
+            document: self,
             keys: vec![outer],
             index: None,
             value,
@@ -105,9 +109,9 @@ impl<'a> JsonFile<'a> {
     }
 
     /// Returns all entries of the outermost object, in the order of the file.
-    pub(super) fn all_entries(&self) -> impl Iterator<Item = JsonEntry<'_>> {
+    pub(crate) fn all_entries(&self) -> impl Iterator<Item = JsonEntry<'_>> {
         self.entries.iter().map(|(key, value)| JsonEntry {
-            file: self,
+            document: self,
             keys: vec![key],
             index: None,
             value,
@@ -117,12 +121,12 @@ impl<'a> JsonFile<'a> {
 
 impl<'a> JsonEntry<'a> {
     /// Returns the key itself, without the path to it.
-    pub(super) fn name(&self) -> &'a str {
+    pub(crate) fn name(&self) -> &'a str {
         self.keys.last().copied().unwrap_or_default()
     }
 
     /// Returns the path to the value, such as `registry-mirrors[0]`.
-    pub(super) fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         let keys: Vec<_> = self
             .keys
             .iter()
@@ -136,41 +140,41 @@ impl<'a> JsonEntry<'a> {
     }
 
     /// Returns the file and line of the key.
-    pub(super) fn origin(&self) -> FileLocation {
+    pub(crate) fn origin(&self) -> FileLocation {
         FileLocation {
-            path: self.file.path.to_owned(),
+            path: self.document.path.to_owned(),
             line: self.position().map(|position| position.line),
         }
     }
 
     /// Returns an error about the value.
-    pub(super) fn error(&self, problem: ConfigProblem) -> ConfigError {
+    pub(crate) fn error(&self, problem: ConfigProblem) -> ConfigError {
         ConfigError {
             position: self.position(),
             key: Some(self.key()),
-            ..ConfigError::file(self.file.path, problem)
+            ..ConfigError::file(self.document.path, problem)
         }
     }
 
     /// Returns the error that the value has another type.
-    pub(super) fn wrong_type(&self, expected: &'static str) -> ConfigError {
+    pub(crate) fn wrong_type(&self, expected: &'static str) -> ConfigError {
         self.error(wrong_type(self.value, expected))
     }
 
-    pub(super) fn is_object(&self) -> bool {
-        matches!(self.value, Json::Object(_))
+    pub(crate) fn is_object(&self) -> bool {
+        matches!(self.value, JsonValue::Object(_))
     }
 
     /// Returns the value, which must be a string.
-    pub(super) fn text(&self) -> Result<&'a str, ConfigError> {
+    pub(crate) fn text(&self) -> Result<&'a str, ConfigError> {
         match self.value {
-            Json::Text(text) => Ok(text),
+            JsonValue::Text(text) => Ok(text),
             _ => Err(self.wrong_type("a string")),
         }
     }
 
     /// Returns the value, which must be a string that is not empty.
-    pub(super) fn some_text(&self) -> Result<&'a str, ConfigError> {
+    pub(crate) fn some_text(&self) -> Result<&'a str, ConfigError> {
         match self.text()? {
             "" => Err(self.error(ConfigProblem::Empty)),
             text => Ok(text),
@@ -178,25 +182,25 @@ impl<'a> JsonEntry<'a> {
     }
 
     /// Returns the value, which must be an array of strings.
-    pub(super) fn texts(&self) -> Result<Vec<String>, ConfigError> {
+    pub(crate) fn texts(&self) -> Result<Vec<String>, ConfigError> {
         let elements = self.elements()?;
         let texts = elements.iter().map(Self::text);
         texts.map(|text| text.map(str::to_owned)).collect()
     }
 
     /// Returns the value, which must be `true` or `false`.
-    pub(super) fn flag(&self) -> Result<bool, ConfigError> {
+    pub(crate) fn flag(&self) -> Result<bool, ConfigError> {
         match self.value {
-            Json::Flag(flag) => Ok(*flag),
+            JsonValue::Flag(flag) => Ok(*flag),
             _ => Err(self.wrong_type("true or false")),
         }
     }
 
     /// Returns the value, which must be a number from `min` to `max`.
-    pub(super) fn number<N: TryFrom<u64>>(&self, min: u64, max: u64) -> Result<N, ConfigError> {
+    pub(crate) fn number<N: TryFrom<u64>>(&self, min: u64, max: u64) -> Result<N, ConfigError> {
         let range = || self.error(ConfigProblem::Range { min, max });
         match self.value {
-            Json::Number(number) => number
+            JsonValue::Number(number) => number
                 .filter(|number| (min..=max).contains(number))
                 .and_then(|number| N::try_from(number).ok())
                 .ok_or_else(range),
@@ -212,23 +216,23 @@ impl<'a> JsonEntry<'a> {
         max: u64,
     ) -> Result<Option<N>, ConfigError> {
         match self.value {
-            Json::Number(Some(number)) if *number > max => Ok(N::try_from(max).ok()),
+            JsonValue::Number(Some(number)) if *number > max => Ok(N::try_from(max).ok()),
             _ => self.number(min, max).map(Some),
         }
     }
 
     /// Returns the value, which must be a path. A relative path starts at the directory of the file.
-    pub(super) fn file_path(&self) -> Result<PathBuf, ConfigError> {
+    pub(crate) fn file_path(&self) -> Result<PathBuf, ConfigError> {
         let text = self.some_text()?;
         match text.starts_with('~') {
             true => Err(self.error(ConfigProblem::Tilde)),
-            false => Ok(self.file.directory().join(text)),
+            false => Ok(self.document.directory().join(text)),
         }
     }
 
     /// Returns the elements of the value, which must be an array of strings.
-    pub(super) fn elements(&self) -> Result<Vec<Self>, ConfigError> {
-        let Json::List(elements) = self.value else {
+    pub(crate) fn elements(&self) -> Result<Vec<Self>, ConfigError> {
+        let JsonValue::List(elements) = self.value else {
             return Err(self.wrong_type("an array of strings"));
         };
         if elements.len() > MAX_ELEMENTS {
@@ -236,7 +240,7 @@ impl<'a> JsonEntry<'a> {
             return Err(self.error(ConfigProblem::TooLong { limit }));
         }
         let elements = elements.iter().enumerate().map(|(index, value)| Self {
-            file: self.file,
+            document: self.document,
             keys: self.keys.clone(),
             index: Some(index),
             value,
@@ -245,12 +249,12 @@ impl<'a> JsonEntry<'a> {
     }
 
     /// Returns the entries of the value, which must be an object.
-    pub(super) fn entries(&self) -> Result<Vec<Self>, ConfigError> {
-        let Json::Object(entries) = self.value else {
+    pub(crate) fn entries(&self) -> Result<Vec<Self>, ConfigError> {
+        let JsonValue::Object(entries) = self.value else {
             return Err(self.wrong_type("an object"));
         };
         let entries = entries.iter().map(|(key, value)| Self {
-            file: self.file,
+            document: self.document,
             keys: self.keys.iter().copied().chain([key.as_str()]).collect(),
             index: None,
             value,
@@ -259,12 +263,12 @@ impl<'a> JsonEntry<'a> {
     }
 
     fn position(&self) -> Option<TextPosition> {
-        let has_positions = self.file.has_positions;
-        has_positions.then(|| position_of(self.file.text, &self.keys))?
+        let has_positions = self.document.has_positions;
+        has_positions.then(|| position_of(self.document.text, &self.keys))?
     }
 }
 
-fn wrong_type(value: &Json, expected: &'static str) -> ConfigProblem {
+fn wrong_type(value: &JsonValue, expected: &'static str) -> ConfigProblem {
     let found = value.type_name();
     ConfigProblem::Type { expected, found }
 }

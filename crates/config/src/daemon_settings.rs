@@ -1,20 +1,14 @@
-//! The settings of windlass's own daemon, in its own `daemon.json`. Unlike in Docker's file, an unknown key is an
-//! error.
+//! The settings of windlass's own daemon, which are in its own `daemon.json`.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::entry::{JsonEntry, JsonFile};
-use super::unused_keys::UNUSED_KEYS;
-use super::{DaemonJson, MIRRORS};
 use crate::error::{ConfigError, ConfigProblem};
-use crate::settings::setting_references;
-use crate::source::{FileLocation, Finding, FindingKind, Setting};
-use crate::spelling::nearest;
+use crate::json_document::{JsonDocument, JsonEntry};
+use crate::log_options::{LogFormat, LogLevel, WordError};
+use crate::source::Setting;
 
 /// The definition of one setting of the daemon, except for its documentation.
 struct DaemonDefinition<V> {
@@ -28,7 +22,7 @@ struct DaemonDefinition<V> {
 
 /// What the documentation contains about one setting of the daemon, in Markdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DaemonSettingReference {
+pub struct DaemonSettingDocumentation {
     /// The key in a `daemon.json`.
     pub key: &'static str,
     /// The options of the command line that set the same.
@@ -36,49 +30,7 @@ pub struct DaemonSettingReference {
     /// Whether a change takes effect when the daemon reloads its configuration.
     pub is_reloaded: bool,
     /// What the setting is for.
-    pub documentation: &'static str,
-}
-
-/// The content of the daemon's own `daemon.json`.
-#[derive(Debug)]
-pub(crate) struct DaemonFile {
-    /// The settings of the daemon itself.
-    pub(crate) settings: DaemonSettings,
-    /// The settings of registries and pulls.
-    pub(crate) daemon_json: DaemonJson,
-    /// The keys in the file, as they are written there.
-    pub(crate) keys: Vec<Setting<String>>,
-}
-
-/// The lowest severity of messages that are logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogLevel {
-    /// Errors only.
-    Error,
-    /// Problems that the daemon can continue with.
-    Warn,
-    /// Operations.
-    Info,
-    /// Requests, and details of operations.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-/// The format of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Lines for people.
-    Text,
-    /// One JSON object per line.
-    Json,
-}
-
-/// The error that a text is none of the accepted words.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected {expected}")]
-pub struct WordError {
-    expected: &'static str,
+    pub description: &'static str,
 }
 
 /// One day in seconds. No service manager waits longer.
@@ -105,15 +57,16 @@ macro_rules! define_daemon_settings {
                 $definition
             })+
 
-            fn read(file: &JsonFile<'_>) -> Result<Self, ConfigError> {
-                Ok(Self { $($field: Self::$field().read(file)?,)+ })
+            /// Reads all settings, in the order of their definitions.
+            pub(crate) fn read(document: &JsonDocument<'_>) -> Result<Self, ConfigError> {
+                Ok(Self { $($field: Self::$field().read(document)?,)+ })
             }
         }
 
-        /// Returns the reference of all settings of the daemon itself, in the order in which they are documented.
-        pub fn daemon_setting_references() -> Vec<DaemonSettingReference> {
+        /// Returns the documentation of all settings of the daemon itself, in the order in which they are documented.
+        pub fn daemon_setting_documentation() -> Vec<DaemonSettingDocumentation> {
             vec![$(
-                $name::$field().reference(concat!($($documentation),+).trim_ascii()),
+                $name::$field().document(concat!($($documentation),+).trim_ascii()),
             )+]
         }
     };
@@ -236,8 +189,8 @@ impl<V> DaemonDefinition<V> {
         }
     }
 
-    fn read(&self, file: &JsonFile<'_>) -> Result<Option<Setting<V>>, ConfigError> {
-        let entry = file.entry(self.key)?;
+    fn read(&self, document: &JsonDocument<'_>) -> Result<Option<Setting<V>>, ConfigError> {
+        let entry = document.entry(self.key)?;
         let setting = entry.map(|entry| {
             let value = (self.read)(&entry)?;
             Ok(Setting::new(value, entry.origin()))
@@ -245,12 +198,12 @@ impl<V> DaemonDefinition<V> {
         setting.transpose()
     }
 
-    fn reference(&self, documentation: &'static str) -> DaemonSettingReference {
-        DaemonSettingReference {
+    fn document(&self, description: &'static str) -> DaemonSettingDocumentation {
+        DaemonSettingDocumentation {
             key: self.key,
             options: self.options,
             is_reloaded: self.is_reloaded,
-            documentation,
+            description,
         }
     }
 }
@@ -270,81 +223,6 @@ impl DaemonSettings {
             _ => self.log_level.as_ref().map(|level| level.value),
         }
     }
-}
-
-/// Reads the text of the daemon's own `daemon.json` at `path`.
-pub(crate) fn read(
-    path: &Path,
-    text: &str,
-    findings: &mut Vec<Finding>,
-) -> Result<DaemonFile, ConfigError> {
-    let file = JsonFile::parse(path, text)?;
-    refuse_unknown_keys(&file)?;
-    findings.extend(unused_keys_finding(&file));
-    let keys = file
-        .all_entries()
-        .map(|entry| Setting::new(entry.name().to_owned(), entry.origin()));
-    Ok(DaemonFile {
-        keys: keys.collect(),
-        settings: DaemonSettings::read(&file)?,
-        daemon_json: DaemonJson::read(&file, findings)?,
-    })
-}
-
-/// Returns the keys that have an effect, by the object that they are in. The empty string is the outermost object.
-fn known_keys() -> BTreeMap<&'static str, Vec<&'static str>> {
-    let settings = setting_references();
-    let settings = settings
-        .iter()
-        .filter_map(|setting| setting.daemon_json_key);
-    let daemon = daemon_setting_references();
-    let daemon = daemon.iter().map(|setting| setting.key);
-    let mut known: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for key in settings.chain(daemon).chain([MIRRORS]) {
-        let (object, name) = key.split_once('.').unwrap_or(("", key));
-        known.entry(object).or_default().push(name);
-    }
-    let objects: Vec<_> = known
-        .keys()
-        .copied()
-        .filter(|key| !key.is_empty())
-        .collect();
-    known.entry("").or_default().extend(objects);
-    known
-}
-
-fn refuse_unknown_keys(file: &JsonFile<'_>) -> Result<(), ConfigError> {
-    let known = known_keys();
-    let refuse = |entry: &JsonEntry<'_>, object: &str| {
-        let keys = known.get(object).map_or(&[][..], Vec::as_slice);
-        if keys.contains(&entry.name()) {
-            return Ok(());
-        }
-        let nearest = nearest(entry.name(), keys);
-        Err(entry.error(ConfigProblem::UnknownKey { nearest }))
-    };
-    for entry in file.all_entries() {
-        if !UNUSED_KEYS.contains(&entry.name()) {
-            refuse(&entry, "")?;
-        }
-        if known.contains_key(entry.name()) && entry.is_object() {
-            for inner in entry.entries()? {
-                refuse(&inner, entry.name())?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Returns one finding for all keys without effect.
-fn unused_keys_finding(file: &JsonFile<'_>) -> Option<Finding> {
-    let unused = file.all_entries().map(|entry| entry.name());
-    let unused: Vec<_> = unused.filter(|key| UNUSED_KEYS.contains(key)).collect();
-    (!unused.is_empty()).then(|| Finding {
-        origin: FileLocation::file(file.path()),
-        key: Some(unused.join(", ")),
-        kind: FindingKind::UnusedDockerKeys,
-    })
 }
 
 fn flag(entry: &JsonEntry<'_>) -> Result<bool, ConfigError> {
@@ -380,51 +258,3 @@ fn socket_address(entry: &JsonEntry<'_>) -> Result<SocketAddr, ConfigError> {
     let address = entry.text()?.parse();
     address.map_err(|_| entry.error(ConfigProblem::Word(WordError { expected })))
 }
-
-impl FromStr for LogLevel {
-    type Err = WordError;
-
-    /// Parses Docker's words. windlass has no level for two of them, `fatal` and `panic`.
-    fn from_str(text: &str) -> Result<Self, WordError> {
-        Ok(match text {
-            "trace" => Self::Trace,
-            "debug" => Self::Debug,
-            "info" => Self::Info,
-            "warn" => Self::Warn,
-            "error" | "fatal" | "panic" => Self::Error,
-            _ => {
-                let expected = "`trace`, `debug`, `info`, `warn`, `error` or `fatal`";
-                return Err(WordError { expected });
-            }
-        })
-    }
-}
-
-impl FromStr for LogFormat {
-    type Err = WordError;
-
-    fn from_str(text: &str) -> Result<Self, WordError> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err(WordError {
-                expected: "`text` or `json`",
-            }),
-        }
-    }
-}
-
-impl fmt::Display for LogLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests;

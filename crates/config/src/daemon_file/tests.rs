@@ -1,6 +1,9 @@
 //! The daemon's own `daemon.json`.
 
+use std::time::Duration;
+
 use super::*;
+use crate::log_options::{LogFormat, LogLevel};
 
 fn read_text(text: &str) -> Result<DaemonSettings, String> {
     read(Path::new("/etc/w/daemon.json"), text, &mut Vec::new())

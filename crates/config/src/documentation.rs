@@ -1,14 +1,13 @@
-//! The reference of all settings, which `docs/configuration.md` contains.
+//! The tables of settings and keys in the documentation: `docs/configuration.md` and `docs/daemon.md`.
 
 use windlass_pull::PullerConfig;
 
-use super::Settings;
-use super::definition::{SettingDefinition, SettingVisitor, ValueType};
+use crate::settings::{SettingDefinition, SettingVisitor, Settings, ValueType};
 use crate::source::Setting;
 
 /// What the documentation contains about one setting, in Markdown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingReference {
+pub struct SettingDocumentation {
     /// The key in a `windlass.toml`, such as `pull.chunk`.
     pub key: &'static str,
     /// A key from earlier versions that means the same.
@@ -20,30 +19,43 @@ pub struct SettingReference {
     /// The value that is used if no file has the key.
     pub default: String,
     /// What the setting is for.
-    pub documentation: &'static str,
+    pub description: &'static str,
 }
 
-/// Returns the reference of all settings, in the order in which they are documented.
-pub fn setting_references() -> Vec<SettingReference> {
-    let mut references = ReferenceCollector {
+/// What the documentation contains about one key of a registry or a host, in Markdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegistryKeyDocumentation {
+    /// The key in the table.
+    pub key: &'static str,
+    /// The values that can be written.
+    pub syntax: &'static str,
+    /// The value that is used without the key.
+    pub default: &'static str,
+    /// What the key is for.
+    pub description: &'static str,
+}
+
+/// Returns the documentation of all settings, in the order in which they are documented.
+pub fn setting_documentation() -> Vec<SettingDocumentation> {
+    let mut collector = DocumentationCollector {
         defaults: PullerConfig::default(),
         settings: Vec::new(),
     };
-    Settings::default().visit(&mut references);
-    references.settings
+    Settings::default().visit(&mut collector);
+    collector.settings
 }
 
-struct ReferenceCollector {
+struct DocumentationCollector {
     defaults: PullerConfig,
-    settings: Vec<SettingReference>,
+    settings: Vec<SettingDocumentation>,
 }
 
-impl SettingVisitor for ReferenceCollector {
+impl SettingVisitor for DocumentationCollector {
     fn visit<T: ValueType>(
         &mut self,
         definition: &SettingDefinition<T>,
         _: Option<&Setting<T::Value>>,
-        documentation: &'static str,
+        description: &'static str,
     ) {
         let default = match definition.default_text {
             Some(text) => text.to_owned(),
@@ -52,13 +64,13 @@ impl SettingVisitor for ReferenceCollector {
                 None => "none".to_owned(),
             },
         };
-        self.settings.push(SettingReference {
+        self.settings.push(SettingDocumentation {
             key: definition.key,
             older_key: definition.older_key,
             daemon_json_key: definition.daemon_json.as_ref().map(|source| source.key),
             syntax: definition.value_type.syntax(),
             default,
-            documentation,
+            description,
         });
     }
 }
