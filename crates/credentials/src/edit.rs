@@ -1,9 +1,11 @@
 //! Changes the entries for one host in a credential file.
 
 use crate::entry::{self, LoginCredentials};
-use crate::file::{self, CredentialFileFormat, CredentialParseError};
+use crate::file;
+use crate::file_format::CredentialFileFormat;
 use crate::json_object::{JsonObject, JsonStyle};
 use crate::key;
+use crate::parse_error::CredentialParseError;
 
 /// The result of removing the entries for a host.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::value::RawValue;
 use windlass_registry::{Credentials, Secret};
 
-use crate::file::CredentialParseError;
 use crate::json_object::{JsonObject, JsonStyle, quoted};
 use crate::key::redacted_key;
+use crate::parse_error::CredentialParseError;
 
 /// Accepts missing padding, which some tools leave out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

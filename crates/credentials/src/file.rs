@@ -1,24 +1,12 @@
 //! Parses credential files.
 
-use std::fmt;
-
 use windlass_registry::{CredentialScope, Credentials};
 
 use crate::entry;
-use crate::json_object::{JsonObject, NotAnObject};
+use crate::file_format::CredentialFileFormat;
+use crate::json_object::JsonObject;
 use crate::key::{self, redacted_key};
-
-/// The format of a credential file, which determines the position of the entries and the meaning of their keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CredentialFileFormat {
-    /// Docker's `config.json`. A key applies to its whole host, even if it has a path. A key whose path is a prefix of
-    /// the repository takes precedence.
-    Docker,
-    /// podman's `auth.json`. A key with a path applies only to the repositories in that path.
-    Podman,
-    /// `.dockercfg`, whose top-level object contains the entries.
-    Dockercfg,
-}
+use crate::parse_error::CredentialParseError;
 
 /// The credentials and the configured helpers of one file.
 #[derive(Clone, Debug)]
@@ -45,28 +33,6 @@ pub struct ConfiguredHelper<'a> {
     pub name: &'a str,
     /// The key of `credHelpers`, or `None` for `credsStore`, which applies to every host.
     pub key: Option<&'a str>,
-}
-
-/// The reason why a text is not a valid credential file. It contains nothing of the text except keys.
-#[derive(Debug, thiserror::Error)]
-pub enum CredentialParseError {
-    /// The text is not JSON.
-    #[error("not valid JSON")]
-    Json(#[source] serde_json::Error),
-    /// A field has the wrong type.
-    #[error("{field} is not {expected}")]
-    Type {
-        /// The path of the field.
-        field: String,
-        /// The expected type, with an article.
-        expected: &'static str,
-    },
-    /// The `auth` of an entry is not `user:password` in base64.
-    #[error("the auth of {key} is not base64 of user:password")]
-    Auth {
-        /// The key of the entry.
-        key: String,
-    },
 }
 
 impl CredentialFile {
@@ -128,22 +94,6 @@ impl CredentialFile {
         }
         let name = self.store.as_deref()?;
         Some(ConfiguredHelper { name, key: None })
-    }
-}
-
-impl CredentialParseError {
-    pub(crate) fn not_an_object(error: NotAnObject, field: impl fmt::Display) -> Self {
-        match error {
-            NotAnObject::Json(error) => Self::Json(error),
-            NotAnObject::Other => Self::wrong_type(field, "an object"),
-        }
-    }
-
-    pub(crate) fn wrong_type(field: impl fmt::Display, expected: &'static str) -> Self {
-        Self::Type {
-            field: field.to_string(),
-            expected,
-        }
     }
 }
 

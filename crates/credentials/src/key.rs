@@ -3,7 +3,7 @@
 use windlass_oci::text::{Sanitized, sanitize};
 use windlass_registry::CredentialScope;
 
-use crate::file::CredentialFileFormat;
+use crate::file_format::CredentialFileFormat;
 
 /// The names of Docker Hub, both as keys and as hosts.
 const DOCKER_HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];

@@ -15,11 +15,13 @@
 mod edit;
 mod entry;
 mod file;
+mod file_format;
 mod helper;
 mod json_object;
 mod key;
 mod locations;
 mod login;
+mod parse_error;
 mod process;
 mod provider;
 mod rewrite;
@@ -27,10 +29,10 @@ mod single_flight;
 mod store;
 
 pub use entry::{LoginCredentials, LoginSecret};
-pub use file::{
-    ConfiguredHelper, CredentialEntry, CredentialFile, CredentialFileFormat, CredentialParseError,
-};
+pub use file::{ConfiguredHelper, CredentialEntry, CredentialFile};
+pub use file_format::CredentialFileFormat;
 pub use helper::{CredentialHelper, HelperError, HelperSettings};
 pub use locations::{CredentialLocation, CredentialLocations, CredentialReadError};
 pub use login::{CredentialStoreError, ErasedLogin, StoredLogin};
+pub use parse_error::CredentialParseError;
 pub use store::{CredentialSource, CredentialStore, LookupError};

@@ -10,7 +10,9 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use windlass_registry::Secret;
 
-use crate::file::{CredentialFile, CredentialFileFormat, CredentialParseError};
+use crate::file::CredentialFile;
+use crate::file_format::CredentialFileFormat;
+use crate::parse_error::CredentialParseError;
 
 /// The limit on the size of a credential file, in bytes.
 pub(crate) const MAX_FILE_SIZE: u64 = 1 << 20;

@@ -7,7 +7,8 @@ use windlass_oci::text::{Sanitized, sanitize};
 
 use crate::edit;
 use crate::entry::{InvalidLogin, LoginCredentials};
-use crate::file::{CredentialFile, CredentialFileFormat};
+use crate::file::CredentialFile;
+use crate::file_format::CredentialFileFormat;
 use crate::helper::HelperError;
 use crate::key::is_valid_host;
 use crate::locations::{self, CredentialLocation, CredentialReadError};

@@ -25,8 +25,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Gid, Uid, fchown, flock};
 use rustix::io::Errno;
 
-use crate::file::CredentialParseError;
 use crate::locations::{self, CredentialLocation, CredentialReadError};
+use crate::parse_error::CredentialParseError;
 
 /// The number of attempts when other programs change the file.
 const MAX_ATTEMPTS: usize = 10;
