@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::{Layout, LayoutEntry, MANIFEST, MAX_LIST_SIZE, descriptor, parse_manifest};
+use super::document::{MAX_LIST_SIZE, descriptor, parse_manifest};
+use super::entry::LayoutEntry;
+use super::file_name::MANIFEST;
+use super::layout::Layout;
 use crate::contents::LayoutContents;
 use crate::error::LayoutError;
 use crate::kind::LayoutKind;
 use crate::path::InnerPath;
 
+/// Reads the directory with these `contents`.
 pub(super) fn read(contents: LayoutContents) -> Result<Layout, LayoutError> {
     let path = InnerPath::of_name(MANIFEST);
     let bytes = contents.read(&path, MAX_LIST_SIZE)?;

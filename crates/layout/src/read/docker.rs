@@ -14,8 +14,11 @@ use windlass_oci::{
     MAX_INDEX_ENTRIES, MAX_LAYERS, MediaType, Reference,
 };
 
+use super::document::{MAX_LIST_SIZE, descriptor, verify_digest};
+use super::entry::{LayoutEntry, tagged_name};
+use super::file_name::MANIFEST;
+use super::layout::Layout;
 use super::merge::AssignedNames;
-use super::{Layout, LayoutEntry, MANIFEST, MAX_LIST_SIZE, descriptor, tagged_name, verify_digest};
 use crate::contents::LayoutContents;
 use crate::detect_encoding;
 use crate::error::{LayoutDefect, LayoutError};

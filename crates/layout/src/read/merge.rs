@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use windlass_oci::{Descriptor, Digest, Manifest, Reference};
 
+use super::entry::NamedImage;
+use super::layout::Layout;
 use super::referrers::DocumentBudget;
-use super::{Layout, NamedImage};
 
 /// The names that `manifest.json` gives to an image.
 pub(super) struct AssignedNames {

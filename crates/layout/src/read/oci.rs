@@ -7,8 +7,11 @@ use serde::Deserialize;
 use windlass_oci::text::sanitize;
 use windlass_oci::{Descriptor, Digest, Manifest, Reference, json};
 
+use super::document::{MAX_LIST_SIZE, parse_manifest};
+use super::entry::{LayoutEntry, tagged_name};
+use super::file_name::{INDEX, OCI_LAYOUT};
+use super::layout::Layout;
 use super::referrers::DocumentBudget;
-use super::{INDEX, Layout, LayoutEntry, MAX_LIST_SIZE, OCI_LAYOUT, parse_manifest, tagged_name};
 use crate::contents::LayoutContents;
 use crate::error::{LayoutDefect, LayoutError};
 use crate::path::InnerPath;

@@ -2,7 +2,7 @@
 
 use windlass_oci::{Descriptor, Digest, ManifestLinks, Tag};
 
-use super::Layout;
+use super::layout::Layout;
 use crate::write::Artifact;
 
 /// The number of bytes of documents that are read to detect artifacts. After that, all entries are treated as images.

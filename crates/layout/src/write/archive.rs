@@ -7,8 +7,10 @@ use std::mem::ManuallyDrop;
 use tar::{Builder, EntryType, Header};
 use windlass_oci::{Descriptor, Digest};
 
+use super::batch::Batch;
+use super::copy_blob::copy_blob;
 use super::documents::{self, blob_path};
-use super::{Batch, WriteError, copy_blob};
+use super::error::WriteError;
 use crate::kind::LayoutKind;
 
 /// Writes a [`Batch`] as an archive. Members are sorted by name, have the time 0 and are owned by root.

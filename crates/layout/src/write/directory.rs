@@ -10,8 +10,11 @@ use rustix::io::Errno;
 use tempfile::TempDir;
 use windlass_oci::{Descriptor, Digest, Manifest};
 
-use super::{AtomicFile, BUFFER_SIZE, Batch, WriteError, copy_blob};
-use super::{atomic_file, documents};
+use super::atomic_file::{self, AtomicFile};
+use super::batch::Batch;
+use super::copy_blob::{BUFFER_SIZE, copy_blob};
+use super::documents;
+use super::error::WriteError;
 use crate::kind::LayoutKind;
 use crate::verifying_reader::VerifyingReader;
 
@@ -21,11 +24,20 @@ use crate::verifying_reader::VerifyingReader;
 /// until then, the layout has the same images as before and some unreferenced blobs.
 #[derive(Debug)]
 pub struct LayoutDirectory {
-    kind: LayoutKind,
+    format: DirectoryFormat,
     /// The directory that is written to: the final path, or a temporary directory beside it.
     path: PathBuf,
     /// Set while the directory is new and incomplete.
     new: Option<NewDirectory>,
+}
+
+/// The formats of directories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DirectoryFormat {
+    /// An OCI layout, which may have any number of images.
+    OciLayout,
+    /// skopeo's `dir:` format, which has one image.
+    Skopeo,
 }
 
 /// A directory that does not exist at its final path yet.
@@ -43,22 +55,29 @@ const VERSION: &str = "version";
 const VERSION_TEXT: &[u8] = b"Directory Transport Version: 1.1\n";
 
 impl LayoutDirectory {
-    /// Opens the directory at `path`. It must be missing, empty, or in the same format.
+    /// Opens the directory at `path`. It must be missing, empty, or in the same format. With a kind of archive it is an
+    /// OCI layout.
     pub fn open(kind: LayoutKind, path: &Path) -> Result<Self, WriteError> {
-        let (marker, text, expected) = match kind {
-            LayoutKind::Directory => (VERSION, VERSION_TEXT, "an image directory"),
-            _ => (MARKER, documents::OCI_LAYOUT, "an OCI layout"),
+        let format = match kind {
+            LayoutKind::Directory => DirectoryFormat::Skopeo,
+            LayoutKind::OciDirectory | LayoutKind::DockerArchive | LayoutKind::OciArchive => {
+                DirectoryFormat::OciLayout
+            }
+        };
+        let (marker, text, expected) = match format {
+            DirectoryFormat::Skopeo => (VERSION, VERSION_TEXT, "an image directory"),
+            DirectoryFormat::OciLayout => (MARKER, documents::OCI_LAYOUT, "an OCI layout"),
         };
         let mut children = match fs::read_dir(path) {
             Ok(children) => children,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Self::begin_new(kind, path);
+                return Self::begin_new(format, path);
             }
             Err(error) => return Err(WriteError::write("read it")(error)),
         };
         let path = path.to_owned();
         let directory = Self {
-            kind,
+            format,
             path,
             new: None,
         };
@@ -72,13 +91,13 @@ impl LayoutDirectory {
         Ok(directory)
     }
 
-    fn begin_new(kind: LayoutKind, final_path: &Path) -> Result<Self, WriteError> {
+    fn begin_new(format: DirectoryFormat, final_path: &Path) -> Result<Self, WriteError> {
         let final_path = final_path.to_owned();
         let parent = atomic_file::parent(&final_path);
         let created = atomic_file::temporary().tempdir_in(parent);
         let directory = created.map_err(WriteError::write("create it"))?;
         Ok(Self {
-            kind,
+            format,
             path: directory.path().to_owned(),
             new: Some(NewDirectory {
                 directory,
@@ -120,9 +139,9 @@ impl LayoutDirectory {
     /// Writes the documents of `batch` and adds its images to the list. All blobs must have been written. A name that
     /// refers to another image now refers to the new one.
     pub fn commit(self, batch: &Batch) -> Result<(), WriteError> {
-        match self.kind {
-            LayoutKind::Directory => self.commit_directory(batch)?,
-            _ => self.commit_layout(batch)?,
+        match self.format {
+            DirectoryFormat::Skopeo => self.commit_directory(batch)?,
+            DirectoryFormat::OciLayout => self.commit_layout(batch)?,
         }
         let Some(NewDirectory {
             directory,
@@ -149,9 +168,9 @@ impl LayoutDirectory {
 
     /// Fails if the format does not support this number of images.
     pub fn check_image_count(&self, count: usize) -> Result<(), WriteError> {
-        match self.kind {
-            LayoutKind::Directory if count != 1 => Err(WriteError::OneImage { count }),
-            _ => Ok(()),
+        match self.format {
+            DirectoryFormat::Skopeo if count != 1 => Err(WriteError::OneImage { count }),
+            DirectoryFormat::Skopeo | DirectoryFormat::OciLayout => Ok(()),
         }
     }
 
@@ -222,9 +241,9 @@ impl LayoutDirectory {
     }
 
     fn blob_path(&self, digest: &Digest) -> PathBuf {
-        match self.kind {
-            LayoutKind::Directory => self.path.join(digest.hex()),
-            _ => self.path.join(documents::blob_path(digest)),
+        match self.format {
+            DirectoryFormat::Skopeo => self.path.join(digest.hex()),
+            DirectoryFormat::OciLayout => self.path.join(documents::blob_path(digest)),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 use windlass_oci::{Descriptor, Digest, MediaType, Reference, Tag};
 
-use super::{Artifact, Batch};
+use super::batch::{Artifact, Batch};
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const IMAGE_NAME: &str = "io.containerd.image.name";
