@@ -22,6 +22,8 @@ mod whiteouts;
 
 pub(crate) use applier::{AppliedEntries, Applier};
 
+use rustix::fs::FileType;
+
 use applier::EntryFailure;
 
 use crate::entry_name::EntryName;
@@ -79,8 +81,11 @@ impl Applier<'_> {
                 EntryKind::Directory => self.create_directory(path, entry)?,
                 EntryKind::Symlink => self.create_symlink(directory, name, entry)?,
                 EntryKind::HardLink => self.create_hard_link(directory, name, entry)?,
-                EntryKind::CharacterDevice | EntryKind::BlockDevice => {
-                    self.create_device(directory, name, entry)?;
+                EntryKind::CharacterDevice => {
+                    self.create_device(directory, name, entry, FileType::CharacterDevice)?;
+                }
+                EntryKind::BlockDevice => {
+                    self.create_device(directory, name, entry, FileType::BlockDevice)?;
                 }
                 EntryKind::Fifo => self.create_fifo(directory, name, entry)?,
             },

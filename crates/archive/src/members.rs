@@ -87,7 +87,9 @@ fn member_kind(entry: &TarEntry) -> TarMemberKind {
         EntryKind::HardLink => TarMemberKind::HardLink(entry.link.clone()),
         EntryKind::Symlink => TarMemberKind::Symlink(entry.link.clone()),
         EntryKind::Directory => TarMemberKind::Directory,
-        _ => TarMemberKind::Other,
+        EntryKind::File | EntryKind::CharacterDevice | EntryKind::BlockDevice | EntryKind::Fifo => {
+            TarMemberKind::Other
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use rustix::fs::{FileType, Mode};
 use super::applier::Applier;
 use crate::error::EntryError;
 use crate::options::Ownership;
-use crate::tar::{EntryKind, TarEntry};
+use crate::tar::TarEntry;
 use crate::unpack_rules::device_number;
 
 impl Applier<'_> {
@@ -23,19 +23,16 @@ impl Applier<'_> {
         self.set_metadata_by_name(&parent, name, entry, None)
     }
 
-    /// Creates a device node, or skips it with [`Ownership::CurrentUser`].
+    /// Creates a device node of the type `kind`, or skips it with [`Ownership::CurrentUser`].
     pub(super) fn create_device(
         &mut self,
         directory: &[u8],
         name: &[u8],
         entry: &TarEntry,
+        kind: FileType,
     ) -> Result<(), EntryError> {
         let (major, minor) = entry.device;
         let number = device_number(major, minor)?;
-        let kind = match entry.kind {
-            EntryKind::BlockDevice => FileType::BlockDevice,
-            _ => FileType::CharacterDevice,
-        };
         if kind == FileType::CharacterDevice && number == 0 {
             return Err(EntryError::WhiteoutDevice);
         }

@@ -6,8 +6,8 @@ use std::io::{self, BufReader, Read};
 use bzip2::bufread::MultiBzDecoder;
 use lzma_rust2::XzReader;
 
-use super::DecompressReader;
 use super::input::CompressedInput;
+use super::layer_decoder::DecompressReader;
 use super::magic::{DetectedCompression, MAX_MAGIC_LENGTH};
 use crate::compression::Compression;
 use crate::error::UnpackError;

@@ -28,7 +28,7 @@ impl NameTree {
         let parent = self.parent_for_adding(directory)?;
         let index = match self.child(parent, name) {
             Some(NameNode::Directory(index)) => *index,
-            _ => {
+            Some(NameNode::Symlink(..) | NameNode::Other(_)) | None => {
                 self.remove(parent, name);
                 self.create_directory(parent, name)?
             }

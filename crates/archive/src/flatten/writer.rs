@@ -136,7 +136,12 @@ impl MemberHeader<'_> {
         let size = match self.kind {
             MemberType::File(size) => size,
             MemberType::Sparse(map) => map.lines.len() as u64 + map.content,
-            _ => 0,
+            MemberType::Directory
+            | MemberType::HardLink(_)
+            | MemberType::Symlink(_)
+            | MemberType::CharacterDevice(_)
+            | MemberType::BlockDevice(_)
+            | MemberType::Fifo => 0,
         };
         header.set_size(size);
         header.set_uid(self.uid.into());

@@ -109,7 +109,11 @@ impl TarEntry {
         };
         self.device = match self.kind {
             EntryKind::CharacterDevice | EntryKind::BlockDevice => header.device()?,
-            _ => (0, 0),
+            EntryKind::File
+            | EntryKind::HardLink
+            | EntryKind::Symlink
+            | EntryKind::Directory
+            | EntryKind::Fifo => (0, 0),
         };
         self.sparse = overrides.sparse.finish()?;
         if header.flag() == b'S' {
