@@ -30,5 +30,5 @@ pub use windlass_registry::{
     InvalidConfig, ProxyFailure, RegistryError, WebUrlError,
 };
 pub use windlass_store::{
-    CommitError, FindError, RootError, StoreOpenError, StoreRemoveError, TagImageError,
+    CommitError, FindError, StoreOpenError, StoreRemoveError, StoreRootError, TagImageError,
 };

@@ -9,7 +9,7 @@ use crate::error::{At, DatabaseError, FileError, impl_is_no_space};
 use crate::overlay::{
     DirectoryMetadata, MergedDirectory, PathLookup, Stack, StackLayer, components,
 };
-use crate::root::{Root, StoreArea};
+use crate::store_root::{StoreArea, StoreRoot};
 use crate::{Image, Layer, LayerError, Store};
 
 /// The layers of an image, leased while this exists.
@@ -103,7 +103,7 @@ impl Store {
 }
 
 /// Finds the first path that an overlay would show wrongly.
-fn shape(root: &Root, layers: &[Layer]) -> Result<ChainShape, FileError> {
+fn shape(root: &StoreRoot, layers: &[Layer]) -> Result<ChainShape, FileError> {
     for (position, layer) in layers.iter().enumerate() {
         let metadata = layer.metadata();
         let needs = |path: &[u8], reason| ChainShape::NeedsFlattening {

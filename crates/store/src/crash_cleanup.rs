@@ -1,10 +1,7 @@
 //! Removes what a crash left behind, when the owner opens the store.
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::os::fd::AsFd as _;
 
 use rusqlite::Row;
 use windlass_oci::{Algorithm, Digest};
@@ -13,9 +10,10 @@ use crate::commit::clear;
 use crate::database::TextColumn;
 use crate::error::{At, FileError};
 use crate::ingest::is_valid_partial;
+use crate::open_error::StoreOpenError;
 use crate::remove::collect;
-use crate::root::{ContentDirectory, Root, StoreArea};
-use crate::store::{StoreInner, StoreOpenError};
+use crate::store_inner::StoreInner;
+use crate::store_root::{ContentDirectory, StoreArea, StoreRoot, list_names};
 use crate::tree;
 
 /// Removes drafts and partial blobs without a valid record; if files and rows may differ, files without a row;
@@ -23,7 +21,7 @@ use crate::tree;
 pub(crate) fn sweep(inner: &StoreInner) -> Result<(), StoreOpenError> {
     let root = inner.root();
     for area in [StoreArea::Drafts, StoreArea::Ingest] {
-        for name in names(root.area(area), || root.area_path(area))? {
+        for name in list_names(root.area(area), || root.area_path(area))? {
             if area == StoreArea::Ingest && is_valid_partial(root, &name.to_string_lossy())? {
                 continue;
             }
@@ -58,13 +56,13 @@ fn sweep_area(inner: &StoreInner, area: StoreArea, stored: &str) -> Result<(), S
 }
 
 fn sweep_section(
-    root: &Root,
+    root: &StoreRoot,
     area: StoreArea,
     algorithm: Algorithm,
     section: &ContentDirectory,
     stored: &BTreeSet<Digest>,
 ) -> Result<(), FileError> {
-    for name in names(section.dir.as_fd(), || section.path.clone())? {
+    for name in list_names(section.dir.as_fd(), || section.path.clone())? {
         let digest = format!("{}:{}", algorithm.name(), name.to_string_lossy()).parse();
         if !digest.is_ok_and(|digest| stored.contains(&digest)) {
             tracing::info!(path = %section.path.join(&name).display(), "removing a leftover");
@@ -72,20 +70,4 @@ fn sweep_section(
         }
     }
     Ok(())
-}
-
-/// Returns the names in a directory.
-pub(crate) fn names(
-    dir: BorrowedFd<'_>,
-    path: impl Fn() -> PathBuf,
-) -> Result<Vec<OsString>, FileError> {
-    let mut names = Vec::new();
-    for entry in rustix::fs::Dir::read_from(dir).at("list", &path)? {
-        let entry = entry.at("list", &path)?;
-        let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if name != "." && name != ".." {
-            names.push(name.to_owned());
-        }
-    }
-    Ok(names)
 }

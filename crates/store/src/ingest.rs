@@ -18,38 +18,28 @@
 //! - A partial blob has one owner in the process; a second ingest of the same blob starts with an empty file of
 //!   its own.
 
-mod active;
-mod partial;
-mod progress;
+mod error;
 mod range_writer;
-mod ranges;
 mod reader;
-mod record;
 mod retention;
+mod shared;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::sync::Arc;
 
 use windlass_oci::Digest;
 
 use crate::Store;
-use crate::blob::DraftFile;
-use crate::error::{FileError, NotWritable, impl_is_no_space};
-use crate::root::fresh_name;
+use crate::partial::{IngestProgress, IngestStopped, PartialRecord};
+use crate::partial_file::PartialFile;
+use crate::store_root::fresh_name;
 
-use active::NameClaim;
-use progress::{IngestProgress, RecordDraft};
-use record::{Checkpoint, PartialRecord};
 use retention::partial_name;
+use shared::IngestShared;
 
-pub(crate) use active::ActiveIngests;
-pub(crate) use partial::PartialFile;
-#[cfg(test)]
-use partial::RECORD_SUFFIX;
+pub use error::{AppendError, IngestError};
 pub use range_writer::{RangeHandle, RangeWriter};
-pub(crate) use ranges::ByteRanges;
 pub use reader::{IngestReader, VerifyError};
 pub use retention::{PartialBlob, Retention};
 pub(crate) use retention::{is_record, is_valid_partial};
@@ -65,82 +55,6 @@ pub struct Ingest {
 #[derive(Debug)]
 pub struct IngestWriter {
     shared: Arc<IngestShared>,
-}
-
-/// Why an ingest could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum IngestError {
-    /// The store was not opened for writing.
-    #[error(transparent)]
-    NotWritable(#[from] NotWritable),
-    /// A path failed.
-    #[error(transparent)]
-    File(#[from] FileError),
-}
-
-/// Why bytes could not be appended.
-#[derive(Debug, thiserror::Error)]
-pub enum AppendError {
-    /// More bytes than were claimed; for a whole blob, than the descriptor announced (T16).
-    #[error("{digest} has more than the {size} bytes announced")]
-    TooLong {
-        /// The blob.
-        digest: Digest,
-        /// Its announced size.
-        size: u64,
-    },
-    /// The download ended before all bytes were received.
-    #[error("{digest} ended after {received} of {size} bytes")]
-    TooShort {
-        /// The blob.
-        digest: Digest,
-        /// The bytes received.
-        received: u64,
-        /// The bytes expected.
-        size: u64,
-    },
-    /// The ingest was cancelled.
-    #[error("cancelled")]
-    Cancelled,
-    /// A path failed.
-    #[error(transparent)]
-    File(#[from] FileError),
-}
-
-impl_is_no_space!(IngestError, AppendError);
-
-/// Why an [`IngestReader`] stopped, as found inside its [`std::io::Error`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IngestStopped {
-    /// [`Ingest::cancel`] was called.
-    Cancelled,
-    /// The writer was dropped before the last byte.
-    Abandoned,
-}
-
-impl fmt::Display for IngestStopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cancelled => "cancelled",
-            Self::Abandoned => "the download stopped before its end",
-        })
-    }
-}
-
-impl std::error::Error for IngestStopped {}
-
-/// The state that writers and readers of one blob share.
-#[derive(Debug)]
-struct IngestShared {
-    digest: Digest,
-    size: u64,
-    progress: Arc<IngestProgress>,
-    /// The hash checkpoint that was loaded when the blob was opened.
-    hashed: Option<Checkpoint>,
-    file: PartialFile,
-    /// Declared last, so that the name is released after the file. `None` for a second ingest of the same blob,
-    /// whose file is never retained.
-    taken: Option<NameClaim>,
 }
 
 impl Store {
@@ -262,55 +176,5 @@ impl Drop for IngestWriter {
         if !self.is_complete() {
             self.shared.progress.stop(IngestStopped::Abandoned);
         }
-    }
-}
-
-impl IngestShared {
-    /// Counts bytes that were appended or read towards the next early write-back.
-    fn record_io(&self, bytes: u64) {
-        let inner = self.file.inner();
-        inner
-            .write_back()
-            .record_io(inner.root().dir(), inner.active_ingests(), bytes);
-    }
-
-    /// Writes the record, for the case of a crash. If this fails, more has to be downloaded again.
-    fn save_record(&self, record: RecordDraft) {
-        if self.taken.is_some() {
-            let record = record.in_boot(self.file.inner().boot());
-            if let Err(error) = self.file.write_record(&record) {
-                tracing::debug!(%error, "cannot write the record of a partial blob");
-            }
-        }
-    }
-
-    /// Retains the file with its record for the next pull.
-    fn retain(&self) -> Result<(), FileError> {
-        self.file.sync()?;
-        self.progress.mark_safe(&self.progress.held_ranges());
-        let record = self.progress.record().in_boot(self.file.inner().boot());
-        self.file.write_record(&record)?;
-        self.file.sync_record()?;
-        self.file.retain();
-        Ok(())
-    }
-}
-
-impl Drop for IngestShared {
-    fn drop(&mut self) {
-        let is_unused = self.taken.is_some() && !self.file.is_released();
-        if is_unused
-            && !self.file.is_discarded()
-            && self.progress.stored_bytes() > 0
-            && let Err(error) = self.retain()
-        {
-            tracing::warn!(path = %self.file.path().display(), %error, "cannot retain a partial blob");
-        }
-    }
-}
-
-impl DraftFile for IngestShared {
-    fn file(&self) -> &PartialFile {
-        &self.file
     }
 }

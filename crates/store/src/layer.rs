@@ -11,9 +11,10 @@ use windlass_oci::{DiffId, Digest};
 use crate::database::{TextColumn, from_integer};
 use crate::error::{At, DatabaseError, FileError, NotWritable, impl_is_no_space};
 use crate::lease::{Lease, LeasedContent, Leases};
-use crate::root::{DIFF, StoreArea, fresh_name, make_dir};
-use crate::store::StoreInner;
-use crate::{ReadError, Store, paths, tree};
+use crate::lower_link::LowerLink;
+use crate::store_inner::StoreInner;
+use crate::store_root::{DIFF, StoreArea, fresh_name, make_dir};
+use crate::{ReadError, Store, path_list, tree};
 
 /// A stored, unpacked layer. It is not deleted before this is dropped.
 #[derive(Clone, Debug)]
@@ -37,15 +38,6 @@ pub struct LayerMetadata {
     pub implied_directories: Vec<Vec<u8>>,
     /// Hard links to files of lower layers; they are not in the layer's directory.
     pub lower_links: Vec<LowerLink>,
-}
-
-/// A hard link whose target is in a lower layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LowerLink {
-    /// The path of the link, relative to the root of the image.
-    pub path: Vec<u8>,
-    /// The target, as written in the tar.
-    pub target: Vec<u8>,
 }
 
 /// A directory for a layer to be unpacked into. It is removed with its content when this is dropped.
@@ -318,8 +310,8 @@ pub(crate) fn load_layer_metadata(
             diff_id: *diff_id,
             size: from_integer(row.get(0)?),
             entries: from_integer(row.get(1)?),
-            implied_directories: paths::split(row.get_ref(2)?.as_blob()?),
-            lower_links: paths::split_links(row.get_ref(3)?.as_blob()?),
+            implied_directories: path_list::split(row.get_ref(2)?.as_blob()?),
+            lower_links: path_list::split_links(row.get_ref(3)?.as_blob()?),
         })
     };
     connection

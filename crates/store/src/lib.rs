@@ -19,11 +19,16 @@
 //! `docs/on-disk-format.md` describes the files; [`Store::commit`] describes the order of a commit and its
 //! reasons.
 
+mod background_sync;
 mod blob;
+mod blob_draft;
+mod blob_writer;
 mod chain;
 mod commit;
+mod content_lease;
 mod crash_cleanup;
 mod database;
+mod empty_overlay_layer;
 mod error;
 mod failpoint;
 mod image;
@@ -31,42 +36,53 @@ mod ingest;
 mod layer;
 mod lease;
 mod lock;
+mod lower_link;
 mod measure;
+mod open_error;
+mod open_store;
 mod overlay;
-mod overlay_top;
-mod paths;
+mod partial;
+mod partial_file;
+mod path_list;
 mod prune;
 mod remove;
 mod repository;
-mod root;
 mod store;
+mod store_inner;
+mod store_root;
 mod tag;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod unshared_content;
 mod usage;
-mod write_back;
 
-pub use blob::{Blob, BlobDraft, BlobWriter, PutError, ReadError};
+pub use blob::{Blob, ReadError};
+pub use blob_draft::{BlobDraft, PutError};
+pub use blob_writer::BlobWriter;
 pub use chain::{Chain, ChainError, ChainShape, FlattenReason};
 pub use commit::{
     BlobSource, CommitError, CommitOutcome, Committed, LayerSource, NewImage, NewLayer,
 };
+pub use content_lease::ContentLease;
 pub use error::{DatabaseError, FileError, NotWritable};
 pub use image::{FindError, Image, ImageLayer, TaggedReference};
 pub use ingest::{
-    AppendError, Ingest, IngestError, IngestReader, IngestStopped, IngestWriter, PartialBlob,
-    RangeHandle, RangeWriter, Retention, VerifyError,
+    AppendError, Ingest, IngestError, IngestReader, IngestWriter, PartialBlob, RangeHandle,
+    RangeWriter, Retention, VerifyError,
 };
-pub use layer::{FinishedLayer, Layer, LayerDraft, LayerError, LayerMetadata, LowerLink};
-pub use lease::ContentLease;
+pub use layer::{FinishedLayer, Layer, LayerDraft, LayerError, LayerMetadata};
 pub use lock::{StoreOwner, WhenBusy};
+pub use lower_link::LowerLink;
 pub use measure::{BlobKind, MeasuredBlob, MeasuredLayer, MeasuredStore};
+pub use open_error::StoreOpenError;
+pub use open_store::OpenMode;
+pub use partial::IngestStopped;
 pub use prune::PruneSelection;
 pub use remove::{RemoveOptions, RemovedItem, StoreRemoval, StoreRemoveError};
 pub use repository::{ContentKind, RepositoryLookup};
-pub use root::{RootError, UntrustedReason};
-pub use store::{OpenMode, Store, StoreOpenError};
+pub use store::Store;
+pub use store_root::{StoreRootError, UntrustedReason};
 pub use tag::TagImageError;
 pub use tree::remove as remove_tree;
 pub use usage::{Amount, StoreUsage, StoredImageUsage, UsageError};

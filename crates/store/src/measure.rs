@@ -2,20 +2,19 @@
 
 mod walk;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use rusqlite::{Connection, Row, Transaction};
 use windlass_oci::{Algorithm, DiffId, Digest, ImageId};
 
-use crate::crash_cleanup::names;
 use crate::database::{TextColumn, from_integer};
 use crate::error::{At, FileError};
 use crate::image::load;
-use crate::prune::freed;
-use crate::root::{Root, StoreArea};
+use crate::store_root::{StoreArea, StoreRoot, list_names};
 use crate::tree::on_disk;
+use crate::unshared_content::UnsharedContent;
 use crate::{Image, Store, UsageError};
 
 /// The disk space of the store, by layer and blob. All sizes are in bytes.
@@ -80,7 +79,7 @@ pub enum BlobKind {
 
 /// Measures content on the disk of a store.
 #[derive(Debug)]
-pub(crate) struct DiskSizes<'a>(Option<&'a Root>);
+pub(crate) struct DiskSizes<'a>(Option<&'a StoreRoot>);
 
 impl Store {
     /// Measures the disk space. This examines every file; files that are deleted meanwhile count as empty.
@@ -147,7 +146,7 @@ impl<'a> DiskSizes<'a> {
         };
         let at = || root.area_path(area);
         contents.total = own_size(root.area(area)).at("examine", at)?;
-        for name in names(root.area(area), at)? {
+        for name in list_names(root.area(area), at)? {
             let text = name.to_string_lossy();
             let algorithms = [Algorithm::Sha256, Algorithm::Sha512];
             let algorithm = algorithms.into_iter().find(|known| known.name() == text);
@@ -163,7 +162,7 @@ impl<'a> DiskSizes<'a> {
             };
             contents.total +=
                 own_size(section.dir.as_fd()).at("examine", || section.path.clone())?;
-            for hex in names(section.dir.as_fd(), || section.path.clone())? {
+            for hex in list_names(section.dir.as_fd(), || section.path.clone())? {
                 let size = walk::measure(section.dir.as_fd(), &hex)
                     .at("examine", || section.path.join(&hex))?;
                 contents.total += size;
@@ -185,7 +184,7 @@ fn load_stored(connection: &Transaction<'_>) -> rusqlite::Result<MeasuredStore> 
     let images = load(connection, None)?;
     let dangling = images.iter().filter(|image| image.is_dangling());
     let dangling_ids = dangling.map(|image| image.id).collect();
-    let [free_blobs, free_layers] = freed(connection, &dangling_ids)?.map(BTreeSet::from_iter);
+    let reclaimable = UnsharedContent::of(connection, &dangling_ids)?;
     let sql = "SELECT digest, size,
                       (SELECT COUNT(*) FROM image_blobs AS used WHERE used.digest = blobs.digest)
                FROM blobs ORDER BY digest";
@@ -196,7 +195,7 @@ fn load_stored(connection: &Transaction<'_>) -> rusqlite::Result<MeasuredStore> 
         size,
         on_disk: 0,
         images,
-        is_reclaimable: free_blobs.contains(&digest),
+        is_reclaimable: reclaimable.blobs.contains(&digest),
     })?;
     let sql = "SELECT diff_id, size,
                       (SELECT COUNT(DISTINCT image) FROM image_layers AS used
@@ -207,7 +206,7 @@ fn load_stored(connection: &Transaction<'_>) -> rusqlite::Result<MeasuredStore> 
         size,
         on_disk: 0,
         images,
-        is_reclaimable: free_layers.contains(&digest),
+        is_reclaimable: reclaimable.layers.contains(&digest),
     })?;
     Ok(MeasuredStore {
         layers,

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, Row};
-use windlass_oci::{DiffId, Digest, ImageId};
+use rusqlite::Connection;
+use windlass_oci::{DiffId, ImageId};
 
 use crate::database::TextColumn;
 use crate::image::load;
 use crate::measure::DiskSizes;
 use crate::remove::change;
+use crate::unshared_content::UnsharedContent;
 use crate::{Image, RemovedItem, Store, StoreRemoval, StoreRemoveError, UsageError};
 
 /// The images to prune.
@@ -39,21 +40,21 @@ impl Store {
 
     /// Returns what [`Store::prune`] would remove if no pull was running. Changes nothing.
     pub fn prune_preview(&self, what: &PruneSelection) -> Result<StoreRemoval, UsageError> {
-        let (removed, [blobs, layers]) = self.database().query(|connection| {
+        let (removed, unshared) = self.database().query(|connection| {
             let images = load(connection, None)?;
             let chosen = what.chosen(&images);
             let removed_images = chosen.iter().map(|image| image.id).collect();
             Ok((
                 removed(&images, &chosen),
-                freed(connection, &removed_images)?,
+                UnsharedContent::of(connection, &removed_images)?,
             ))
         })?;
         let disk = DiskSizes::of(self);
         let mut freed = 0;
-        for blob in &blobs {
+        for blob in &unshared.blobs {
             freed += disk.blob(blob)?;
         }
-        for layer in &layers {
+        for layer in &unshared.layers {
             freed += disk.layer(layer)?;
         }
         Ok(StoreRemoval { removed, freed })
@@ -115,40 +116,4 @@ fn removed(images: &[Image], chosen: &[&Image]) -> Vec<RemovedItem> {
         }
     }
     removed
-}
-
-/// Returns the blobs, and the diff IDs of the layers, that only the images in `removed_images` have.
-pub(crate) fn freed(
-    connection: &Connection,
-    removed_images: &BTreeSet<ImageId>,
-) -> rusqlite::Result<[Vec<Digest>; 2]> {
-    let unused = |all: &str, used: &str| -> rusqlite::Result<Vec<Digest>> {
-        let digest = |row: &Row<'_>| row.get(0).map(|TextColumn(digest)| digest);
-        let use_of = |row: &Row<'_>| {
-            let TextColumn(image): TextColumn<ImageId> = row.get(1)?;
-            Ok((!removed_images.contains(&image)).then_some(digest(row)?))
-        };
-        let mut used = connection.prepare(used)?;
-        let needed = used.query_map([], use_of)?;
-        let needed: BTreeSet<Option<Digest>> = needed.collect::<rusqlite::Result<_>>()?;
-        let mut all = connection.prepare(all)?;
-        let all = all.query_map([], digest)?;
-        let is_free = |found: &rusqlite::Result<Digest>| {
-            found
-                .as_ref()
-                .is_ok_and(|digest| !needed.contains(&Some(*digest)))
-        };
-        all.filter(|found| found.is_err() || is_free(found))
-            .collect()
-    };
-    Ok([
-        unused(
-            "SELECT digest FROM blobs",
-            "SELECT digest, image FROM image_blobs",
-        )?,
-        unused(
-            "SELECT diff_id FROM layers",
-            "SELECT diff_id, image FROM image_layers",
-        )?,
-    ])
 }

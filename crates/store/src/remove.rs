@@ -12,7 +12,7 @@ use crate::database::TextColumn;
 use crate::error::{DatabaseError, FileError, NotWritable, impl_is_no_space, is_no_space};
 use crate::failpoint::{self, CommitStep};
 use crate::image::{NameLookup, find, load};
-use crate::store::StoreInner;
+use crate::store_inner::StoreInner;
 use crate::{FindError, Image, Store, StoreOpenError};
 
 use garbage::Garbage;

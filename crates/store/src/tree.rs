@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use crate::root::fresh_name;
+use crate::store_root::fresh_name;
 
 /// The maximum of directories that are open at once.
 const DEPTH: usize = 32;

@@ -6,12 +6,11 @@ use rusqlite::Connection;
 use rustix::fs::AtFlags;
 use windlass_oci::{DiffId, ImageId};
 
-use crate::crash_cleanup::names;
 use crate::database::from_integer;
 use crate::error::{At, DatabaseError, FileError, impl_is_no_space};
 use crate::image::load;
 use crate::ingest::is_record;
-use crate::root::StoreArea;
+use crate::store_root::{StoreArea, list_names};
 use crate::tree::on_disk;
 use crate::{Image, ImageLayer, PartialBlob, Store};
 
@@ -101,7 +100,7 @@ impl Store {
             return Ok((partials, 0));
         };
         let ingest = root.area(StoreArea::Ingest);
-        for name in names(ingest, || root.area_path(StoreArea::Ingest))? {
+        for name in list_names(ingest, || root.area_path(StoreArea::Ingest))? {
             let count = u64::from(!is_record(&name));
             match rustix::fs::statat(ingest, &name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => {
@@ -118,7 +117,7 @@ impl Store {
                 }
             }
         }
-        let drafts = names(root.area(StoreArea::Drafts), || {
+        let drafts = list_names(root.area(StoreArea::Drafts), || {
             root.area_path(StoreArea::Drafts)
         })?;
         Ok((partials, drafts.len() as u64))

@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use windlass::error::{
-    FindError, MountError, OpenError, PruneError, RemoveError, RootError, StoreError,
-    StoreOpenError, StoreRemoveError, TagImageError, UnpackErrorOrigin, UnpackImageError,
+    FindError, MountError, OpenError, PruneError, RemoveError, StoreError, StoreOpenError,
+    StoreRemoveError, StoreRootError, TagImageError, UnpackErrorOrigin, UnpackImageError,
 };
 
 use super::{Advice, client_advice, io_advice, malformed_advice, repair_advice};
@@ -15,15 +15,15 @@ use crate::ErrorCode;
 pub fn open_advice(error: &OpenError) -> Advice {
     match error {
         OpenError::Store(StoreOpenError::Root(root)) => match root {
-            RootError::UnknownFormat { .. } => Advice::code(ErrorCode::Store),
-            RootError::NotAStore { .. } => {
+            StoreRootError::UnknownFormat { .. } => Advice::code(ErrorCode::Store),
+            StoreRootError::NotAStore { .. } => {
                 Advice::hint(ErrorCode::Store, "choose another directory with --root")
             }
-            RootError::Untrusted { .. } => Advice::hint(
+            StoreRootError::Untrusted { .. } => Advice::hint(
                 ErrorCode::Store,
                 "make your user the owner and deny access to others, or choose another directory with --root",
             ),
-            RootError::File(_) => match io_advice(error, false, ErrorCode::Store) {
+            StoreRootError::File(_) => match io_advice(error, false, ErrorCode::Store) {
                 Advice { code, hint: None } => {
                     Advice::hint(code, "choose another directory with --root")
                 }

@@ -9,17 +9,18 @@ use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use windlass_oci::{Algorithm, Digest};
 
-use super::{BlobSource, CommitError, LayerSource, NewImage};
+use super::error::CommitError;
+use super::new_image::{BlobSource, LayerSource, NewImage};
 use crate::error::{At, DatabaseError, FileError};
 use crate::failpoint::{self, CommitStep};
-use crate::root::{ContentDirectory, Root, StoreArea, fresh_name, rename_new};
-use crate::store::StoreInner;
+use crate::store_inner::StoreInner;
+use crate::store_root::{ContentDirectory, StoreArea, StoreRoot, fresh_name, rename_new};
 use crate::tree;
 
 /// The drafts of an image that are not stored yet, and the moves done so far.
 #[derive(Debug)]
 pub(super) struct DraftPublication<'a> {
-    root: &'a Root,
+    root: &'a StoreRoot,
     moves: Vec<DraftMove>,
     /// The number of `moves` that are done.
     done: usize,
@@ -144,7 +145,7 @@ impl DraftMove {
 
 /// Removes `name` from a content directory.
 pub(crate) fn clear(
-    root: &Root,
+    root: &StoreRoot,
     area: StoreArea,
     section: &ContentDirectory,
     name: &OsStr,
@@ -163,7 +164,7 @@ pub(crate) fn clear(
 
 /// Moves a layer to `drafts/`, and returns its name there.
 pub(crate) fn move_to_drafts(
-    root: &Root,
+    root: &StoreRoot,
     section: &ContentDirectory,
     name: &OsStr,
 ) -> Result<String, FileError> {

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use windlass_oci::{DiffId, Digest};
 
-use super::{CommitError, LayerSource, NewLayer};
+use super::error::CommitError;
+use super::new_image::{LayerSource, NewLayer};
 use crate::LowerLink;
 use crate::error::{At, FileError};
 use crate::overlay::{LookupBudget, PathLookup, Stack, StackLayer};
-use crate::root::{DIFF, Root, StoreArea};
+use crate::store_root::{DIFF, StoreArea, StoreRoot};
 
 /// The limit of layer lookups for all lower links of an image: about half a minute, and a hundred times what
 /// real images need.
@@ -18,7 +19,7 @@ const MAX_LOOKUPS: u64 = 16 << 20;
 ///
 /// Most images have none. A layer that was stored for one image may not fit into another, so stored layers are
 /// checked, too.
-pub(super) fn resolve(root: &Root, layers: &[NewLayer]) -> Result<(), CommitError> {
+pub(super) fn resolve(root: &StoreRoot, layers: &[NewLayer]) -> Result<(), CommitError> {
     let looks = LookupBudget::new(MAX_LOOKUPS);
     for (position, layer) in layers.iter().enumerate() {
         let metadata = layer.layer.metadata();
@@ -42,7 +43,7 @@ pub(super) fn resolve(root: &Root, layers: &[NewLayer]) -> Result<(), CommitErro
 }
 
 fn resolve_one(
-    root: &Root,
+    root: &StoreRoot,
     stack: &Stack<'_>,
     looks: &LookupBudget,
     diff_id: &DiffId,
@@ -63,20 +64,22 @@ fn resolve_one(
     }
 }
 
-fn level(root: &Root, layer: &LayerSource, hides: bool) -> Result<StackLayer, FileError> {
+fn level(root: &StoreRoot, layer: &LayerSource, hides: bool) -> Result<StackLayer, FileError> {
     let directory = match layer {
         LayerSource::New(draft) if draft.open_dir()?.is_some() => {
             let name = draft.name();
             format!("{}/{name}/{DIFF}", StoreArea::Drafts.name())
         }
         // Stored, or published by another pull meanwhile.
-        _ => layer_directory(root, layer.diff_id().digest()),
+        LayerSource::Stored(_) | LayerSource::New(_) => {
+            layer_directory(root, layer.diff_id().digest())
+        }
     };
     Ok(StackLayer { directory, hides })
 }
 
 /// Returns the directory of a stored layer, relative to the root of the store.
-pub(crate) fn layer_directory(root: &Root, diff_id: &Digest) -> String {
+pub(crate) fn layer_directory(root: &StoreRoot, diff_id: &Digest) -> String {
     let path: PathBuf = root.content_path(StoreArea::Layers, diff_id).join(DIFF);
     let path = path
         .strip_prefix(root.path())

@@ -5,12 +5,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use windlass_oci::{Digest, ImageConfig, ImageId, Reference, RepositoryName};
 
-use super::{CommitError, CommitOutcome, LayerSource, NewImage};
+use super::error::CommitError;
+use super::new_image::{LayerSource, NewImage};
+use super::outcome::CommitOutcome;
 use crate::database::{TextColumn, to_integer};
 use crate::error::{DatabaseError, FileError};
 use crate::failpoint::{self, CommitStep};
-use crate::store::StoreInner;
-use crate::{LayerMetadata, paths};
+use crate::store_inner::StoreInner;
+use crate::{LayerMetadata, path_list};
 
 /// The images that the names referred to before.
 #[derive(Debug)]
@@ -116,8 +118,8 @@ fn layer_row(metadata: &LayerMetadata) -> Result<LayerRow<'_>, CommitError> {
     let implied = metadata.implied_directories.iter().map(Vec::as_slice);
     Ok(LayerRow {
         metadata,
-        implied_directories: paths::join(implied).ok_or_else(invalid)?,
-        lower_links: paths::join_links(&metadata.lower_links).ok_or_else(invalid)?,
+        implied_directories: path_list::join(implied).ok_or_else(invalid)?,
+        lower_links: path_list::join_links(&metadata.lower_links).ok_or_else(invalid)?,
     })
 }
 

@@ -5,7 +5,8 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{AppendError, IngestShared};
+use super::error::AppendError;
+use super::shared::IngestShared;
 
 /// A range of a blob that one writer fills from front to back. If it is dropped before its end, the rest can be
 /// claimed again.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use windlass_oci::{Digest, Hasher};
 
-use super::IngestShared;
-use super::record::Checkpoint;
+use super::shared::IngestShared;
 use crate::BlobDraft;
+use crate::partial::Checkpoint;
 
 /// A sleeping reader is woken when at least this many bytes are available: fewer switches between two threads,
 /// for a delay of a fraction of a millisecond on a fast connection.
@@ -108,7 +108,7 @@ impl IngestReader {
 
 impl Read for IngestReader {
     /// Reads the bytes that are available, up to the size of `buffer`; waits while there are few. Ends at the
-    /// announced size. If the download stops, fails with an [`IngestStopped`](super::IngestStopped) inside the
+    /// announced size. If the download stops, fails with an [`IngestStopped`](crate::IngestStopped) inside the
     /// error.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut requested = (self.shared.size - self.read).min(buffer.len() as u64);

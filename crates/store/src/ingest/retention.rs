@@ -12,13 +12,12 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use windlass_oci::Digest;
 
-use super::partial::{RECORD_SUFFIX, read_record};
+use super::error::IngestError;
 use crate::Store;
-use crate::crash_cleanup::names;
 use crate::database::from_integer;
 use crate::error::{At, FileError};
-use crate::ingest::IngestError;
-use crate::root::{Root, StoreArea};
+use crate::partial_file::{RECORD_SUFFIX, read_record};
+use crate::store_root::{StoreArea, StoreRoot, list_names};
 use crate::tree;
 
 /// The part of a blob that is on disk and need not be downloaded again.
@@ -171,7 +170,7 @@ fn parse_name(name: &str) -> Option<(Digest, u64)> {
 }
 
 /// Returns whether `name` in `ingest/` is a partial blob with a valid record, or such a record.
-pub(crate) fn is_valid_partial(root: &Root, name: &str) -> Result<bool, FileError> {
+pub(crate) fn is_valid_partial(root: &StoreRoot, name: &str) -> Result<bool, FileError> {
     let name = name.strip_suffix(RECORD_SUFFIX).unwrap_or(name);
     let Some((_, size)) = parse_name(name) else {
         return Ok(false);
@@ -190,10 +189,10 @@ pub(crate) fn is_record(name: &OsStr) -> bool {
 }
 
 /// Lists the partial blobs, the oldest first.
-fn list_partials(root: &Root) -> Result<Vec<PartialBlob>, FileError> {
+fn list_partials(root: &StoreRoot) -> Result<Vec<PartialBlob>, FileError> {
     let ingest = root.area(StoreArea::Ingest);
     let mut found = BTreeMap::new();
-    for name in names(ingest, || root.area_path(StoreArea::Ingest))? {
+    for name in list_names(ingest, || root.area_path(StoreArea::Ingest))? {
         let Some(name) = name.to_str() else { continue };
         let Some((digest, size)) = parse_name(name) else {
             continue;
@@ -241,6 +240,6 @@ fn length(
     )))
 }
 
-fn path(root: &Root, name: &str) -> PathBuf {
+fn path(root: &StoreRoot, name: &str) -> PathBuf {
     root.area_path(StoreArea::Ingest).join(name)
 }

@@ -11,7 +11,7 @@ use crate::database::TextColumn;
 use crate::error::{At, FileError};
 use crate::failpoint::{self, CommitStep};
 use crate::lease::{LeasedContent, Leases};
-use crate::root::{Root, StoreArea};
+use crate::store_root::{StoreArea, StoreRoot};
 use crate::tree;
 
 /// Content whose rows are deleted and whose files remain.
@@ -48,7 +48,7 @@ impl Garbage {
 
     /// Removes the files, and returns the bytes of disk space freed. The rows are deleted durably, so a failure
     /// here is not a failure of the deletion: the next opening removes what is left.
-    pub(super) fn remove(&self, root: &Root) -> u64 {
+    pub(super) fn remove(&self, root: &StoreRoot) -> u64 {
         let (mut is_complete, mut freed) = (true, 0);
         let mut check = |result: Result<(), FileError>| {
             if let Err(error) = result {
@@ -93,7 +93,7 @@ fn unleased(
     free.collect()
 }
 
-fn remove_blob(root: &Root, blob: &Digest, freed: &mut u64) -> Result<(), FileError> {
+fn remove_blob(root: &StoreRoot, blob: &Digest, freed: &mut u64) -> Result<(), FileError> {
     failpoint::point(CommitStep::TakeAway)?;
     match root.content_directory(StoreArea::Blobs, blob.algorithm())? {
         Some(section) => tree::remove_counting(section.dir.as_fd(), OsStr::new(&blob.hex()), freed)
@@ -103,7 +103,7 @@ fn remove_blob(root: &Root, blob: &Digest, freed: &mut u64) -> Result<(), FileEr
 }
 
 /// Moves a layer to `drafts/`, if it exists, and returns its name there.
-fn take_layer(root: &Root, layer: &Digest) -> Result<Option<String>, FileError> {
+fn take_layer(root: &StoreRoot, layer: &Digest) -> Result<Option<String>, FileError> {
     failpoint::point(CommitStep::TakeAway)?;
     let Some(section) = root.content_directory(StoreArea::Layers, layer.algorithm())? else {
         return Ok(None);

@@ -8,13 +8,13 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::fixture::{ImagePlan, LayerPlan, TestStore, check, list, own, try_own};
-use crate::{OpenMode, RootError, Store, StoreOpenError, UntrustedReason, WhenBusy};
+use crate::{OpenMode, Store, StoreOpenError, StoreRootError, UntrustedReason, WhenBusy};
 
 fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-fn root_error(path: &Path) -> RootError {
+fn root_error(path: &Path) -> StoreRootError {
     match try_own(path).unwrap_err() {
         StoreOpenError::Root(error) => error,
         other => panic!("{other:?}"),
@@ -23,7 +23,7 @@ fn root_error(path: &Path) -> RootError {
 
 fn assert_untrusted(path: &Path, expected: UntrustedReason) {
     match root_error(path) {
-        RootError::Untrusted { reason, .. } => assert_eq!(reason, expected),
+        StoreRootError::Untrusted { reason, .. } => assert_eq!(reason, expected),
         other => panic!("{other:?}"),
     }
 }
@@ -182,7 +182,7 @@ fn a_directory_with_other_files_is_rejected_and_unchanged() {
     fs::write(fixture.path().join("thesis.tex"), "").unwrap();
     let error = root_error(&fixture.path());
     assert!(
-        matches!(&error, RootError::NotAStore { entry, .. } if entry == "thesis.tex"),
+        matches!(&error, StoreRootError::NotAStore { entry, .. } if entry == "thesis.tex"),
         "{error}"
     );
     assert_eq!(list(&fixture.path()), ["thesis.tex"]);
@@ -213,13 +213,15 @@ fn links_and_other_owners_are_rejected() {
         fs::rename(&path, &aside).unwrap();
         symlink(&canary, &path).unwrap();
         match root_error(&fixture.path()) {
-            RootError::Untrusted {
+            StoreRootError::Untrusted {
                 path: refused,
                 reason,
             } => {
                 assert_eq!((refused, reason), (path.clone(), UntrustedReason::Kind));
             }
-            RootError::File(error) => assert_eq!((area, error.path()), ("format", path.as_path())),
+            StoreRootError::File(error) => {
+                assert_eq!((area, error.path()), ("format", path.as_path()));
+            }
             other => panic!("{area}: {other:?}"),
         }
         fs::remove_file(&path).unwrap();

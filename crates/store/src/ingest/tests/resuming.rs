@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::super::record::PartialRecord;
-use super::super::{ByteRanges, RECORD_SUFFIX};
 use super::*;
+use crate::partial::{ByteRanges, PartialRecord};
+use crate::partial_file::RECORD_SUFFIX;
 use crate::tests::fixture::own;
 use crate::{PartialBlob, Retention, Store};
 

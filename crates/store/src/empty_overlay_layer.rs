@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags, Stat, Timespec, Timestamps, fchmod, fchown, fstat
 use rustix::io::Errno;
 
 use crate::error::{At, FileError};
-use crate::root::EMPTY;
+use crate::store_root::EMPTY;
 use crate::{Chain, Store};
 
 impl Store {

@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::{
-    DAEMON, DATABASE, DIRECTORY, EMPTY, FORMAT, LOCK, PRIVATE, RESERVE, Root, StoreArea, UNSETTLED,
-    make_dir,
-};
+use super::directories::{StoreArea, StoreRoot};
+use super::entry_name::{DAEMON, DATABASE, EMPTY, FORMAT, LOCK, RESERVE, UNSETTLED};
+use super::file_operation::{DIRECTORY, PRIVATE, make_dir};
 use crate::error::{At, FileError};
 
 /// The content of the file `format`. The number changes when older stores can no longer be used.
@@ -21,7 +20,7 @@ const NEW_FORMAT: &str = "format.new";
 
 /// Why a directory cannot be used as a store.
 #[derive(Debug, thiserror::Error)]
-pub enum RootError {
+pub enum StoreRootError {
     /// It has the format of another version of windlass.
     #[error(
         "{} is a store of another format ({found:?}; this windlass supports {FORMAT_LINE:?}): \
@@ -83,9 +82,9 @@ impl fmt::Display for UntrustedReason {
     }
 }
 
-impl Root {
+impl StoreRoot {
     /// Opens or creates the store at `path`, with its directories but not yet its `format`.
-    pub(crate) fn create(path: &Path) -> Result<Self, RootError> {
+    pub(crate) fn create(path: &Path) -> Result<Self, StoreRootError> {
         let dir = match open_directory(path)? {
             Some(found) => found,
             None => create_directory(path)?,
@@ -94,7 +93,7 @@ impl Root {
     }
 
     /// Opens the store at `path` if it exists.
-    pub(crate) fn find(path: &Path) -> Result<Option<Self>, RootError> {
+    pub(crate) fn find(path: &Path) -> Result<Option<Self>, StoreRootError> {
         let Some(top) = open_directory(path)? else {
             return Ok(None);
         };
@@ -108,11 +107,11 @@ impl Root {
         Ok(Some(top.into_root(areas)))
     }
 
-    fn checked(top: StoreDirectory) -> Result<CheckedDirectory, RootError> {
+    fn checked(top: UncheckedDirectory) -> Result<CheckedDirectory, StoreRootError> {
         let has_format = match read_format(&top)? {
             Some(line) if line == FORMAT_LINE => true,
             Some(found) => {
-                return Err(RootError::UnknownFormat {
+                return Err(StoreRootError::UnknownFormat {
                     path: top.path,
                     found,
                 });
@@ -174,7 +173,7 @@ impl Root {
 }
 
 /// A directory that is, or may become, a store.
-struct StoreDirectory {
+struct UncheckedDirectory {
     path: PathBuf,
     dir: OwnedFd,
 }
@@ -196,14 +195,14 @@ impl CheckedDirectory {
         Ok([open(a)?, open(b)?, open(c)?, open(d)?])
     }
 
-    fn finish_creation(self) -> Result<Root, RootError> {
+    fn finish_creation(self) -> Result<StoreRoot, StoreRootError> {
         deny_others(&self.dir).at("protect", || self.path.clone())?;
         let areas = self.areas(|area| make_dir(&self.dir, area, PRIVATE))?;
         Ok(self.into_root(areas))
     }
 
-    fn into_root(self, areas: [OwnedFd; StoreArea::ALL.len()]) -> Root {
-        Root {
+    fn into_root(self, areas: [OwnedFd; StoreArea::ALL.len()]) -> StoreRoot {
+        StoreRoot {
             path: self.path,
             dir: self.dir,
             areas,
@@ -212,7 +211,7 @@ impl CheckedDirectory {
 }
 
 /// Opens the directory of the store. Symbolic links on the way to it are the user's choice, and resolved once.
-fn open_directory(path: &Path) -> Result<Option<StoreDirectory>, RootError> {
+fn open_directory(path: &Path) -> Result<Option<UncheckedDirectory>, StoreRootError> {
     let path = match path.canonicalize() {
         Ok(path) => path,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -225,7 +224,7 @@ fn open_directory(path: &Path) -> Result<Option<StoreDirectory>, RootError> {
     let dir = rustix::fs::openat(rustix::fs::CWD, &path, DIRECTORY, Mode::empty())
         .at("open", || path.clone())?;
     let stat = rustix::fs::fstat(&dir).at("examine", || path.clone())?;
-    let foreign = |reason| RootError::Untrusted {
+    let foreign = |reason| StoreRootError::Untrusted {
         path: path.clone(),
         reason,
     };
@@ -236,10 +235,10 @@ fn open_directory(path: &Path) -> Result<Option<StoreDirectory>, RootError> {
     if parent_lets_others_replace(&dir).at("examine", || path.join(".."))? {
         return Err(foreign(UntrustedReason::Parent));
     }
-    Ok(Some(StoreDirectory { path, dir }))
+    Ok(Some(UncheckedDirectory { path, dir }))
 }
 
-fn create_directory(path: &Path) -> Result<StoreDirectory, RootError> {
+fn create_directory(path: &Path) -> Result<UncheckedDirectory, StoreRootError> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).at("create", || parent.to_owned())?;
     }
@@ -249,7 +248,7 @@ fn create_directory(path: &Path) -> Result<StoreDirectory, RootError> {
                 .at("create", || path.to_owned())
                 .map_err(Into::into);
         }
-        _ => {}
+        Ok(()) | Err(_) => {}
     }
     let missing = || FileError::new("open", path.to_owned(), Errno::NOENT);
     Ok(open_directory(path)?.ok_or_else(missing)?)
@@ -280,7 +279,7 @@ fn parent_lets_others_replace(dir: &OwnedFd) -> rustix::io::Result<bool> {
     Ok(mode.contains(Mode::WOTH) && !mode.contains(Mode::SVTX))
 }
 
-fn read_format(top: &StoreDirectory) -> Result<Option<String>, FileError> {
+fn read_format(top: &UncheckedDirectory) -> Result<Option<String>, FileError> {
     let at = || top.path.join(FORMAT);
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(&top.dir, FORMAT, flags, Mode::empty()) {
@@ -295,7 +294,7 @@ fn read_format(top: &StoreDirectory) -> Result<Option<String>, FileError> {
 }
 
 /// Checks the file type and owner of every entry, and, if there is no `format`, that it is an entry of a store.
-fn check_entries(top: &StoreDirectory, has_format: bool) -> Result<(), RootError> {
+fn check_entries(top: &UncheckedDirectory, has_format: bool) -> Result<(), StoreRootError> {
     let at = || top.path.clone();
     let entries = rustix::fs::Dir::read_from(top.dir.as_fd()).at("list", at)?;
     for entry in entries {
@@ -309,7 +308,7 @@ fn check_entries(top: &StoreDirectory, has_format: bool) -> Result<(), RootError
                 continue;
             }
             let path = top.path.clone();
-            return Err(RootError::NotAStore { path, entry: name });
+            return Err(StoreRootError::NotAStore { path, entry: name });
         };
         let path = top.path.join(&name);
         let stat = match rustix::fs::statat(&top.dir, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
@@ -320,9 +319,9 @@ fn check_entries(top: &StoreDirectory, has_format: bool) -> Result<(), RootError
         };
         if FileType::from_raw_mode(stat.st_mode) != expected {
             let reason = UntrustedReason::Kind;
-            return Err(RootError::Untrusted { path, reason });
+            return Err(StoreRootError::Untrusted { path, reason });
         }
-        check_owner(&stat).map_err(|reason| RootError::Untrusted { path, reason })?;
+        check_owner(&stat).map_err(|reason| StoreRootError::Untrusted { path, reason })?;
     }
     Ok(())
 }

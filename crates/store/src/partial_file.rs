@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::record::{PartialRecord, RECORD_SIZE};
 use crate::error::{At, FileError};
-use crate::root::{Root, StoreArea};
-use crate::store::StoreInner;
+use crate::partial::{PartialRecord, RECORD_SIZE};
+use crate::store_inner::StoreInner;
+use crate::store_root::{StoreArea, StoreRoot};
 use crate::tree;
 
 /// The maximum of chunks for one system call (`IOV_MAX`).
@@ -32,6 +32,17 @@ pub(crate) struct PartialFile {
     record: Mutex<RecordFile>,
     /// The file was retained for the next pull or moved to `blobs/`, and is not removed on drop.
     released: AtomicBool,
+}
+
+/// Gives access to the file of a draft.
+pub(crate) trait DraftFile: Send + Sync + std::fmt::Debug {
+    fn file(&self) -> &PartialFile;
+}
+
+impl DraftFile for PartialFile {
+    fn file(&self) -> &PartialFile {
+        self
+    }
 }
 
 /// The state of the record's file.
@@ -57,7 +68,7 @@ impl PartialFile {
 
     /// Opens the partial blob `name` of a blob of `size` bytes with its record; creates an empty one if there
     /// is none with a valid record.
-    pub(super) fn find(
+    pub(crate) fn find(
         inner: &Arc<StoreInner>,
         name: String,
         size: u64,
@@ -103,7 +114,7 @@ impl PartialFile {
         }
     }
 
-    pub(super) fn inner(&self) -> &StoreInner {
+    pub(crate) fn inner(&self) -> &StoreInner {
         &self.inner
     }
 
@@ -143,7 +154,7 @@ impl PartialFile {
     }
 
     /// Writes the record. If the process is killed meanwhile, the old or the new record remains.
-    pub(super) fn write_record(&self, record: &PartialRecord) -> Result<(), FileError> {
+    pub(crate) fn write_record(&self, record: &PartialRecord) -> Result<(), FileError> {
         let root = self.inner.root();
         let at = || root.area_path(StoreArea::Ingest).join(self.record_name());
         let mut file = self.record_file();
@@ -164,12 +175,12 @@ impl PartialFile {
     }
 
     /// Waits until the bytes written so far are on the medium.
-    pub(super) fn sync(&self) -> Result<(), FileError> {
+    pub(crate) fn sync(&self) -> Result<(), FileError> {
         rustix::fs::fdatasync(&self.file).at("sync", || self.path())
     }
 
     /// Waits until the last record is on the medium.
-    pub(super) fn sync_record(&self) -> Result<(), FileError> {
+    pub(crate) fn sync_record(&self) -> Result<(), FileError> {
         match &*self.record_file() {
             RecordFile::Open(file) => rustix::fs::fdatasync(file).at("sync", || self.path()),
             RecordFile::Unopened | RecordFile::Condemned => Ok(()),
@@ -177,7 +188,7 @@ impl PartialFile {
     }
 
     /// Keeps the file and its record for the next pull.
-    pub(super) fn retain(&self) {
+    pub(crate) fn retain(&self) {
         self.released.store(true, Ordering::Release);
     }
 
@@ -187,12 +198,12 @@ impl PartialFile {
         remove(self.inner.root(), &self.record_name());
     }
 
-    pub(super) fn is_discarded(&self) -> bool {
+    pub(crate) fn is_discarded(&self) -> bool {
         matches!(*self.record_file(), RecordFile::Condemned)
     }
 
     /// Returns whether the file was retained or published.
-    pub(super) fn is_released(&self) -> bool {
+    pub(crate) fn is_released(&self) -> bool {
         self.released.load(Ordering::Acquire)
     }
 
@@ -229,7 +240,7 @@ impl PartialFile {
     }
 
     /// Reads bytes at `offset`; returns 0 at the end.
-    pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
         loop {
             match rustix::io::pread(&self.file, &mut *buffer, offset) {
                 Err(Errno::INTR) => {}
@@ -258,7 +269,7 @@ impl Drop for PartialFile {
 
 /// Reads the record of the partial blob `name` of a blob of `size` bytes, if there is a valid one.
 pub(crate) fn read_record(
-    root: &Root,
+    root: &StoreRoot,
     name: &str,
     size: u64,
 ) -> Result<Option<PartialRecord>, FileError> {
@@ -276,7 +287,7 @@ pub(crate) fn read_record(
 
 /// Opens `name` in `ingest/` if it is a regular file, and returns its length.
 fn open_regular(
-    root: &Root,
+    root: &StoreRoot,
     name: &str,
     flags: OFlags,
 ) -> Result<Option<(OwnedFd, u64)>, FileError> {
@@ -293,7 +304,7 @@ fn open_regular(
     Ok(is_file.then_some((file, length)))
 }
 
-fn remove(root: &Root, name: &str) {
+fn remove(root: &StoreRoot, name: &str) {
     match rustix::fs::unlinkat(root.area(StoreArea::Ingest), name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => {}
         Err(error) => {

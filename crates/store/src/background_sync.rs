@@ -15,19 +15,19 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::ingest::ActiveIngests;
+use crate::partial::ActiveIngests;
 
 /// A sync starts after this many bytes of blobs were appended or read.
 const SYNC_EVERY: u64 = 32 << 20;
 
 /// The thread, started when there is work for it. It ends when this is dropped.
 #[derive(Debug, Default)]
-pub(crate) struct WriteBack {
+pub(crate) struct BackgroundSync {
     moved: AtomicU64,
     thread: OnceLock<Option<SyncSender<()>>>,
 }
 
-impl WriteBack {
+impl BackgroundSync {
     /// Counts `bytes` of blobs that were appended or read, in the store at `root`.
     ///
     /// The sync is an optimisation: the barrier writes the rest, and reports errors.

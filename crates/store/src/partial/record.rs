@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use windlass_oci::{Algorithm, Digest, Hasher};
 
-use super::ByteRanges;
+use super::ranges::ByteRanges;
 
 /// The size of a record in bytes: one page, so that it is written in one piece.
 pub(crate) const RECORD_SIZE: usize = 4096;

@@ -1,62 +1,25 @@
 //! The directories of a store, as open handles.
-//!
-//! ```text
-//! ROOT/format                      "windlass store 1"
-//! ROOT/lock                        flock, and its owner
-//! ROOT/meta.db                     SQLite
-//! ROOT/blobs/<algorithm>/<hex>
-//! ROOT/layers/<algorithm>/<hex>/diff/
-//! ROOT/ingest/<random>             partial blobs
-//! ROOT/drafts/<random>/diff/       layers being unpacked, trees being removed
-//! ROOT/unsettled                   exists while files and rows may differ
-//! ROOT/empty/, ROOT/reserve
-//! ```
-//!
-//! Files are created, moved and removed relative to these handles, and symbolic links are never followed.
-//! `docs/on-disk-format.md` describes the files.
 
-mod open;
-
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use windlass_oci::{Algorithm, Digest};
 
+use super::entry_name::{DATABASE, RESERVE, UNSETTLED};
+use super::file_operation::{DIRECTORY, PRIVATE, make_dir};
 use crate::error::{At, FileError};
-
-pub use open::{RootError, UntrustedReason};
-
-pub(crate) const DATABASE: &str = "meta.db";
-pub(crate) const DIFF: &str = "diff";
-
-/// Created when it is first needed: an empty layer.
-pub(crate) const EMPTY: &str = "empty";
-
-/// The socket of the daemon that owns the store.
-const DAEMON: &str = "daemon.sock";
-const FORMAT: &str = "format";
-const LOCK: &str = "lock";
-const RESERVE: &str = "reserve";
-const UNSETTLED: &str = "unsettled";
 
 /// The disk space reserved for deletions on a full disk, in bytes.
 const RESERVE_SIZE: u64 = 1 << 20;
 
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
-const PRIVATE: Mode = Mode::RWXU;
-
-/// An open store directory.
+/// The open root directory of a store, and the directories in it.
 #[derive(Debug)]
-pub(crate) struct Root {
-    path: PathBuf,
-    dir: OwnedFd,
-    areas: [OwnedFd; StoreArea::ALL.len()],
+pub(crate) struct StoreRoot {
+    pub(super) path: PathBuf,
+    pub(super) dir: OwnedFd,
+    pub(super) areas: [OwnedFd; StoreArea::ALL.len()],
 }
 
 /// A directory at the top of the store.
@@ -88,7 +51,7 @@ impl StoreArea {
     }
 }
 
-impl Root {
+impl StoreRoot {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -220,48 +183,4 @@ impl ContentDirectory {
     pub(crate) fn sync(&self) -> Result<(), FileError> {
         rustix::fs::fsync(&self.dir).at("sync", || self.path.clone())
     }
-}
-
-/// Creates a directory with exactly `mode`, regardless of the umask, and opens it.
-pub(crate) fn make_dir(parent: impl AsFd, name: &str, mode: Mode) -> io::Result<OwnedFd> {
-    let parent = parent.as_fd();
-    match rustix::fs::mkdirat(parent, name, PRIVATE) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let dir = rustix::fs::openat(parent, name, DIRECTORY, Mode::empty())?;
-    rustix::fs::fchmod(&dir, mode)?;
-    Ok(dir)
-}
-
-/// Renames without replacing an existing file; where the file system does not support that, checks first.
-pub(crate) fn rename_new(
-    from: BorrowedFd<'_>,
-    old: &str,
-    to: BorrowedFd<'_>,
-    new: &str,
-) -> rustix::io::Result<()> {
-    match rustix::fs::renameat_with(from, old, to, new, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS) => {
-            match rustix::fs::statat(to, new, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(_) => Err(Errno::EXIST),
-                Err(Errno::NOENT) => rustix::fs::renameat(from, old, to, new),
-                Err(error) => Err(error),
-            }
-        }
-        other => other,
-    }
-}
-
-/// Returns a new, unique name.
-pub(crate) fn fresh_name() -> String {
-    use std::collections::hash_map::RandomState;
-    use std::hash::BuildHasher;
-    // Each `RandomState` has other keys: 64 random bits without a dependency. The names have to be unique, not
-    // secret.
-    let (high, low) = (
-        RandomState::new().hash_one(0),
-        RandomState::new().hash_one(1),
-    );
-    format!("{high:016x}{low:016x}")
 }

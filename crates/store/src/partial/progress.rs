@@ -5,8 +5,9 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::ranges::ByteRanges;
 use super::record::{Checkpoint, PartialRecord};
-use super::{ByteRanges, IngestStopped};
+use super::stopped::IngestStopped;
 
 /// The maximum of bytes that the record may miss if the process is killed. Less than a megabyte has to be
 /// downloaded again.
@@ -59,26 +60,26 @@ impl IngestProgress {
     }
 
     /// Returns the watermark: all bytes before it are in the file.
-    pub(super) fn contiguous(&self) -> u64 {
+    pub(crate) fn contiguous(&self) -> u64 {
         self.state().held.contiguous()
     }
 
     /// Returns how many bytes are in the file.
-    pub(super) fn stored_bytes(&self) -> u64 {
+    pub(crate) fn stored_bytes(&self) -> u64 {
         self.state().held.total()
     }
 
-    pub(super) fn held_ranges(&self) -> ByteRanges {
+    pub(crate) fn held_ranges(&self) -> ByteRanges {
         self.state().held.clone()
     }
 
-    pub(super) fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         let state = self.state();
         state.held.contiguous() == state.size
     }
 
     /// Claims the first range that is neither present nor claimed, up to `most` bytes of it.
-    pub(super) fn claim(&self, most: u64) -> Option<Range<u64>> {
+    pub(crate) fn claim(&self, most: u64) -> Option<Range<u64>> {
         let mut state = self.state();
         let gap = state.claimed.gaps(state.size).next()?;
         let claim = gap.start..gap.end.min(gap.start.saturating_add(most));
@@ -87,12 +88,12 @@ impl IngestProgress {
     }
 
     /// Releases a claimed range.
-    pub(super) fn unclaim(&self, range: Range<u64>) {
+    pub(crate) fn unclaim(&self, range: Range<u64>) {
         self.state().claimed.remove(range);
     }
 
     /// Records that `range` is in the file. Returns a record when one is due.
-    pub(super) fn mark_filled(
+    pub(crate) fn mark_filled(
         &self,
         range: Range<u64>,
     ) -> Result<Option<RecordDraft>, IngestStopped> {
@@ -112,12 +113,12 @@ impl IngestProgress {
     }
 
     /// Returns a record of the current progress.
-    pub(super) fn record(&self) -> RecordDraft {
+    pub(crate) fn record(&self) -> RecordDraft {
         self.state().record()
     }
 
     /// Records that `held` is durable.
-    pub(super) fn mark_safe(&self, held: &ByteRanges) {
+    pub(crate) fn mark_safe(&self, held: &ByteRanges) {
         let mut state = self.state();
         for range in held.iter() {
             state.safe.insert(range.clone());
@@ -133,7 +134,7 @@ impl IngestProgress {
     }
 
     /// Adds a checkpoint of the hash.
-    pub(super) fn add_checkpoint(&self, checkpoint: Checkpoint) {
+    pub(crate) fn add_checkpoint(&self, checkpoint: Checkpoint) {
         let mut state = self.state();
         let last = state.checkpoints.back().map_or(0, |last| last.position);
         if checkpoint.position <= last {
@@ -150,7 +151,7 @@ impl IngestProgress {
     }
 
     /// Waits until all bytes before `enough` are in the file; returns the watermark.
-    pub(super) fn wait_for(&self, enough: u64) -> io::Result<u64> {
+    pub(crate) fn wait_for(&self, enough: u64) -> io::Result<u64> {
         let mut state = self.state();
         loop {
             if let Some(reason) = state.stopped {
@@ -167,7 +168,7 @@ impl IngestProgress {
     }
 
     /// Stops writers and readers; the first reason is kept.
-    pub(super) fn stop(&self, reason: IngestStopped) {
+    pub(crate) fn stop(&self, reason: IngestStopped) {
         self.state().stopped.get_or_insert(reason);
         self.grown.notify_all();
     }
@@ -180,14 +181,14 @@ impl IngestProgress {
 
 /// A record without the boot ID.
 #[derive(Debug)]
-pub(super) struct RecordDraft {
+pub(crate) struct RecordDraft {
     held: ByteRanges,
     safe: ByteRanges,
     hash: Option<Checkpoint>,
 }
 
 impl RecordDraft {
-    pub(super) fn in_boot(self, boot: &str) -> PartialRecord {
+    pub(crate) fn in_boot(self, boot: &str) -> PartialRecord {
         PartialRecord {
             boot: boot.to_owned(),
             held: self.held,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use windlass_oci::{Algorithm, Digest, Hasher};
 
-use super::{BlobDraft, PutError};
 use crate::Store;
+use crate::blob_draft::{BlobDraft, PutError};
 use crate::error::FileError;
-use crate::ingest::PartialFile;
-use crate::root::fresh_name;
+use crate::partial_file::PartialFile;
+use crate::store_root::fresh_name;
 
 /// Writes a blob from its first byte to its last, and computes its digest. If it is dropped, the file is
 /// removed.
@@ -53,7 +53,7 @@ impl BlobWriter {
         let inner = self.store.inner();
         let root = inner.root().dir();
         inner
-            .write_back()
+            .background_sync()
             .record_io(root, inner.active_ingests(), bytes.len() as u64);
         Ok(())
     }

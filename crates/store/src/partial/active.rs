@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::ByteRanges;
 use super::progress::IngestProgress;
+use super::ranges::ByteRanges;
 
 /// The names in `ingest/` that are in use, with the progress of each.
 #[derive(Debug, Default)]
