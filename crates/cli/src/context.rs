@@ -193,7 +193,7 @@ impl<'a> Context<'a> {
 }
 
 fn waiting_message(owner: &StoreOwner, root: &Path) -> String {
-    let process = match (owner.pid, owner.what.as_str()) {
+    let process = match (owner.pid, owner.purpose.as_str()) {
         (None, _) => "another process".to_owned(),
         (Some(pid), "") => format!("pid {pid}"),
         (Some(pid), what) => format!("pid {pid} ({what})"),

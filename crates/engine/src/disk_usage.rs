@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use windlass_store::{Amount, MeasuredStore, PartialBlob, StoredImageUsage};
+use windlass_store::{ContentUsage, MeasuredStore, PartialBlob, StoredImageUsage};
 
 use crate::engine::Engine;
 use crate::list::ImageSummary;
@@ -84,13 +84,13 @@ impl From<StoredImageUsage> for ImageUsage {
     }
 }
 
-impl From<Amount> for Usage {
+impl From<ContentUsage> for Usage {
     fn from(
-        Amount {
+        ContentUsage {
             count,
             bytes,
             reclaimable,
-        }: Amount,
+        }: ContentUsage,
     ) -> Self {
         Self {
             count,

@@ -113,7 +113,7 @@ impl Engine {
         // overlayfs ignores the mark of an opaque directory on the root of a layer, so the layers below are left out.
         let opaque = layers.iter().position(|layer| is_opaque(layer));
         let visible = opaque.map_or(layers.len(), |top| top + 1);
-        let mut directories = self.store.empty_tops(chain)?;
+        let mut directories = self.store.empty_overlay_layers(chain)?;
         directories.extend(layers.into_iter().take(visible));
         Ok(directories)
     }

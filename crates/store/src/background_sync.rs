@@ -20,10 +20,11 @@ use crate::partial::ActiveIngests;
 /// A sync starts after this many bytes of blobs were appended or read.
 const SYNC_EVERY: u64 = 32 << 20;
 
-/// The thread, started when there is work for it. It ends when this is dropped.
+/// The thread that syncs, started when there is work for it. It ends when this is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct BackgroundSync {
-    moved: AtomicU64,
+    /// The number of bytes of blobs that were appended or read.
+    io_bytes: AtomicU64,
     thread: OnceLock<Option<SyncSender<()>>>,
 }
 
@@ -31,39 +32,46 @@ impl BackgroundSync {
     /// Counts `bytes` of blobs that were appended or read, in the store at `root`.
     ///
     /// The sync is an optimisation: the barrier writes the rest, and reports errors.
-    pub(crate) fn record_io(&self, root: BorrowedFd<'_>, live: &Arc<ActiveIngests>, bytes: u64) {
-        let before = self.moved.fetch_add(bytes, Ordering::Relaxed);
+    pub(crate) fn record_io(
+        &self,
+        root: BorrowedFd<'_>,
+        active_ingests: &Arc<ActiveIngests>,
+        bytes: u64,
+    ) {
+        let before = self.io_bytes.fetch_add(bytes, Ordering::Relaxed);
         if before / SYNC_EVERY == (before + bytes) / SYNC_EVERY {
             return;
         }
-        let thread = self.thread.get_or_init(|| start(root, Arc::clone(live)));
+        let thread = self
+            .thread
+            .get_or_init(|| start(root, Arc::clone(active_ingests)));
         // If the thread is busy, it syncs once more afterwards.
         if let Some(Err(TrySendError::Disconnected(()))) =
             thread.as_ref().map(|thread| thread.try_send(()))
         {
-            tracing::debug!("the write-back thread is gone");
+            tracing::debug!("the thread that syncs in the background is gone");
         }
     }
 }
 
-fn start(root: BorrowedFd<'_>, live: Arc<ActiveIngests>) -> Option<SyncSender<()>> {
+fn start(root: BorrowedFd<'_>, active_ingests: Arc<ActiveIngests>) -> Option<SyncSender<()>> {
     // A separate handle: the kernel reports an error once for each handle, and the barrier must get it.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = rustix::fs::openat(root, ".", flags, Mode::empty()).ok()?;
     let (send, receive) = sync_channel(1);
-    let thread = std::thread::Builder::new().name("write-back".to_owned());
+    let thread = std::thread::Builder::new().name("store-sync".to_owned());
     thread
-        .spawn(move || run(&dir, &live, &receive))
+        .spawn(move || run(&dir, &active_ingests, &receive))
         .is_ok()
         .then_some(send)
 }
 
-fn run(dir: &OwnedFd, live: &ActiveIngests, requests: &Receiver<()>) {
+fn run(dir: &OwnedFd, active_ingests: &ActiveIngests, requests: &Receiver<()>) {
     for () in requests {
-        let before = live.snapshot();
+        let before = active_ingests.snapshot();
         match rustix::fs::syncfs(dir.as_fd()) {
-            Ok(()) => before.mark_safe(),
-            Err(error) => tracing::debug!(%error, "early write-back failed"),
+            Ok(()) => before.mark_durable(),
+            Err(error) => tracing::debug!(%error, "syncing in the background failed"),
         }
     }
 }

@@ -9,7 +9,7 @@ use windlass_oci::Digest;
 
 use crate::Store;
 use crate::database::{TextColumn, from_integer};
-use crate::error::{At, DatabaseError, FileError, impl_is_no_space};
+use crate::error::{DatabaseError, FileError, FileErrorContext, impl_is_no_space};
 use crate::lease::{Lease, LeasedContent};
 use crate::store_root::StoreArea;
 

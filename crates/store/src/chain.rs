@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use windlass_oci::DiffId;
 
 use crate::commit::layer_directory;
-use crate::error::{At, DatabaseError, FileError, impl_is_no_space};
+use crate::error::{DatabaseError, FileError, FileErrorContext, impl_is_no_space};
 use crate::overlay::{
     DirectoryMetadata, MergedDirectory, PathLookup, Stack, StackLayer, components,
 };

@@ -10,7 +10,7 @@ mod rows;
 use windlass_oci::{ImageConfig, ImageId, MAX_CONFIG_SIZE, Reference};
 
 use crate::Store;
-use crate::failpoint::{self, CommitStep};
+use crate::failpoint::{self, FailureStep};
 use crate::store_inner::StoreInner;
 
 use files::DraftPublication;
@@ -103,7 +103,7 @@ fn publish(
         return Ok(record(inner)?);
     }
     root.mark_unsettled()?;
-    let published = failpoint::point(CommitStep::Barrier)
+    let published = failpoint::point(FailureStep::Barrier)
         .and_then(|()| root.barrier())
         .inspect_err(|_| inner.degrade())
         .and_then(|()| publication.publish());
@@ -113,7 +113,7 @@ fn publish(
     };
     match result {
         Ok(recorded) => {
-            failpoint::passing(CommitStep::Settle);
+            failpoint::passing(FailureStep::Settle);
             root.clear_unsettled();
             Ok(recorded)
         }

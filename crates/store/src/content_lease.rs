@@ -37,7 +37,7 @@ impl Store {
             let blobs = digests(connection, "SELECT digest FROM blobs")?.into_iter();
             let layers = layers.map(|layer| LeasedContent::Layer(DiffId::new(layer)));
             let all = layers.chain(blobs.map(LeasedContent::Blob));
-            Ok(all.map(|what| all_leases.take(what)).collect())
+            Ok(all.map(|content| all_leases.take(content)).collect())
         });
         leases.map(ContentLease)
     }

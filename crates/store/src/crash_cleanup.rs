@@ -8,10 +8,10 @@ use windlass_oci::{Algorithm, Digest};
 
 use crate::commit::clear;
 use crate::database::TextColumn;
-use crate::error::{At, FileError};
+use crate::error::{FileError, FileErrorContext};
 use crate::ingest::is_valid_partial;
 use crate::open_error::StoreOpenError;
-use crate::remove::collect;
+use crate::remove::collect_garbage;
 use crate::store_inner::StoreInner;
 use crate::store_root::{ContentDirectory, StoreArea, StoreRoot, list_names};
 use crate::tree;
@@ -36,7 +36,7 @@ pub(crate) fn sweep(inner: &StoreInner) -> Result<(), StoreOpenError> {
         sweep_area(inner, StoreArea::Layers, layers)?;
         root.clear_unsettled();
     }
-    collect(inner)
+    collect_garbage(inner)
 }
 
 fn sweep_area(inner: &StoreInner, area: StoreArea, stored: &str) -> Result<(), StoreOpenError> {
@@ -48,25 +48,25 @@ fn sweep_area(inner: &StoreInner, area: StoreArea, stored: &str) -> Result<(), S
             .collect()
     })?;
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-        if let Some(section) = inner.root().content_directory(area, algorithm)? {
-            sweep_section(inner.root(), area, algorithm, &section, &stored)?;
+        if let Some(directory) = inner.root().content_directory(area, algorithm)? {
+            sweep_directory(inner.root(), area, algorithm, &directory, &stored)?;
         }
     }
     Ok(())
 }
 
-fn sweep_section(
+fn sweep_directory(
     root: &StoreRoot,
     area: StoreArea,
     algorithm: Algorithm,
-    section: &ContentDirectory,
+    directory: &ContentDirectory,
     stored: &BTreeSet<Digest>,
 ) -> Result<(), FileError> {
-    for name in list_names(section.dir.as_fd(), || section.path.clone())? {
+    for name in list_names(directory.dir.as_fd(), || directory.path.clone())? {
         let digest = format!("{}:{}", algorithm.name(), name.to_string_lossy()).parse();
         if !digest.is_ok_and(|digest| stored.contains(&digest)) {
-            tracing::info!(path = %section.path.join(&name).display(), "removing a leftover");
-            clear(root, area, section, &name)?;
+            tracing::info!(path = %directory.path.join(&name).display(), "removing a leftover");
+            clear(root, area, directory, &name)?;
         }
     }
     Ok(())

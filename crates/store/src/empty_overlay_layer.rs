@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use rustix::fs::{Mode, OFlags, Stat, Timespec, Timestamps, fchmod, fchown, fstat, futimens};
 use rustix::io::Errno;
 
-use crate::error::{At, FileError};
+use crate::error::{FileError, FileErrorContext};
 use crate::store_root::EMPTY;
 use crate::{Chain, Store};
 
@@ -20,7 +20,7 @@ impl Store {
     /// or two for a chain without layers.
     ///
     /// They are created when they are first needed, and reused; nothing else depends on them.
-    pub fn empty_tops(&self, chain: &Chain) -> Result<Vec<PathBuf>, FileError> {
+    pub fn empty_overlay_layers(&self, chain: &Chain) -> Result<Vec<PathBuf>, FileError> {
         let has_root =
             |layer: &&crate::Layer| !layer.metadata().implied_directories.contains(&Vec::new());
         let layer = chain.layers.iter().find(has_root).or(chain.layers.last());

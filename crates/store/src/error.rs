@@ -65,11 +65,11 @@ impl DatabaseError {
 }
 
 /// Adds the operation and the path to an I/O error.
-pub(crate) trait At<T> {
+pub(crate) trait FileErrorContext<T> {
     fn at(self, action: &'static str, path: impl FnOnce() -> PathBuf) -> Result<T, FileError>;
 }
 
-impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
+impl<T, E: Into<io::Error>> FileErrorContext<T> for Result<T, E> {
     fn at(self, action: &'static str, path: impl FnOnce() -> PathBuf) -> Result<T, FileError> {
         self.map_err(|source| FileError::new(action, path(), source))
     }

@@ -66,8 +66,8 @@ impl Store {
     ) -> Result<(Ingest, IngestWriter), IngestError> {
         let inner = self.writable()?;
         let name = partial_name(digest, size);
-        let (taken, (file, record)) = match inner.active_ingests().claim(&name) {
-            Some(taken) => (Some(taken), PartialFile::find(inner, name, size)?),
+        let (name_claim, (file, record)) = match inner.active_ingests().claim(&name) {
+            Some(name_claim) => (Some(name_claim), PartialFile::find(inner, name, size)?),
             None => {
                 let file = PartialFile::create(inner, fresh_name())?;
                 (None, (file, PartialRecord::default()))
@@ -75,8 +75,8 @@ impl Store {
         };
         let hashed = record.hash.clone();
         let progress = Arc::new(IngestProgress::new(size, record));
-        if let Some(taken) = &taken {
-            taken.attach(&progress);
+        if let Some(name_claim) = &name_claim {
+            name_claim.attach(&progress);
         }
         let shared = Arc::new(IngestShared {
             digest: *digest,
@@ -84,7 +84,7 @@ impl Store {
             progress,
             hashed,
             file,
-            taken,
+            name_claim,
         });
         let writer = IngestWriter {
             shared: Arc::clone(&shared),

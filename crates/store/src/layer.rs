@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use windlass_oci::{DiffId, Digest};
 
 use crate::database::{TextColumn, from_integer};
-use crate::error::{At, DatabaseError, FileError, NotWritable, impl_is_no_space};
+use crate::error::{DatabaseError, FileError, FileErrorContext, NotWritable, impl_is_no_space};
 use crate::lease::{Lease, LeasedContent, Leases};
 use crate::lower_link::LowerLink;
 use crate::store_inner::StoreInner;
@@ -138,7 +138,7 @@ impl Store {
             let leases = blobs.iter().map(|blob| LeasedContent::Blob(*blob));
             let leases = leases.chain([LeasedContent::Layer(*diff_id)]);
             let leases = leases
-                .map(|what| self.inner().leases().take(what))
+                .map(|content| self.inner().leases().take(content))
                 .collect();
             let layer = Layer {
                 inner: Arc::clone(self.inner()),

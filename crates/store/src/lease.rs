@@ -24,19 +24,19 @@ pub(crate) struct Leases(Mutex<HashMap<LeasedContent, usize>>);
 #[derive(Debug)]
 pub(crate) struct Lease {
     all: Arc<Leases>,
-    what: LeasedContent,
+    content: LeasedContent,
 }
 
 impl Leases {
     /// Must be called while the database is locked; otherwise a deletion could happen in between.
-    pub(crate) fn take(self: &Arc<Self>, what: LeasedContent) -> Lease {
-        *self.counts().entry(what).or_default() += 1;
+    pub(crate) fn take(self: &Arc<Self>, content: LeasedContent) -> Lease {
+        *self.counts().entry(content).or_default() += 1;
         let all = Arc::clone(self);
-        Lease { all, what }
+        Lease { all, content }
     }
 
-    pub(crate) fn is_leased(&self, what: &LeasedContent) -> bool {
-        self.counts().contains_key(what)
+    pub(crate) fn is_leased(&self, content: &LeasedContent) -> bool {
+        self.counts().contains_key(content)
     }
 
     fn counts(&self) -> MutexGuard<'_, HashMap<LeasedContent, usize>> {
@@ -46,17 +46,17 @@ impl Leases {
 
 impl Clone for Lease {
     fn clone(&self) -> Self {
-        self.all.take(self.what)
+        self.all.take(self.content)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut counts = self.all.counts();
-        if let Some(count) = counts.get_mut(&self.what) {
+        if let Some(count) = counts.get_mut(&self.content) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.what);
+                counts.remove(&self.content);
             }
         }
     }

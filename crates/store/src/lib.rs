@@ -85,4 +85,4 @@ pub use store::Store;
 pub use store_root::{StoreRootError, UntrustedReason};
 pub use tag::TagImageError;
 pub use tree::remove as remove_tree;
-pub use usage::{Amount, StoreUsage, StoredImageUsage, UsageError};
+pub use usage::{ContentUsage, StoreUsage, StoredImageUsage, UsageError};

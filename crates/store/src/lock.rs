@@ -20,7 +20,7 @@ pub struct StoreOwner {
     /// The process ID in its own PID namespace; `None` while the store is locked by readers.
     pub pid: Option<u32>,
     /// Its operation ("pull docker.io/library/alpine:3"); may be empty.
-    pub what: String,
+    pub purpose: String,
 }
 
 /// What to do if the store is locked.
@@ -50,11 +50,11 @@ impl Lock {
     /// Locks `file` exclusively, and writes the process and its operation to it.
     pub(crate) fn exclusive(
         file: OwnedFd,
-        what: &str,
+        purpose: &str,
         on_busy: impl FnMut(&StoreOwner) -> WhenBusy,
     ) -> Result<Self, LockError> {
         take(&file, FlockOperation::LockExclusive, on_busy)?;
-        write_text(&file, &format!("{}\n{what}", std::process::id()));
+        write_text(&file, &format!("{}\n{purpose}", std::process::id()));
         Ok(Self {
             file,
             exclusive: true,
@@ -90,10 +90,10 @@ impl Drop for Lock {
 
 impl fmt::Display for StoreOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.pid, self.what.as_str()) {
+        match (self.pid, self.purpose.as_str()) {
             (None, _) => f.write_str("another process that reads it"),
             (Some(pid), "") => write!(f, "process {pid}"),
-            (Some(pid), what) => write!(f, "process {pid} ({what})"),
+            (Some(pid), purpose) => write!(f, "process {pid} ({purpose})"),
         }
     }
 }
@@ -103,11 +103,11 @@ fn take(
     mode: FlockOperation,
     mut on_busy: impl FnMut(&StoreOwner) -> WhenBusy,
 ) -> Result<(), LockError> {
-    let at_once = match mode {
+    let nonblocking = match mode {
         FlockOperation::LockShared => FlockOperation::NonBlockingLockShared,
         _ => FlockOperation::NonBlockingLockExclusive,
     };
-    match retry(|| flock(file, at_once)) {
+    match retry(|| flock(file, nonblocking)) {
         Ok(()) => return Ok(()),
         Err(Errno::WOULDBLOCK) => {}
         Err(error) => return Err(LockError::Io(error.into())),
@@ -145,7 +145,7 @@ fn read_owner(file: &OwnedFd) -> StoreOwner {
     let text = String::from_utf8_lossy(&content[..length]);
     let mut lines = text.lines();
     let pid = lines.next().and_then(|pid| pid.parse().ok());
-    let what = lines.next().unwrap_or_default();
-    let what = what.chars().filter(|c| !c.is_control()).collect();
-    StoreOwner { pid, what }
+    let purpose = lines.next().unwrap_or_default();
+    let purpose = purpose.chars().filter(|c| !c.is_control()).collect();
+    StoreOwner { pid, purpose }
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, Transaction};
 use windlass_oci::{Algorithm, DiffId, Digest, ImageId};
 
 use crate::database::{TextColumn, from_integer};
-use crate::error::{At, FileError};
+use crate::error::{FileError, FileErrorContext};
 use crate::image::load;
 use crate::store_root::{StoreArea, StoreRoot, list_names};
 use crate::tree::on_disk;
@@ -133,7 +133,7 @@ impl<'a> DiskSizes<'a> {
     fn content(&self, area: StoreArea, digest: &Digest) -> Result<u64, FileError> {
         let Some(root) = self.0 else { return Ok(0) };
         match root.content_directory(area, digest.algorithm())? {
-            Some(section) => walk::measure(section.dir.as_fd(), digest.hex().as_ref())
+            Some(directory) => walk::measure(directory.dir.as_fd(), digest.hex().as_ref())
                 .at("examine", || root.content_path(area, digest)),
             None => Ok(0),
         }
@@ -150,21 +150,21 @@ impl<'a> DiskSizes<'a> {
             let text = name.to_string_lossy();
             let algorithms = [Algorithm::Sha256, Algorithm::Sha512];
             let algorithm = algorithms.into_iter().find(|known| known.name() == text);
-            let section = match algorithm {
-                Some(algorithm) if area != StoreArea::Ingest => {
+            let directory = match (area, algorithm) {
+                (StoreArea::Blobs | StoreArea::Layers, Some(algorithm)) => {
                     root.content_directory(area, algorithm)?
                 }
-                _ => None,
+                (StoreArea::Ingest | StoreArea::Drafts, _) | (_, None) => None,
             };
-            let Some(section) = section else {
+            let Some(directory) = directory else {
                 contents.total += walk::measure(root.area(area), &name).at("examine", at)?;
                 continue;
             };
             contents.total +=
-                own_size(section.dir.as_fd()).at("examine", || section.path.clone())?;
-            for hex in list_names(section.dir.as_fd(), || section.path.clone())? {
-                let size = walk::measure(section.dir.as_fd(), &hex)
-                    .at("examine", || section.path.join(&hex))?;
+                own_size(directory.dir.as_fd()).at("examine", || directory.path.clone())?;
+            for hex in list_names(directory.dir.as_fd(), || directory.path.clone())? {
+                let size = walk::measure(directory.dir.as_fd(), &hex)
+                    .at("examine", || directory.path.join(&hex))?;
                 contents.total += size;
                 contents
                     .each

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::error::{At, FileError};
+use crate::error::{FileError, FileErrorContext};
 use crate::partial::{PartialRecord, RECORD_SIZE};
 use crate::store_inner::StoreInner;
 use crate::store_root::{StoreArea, StoreRoot};
@@ -52,7 +52,7 @@ enum RecordFile {
     Unopened,
     Open(OwnedFd),
     /// It was removed and is not written again.
-    Condemned,
+    Removed,
 }
 
 impl PartialFile {
@@ -183,7 +183,7 @@ impl PartialFile {
     pub(crate) fn sync_record(&self) -> Result<(), FileError> {
         match &*self.record_file() {
             RecordFile::Open(file) => rustix::fs::fdatasync(file).at("sync", || self.path()),
-            RecordFile::Unopened | RecordFile::Condemned => Ok(()),
+            RecordFile::Unopened | RecordFile::Removed => Ok(()),
         }
     }
 
@@ -194,12 +194,12 @@ impl PartialFile {
 
     /// Removes the record, so that the file is not used again even after a crash.
     pub(crate) fn discard(&self) {
-        *self.record_file() = RecordFile::Condemned;
+        *self.record_file() = RecordFile::Removed;
         remove(self.inner.root(), &self.record_name());
     }
 
     pub(crate) fn is_discarded(&self) -> bool {
-        matches!(*self.record_file(), RecordFile::Condemned)
+        matches!(*self.record_file(), RecordFile::Removed)
     }
 
     /// Returns whether the file was retained or published.

@@ -8,7 +8,7 @@ use windlass_oci::{DiffId, ImageId};
 use crate::database::TextColumn;
 use crate::image::load;
 use crate::measure::DiskSizes;
-use crate::remove::change;
+use crate::remove::change_and_collect;
 use crate::unshared_content::UnsharedContent;
 use crate::{Image, RemovedItem, Store, StoreRemoval, StoreRemoveError, UsageError};
 
@@ -26,12 +26,12 @@ impl Store {
     /// transaction.
     ///
     /// This works on a full disk, as [`Store::remove`] does.
-    pub fn prune(&self, what: &PruneSelection) -> Result<StoreRemoval, StoreRemoveError> {
+    pub fn prune(&self, selection: &PruneSelection) -> Result<StoreRemoval, StoreRemoveError> {
         let inner = self.writable()?;
         let settling = inner.lock_settling();
-        let removal = change(inner, |transaction| {
+        let removal = change_and_collect(inner, |transaction| {
             let error = |source| inner.database().error(source);
-            Ok::<_, StoreRemoveError>(remove_rows(transaction, what).map_err(error)?)
+            Ok::<_, StoreRemoveError>(remove_rows(transaction, selection).map_err(error)?)
         });
         drop(settling);
         let (removed, freed) = removal?;
@@ -39,10 +39,10 @@ impl Store {
     }
 
     /// Returns what [`Store::prune`] would remove if no pull was running. Changes nothing.
-    pub fn prune_preview(&self, what: &PruneSelection) -> Result<StoreRemoval, UsageError> {
+    pub fn prune_preview(&self, selection: &PruneSelection) -> Result<StoreRemoval, UsageError> {
         let (removed, unshared) = self.database().query(|connection| {
             let images = load(connection, None)?;
-            let chosen = what.chosen(&images);
+            let chosen = selection.chosen(&images);
             let removed_images = chosen.iter().map(|image| image.id).collect();
             Ok((
                 removed(&images, &chosen),
@@ -73,10 +73,10 @@ impl PruneSelection {
 
 fn remove_rows(
     connection: &Connection,
-    what: &PruneSelection,
+    selection: &PruneSelection,
 ) -> rusqlite::Result<Vec<RemovedItem>> {
     let images = load(connection, None)?;
-    let chosen = what.chosen(&images);
+    let chosen = selection.chosen(&images);
     for image in &chosen {
         for sql in [
             "DELETE FROM tags WHERE image = ?",

@@ -10,7 +10,7 @@ use windlass_oci::{ChainId, DiffId, ImageId, ImageName, Reference};
 
 use crate::database::TextColumn;
 use crate::error::{DatabaseError, FileError, NotWritable, impl_is_no_space, is_no_space};
-use crate::failpoint::{self, CommitStep};
+use crate::failpoint::{self, FailureStep};
 use crate::image::{NameLookup, find, load};
 use crate::store_inner::StoreInner;
 use crate::{FindError, Image, Store, StoreOpenError};
@@ -100,9 +100,9 @@ impl Store {
     pub fn remove(
         &self,
         name: &ImageName,
-        how: RemoveOptions,
+        options: RemoveOptions,
     ) -> Result<StoreRemoval, StoreRemoveError> {
-        self.remove_unless(name, how, |_| false)
+        self.remove_unless(name, options, |_| false)
     }
 
     /// Removes like [`Store::remove`], but images for which `is_used` returns true keep their last name, even
@@ -110,13 +110,13 @@ impl Store {
     pub fn remove_unless(
         &self,
         name: &ImageName,
-        how: RemoveOptions,
+        options: RemoveOptions,
         is_used: impl Fn(&ImageId) -> bool,
     ) -> Result<StoreRemoval, StoreRemoveError> {
         let inner = self.writable()?;
         let settling = inner.lock_settling();
-        let removal = change(inner, |transaction| {
-            let (image, removed_names) = find_names(inner, transaction, name, how)?;
+        let removal = change_and_collect(inner, |transaction| {
+            let (image, removed_names) = find_names(inner, transaction, name, options)?;
             if image.has_only_names(&removed_names) && is_used(&image.id) {
                 return Err(StoreRemoveError::InUse { id: image.id });
             }
@@ -130,12 +130,12 @@ impl Store {
 }
 
 /// Removes content that no image and no lease needs.
-pub(crate) fn collect(inner: &StoreInner) -> Result<(), StoreOpenError> {
-    change(inner, |_| Ok(())).map(|((), _)| ())
+pub(crate) fn collect_garbage(inner: &StoreInner) -> Result<(), StoreOpenError> {
+    change_and_collect(inner, |_| Ok(())).map(|((), _)| ())
 }
 
 /// Changes rows, and then removes the files that no row needs any more; returns the bytes freed.
-pub(crate) fn change<T, E>(
+pub(crate) fn change_and_collect<T, E>(
     inner: &StoreInner,
     mut rows: impl FnMut(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<(T, u64), E>
@@ -177,7 +177,7 @@ where
         root.mark_unsettled()?;
         root.sync_top()?;
     }
-    failpoint::point(CommitStep::CommitDeletion)?;
+    failpoint::point(FailureStep::CommitDeletion)?;
     // If the commit fails, it may or may not have happened. Every file is still present, and the marker makes
     // the next opening check which of them are needed.
     inner.end(transaction)?;
@@ -189,7 +189,7 @@ fn find_names(
     inner: &StoreInner,
     transaction: &Transaction<'_>,
     name: &ImageName,
-    how: RemoveOptions,
+    options: RemoveOptions,
 ) -> Result<(Image, Vec<Reference>), StoreRemoveError> {
     let error = |source| inner.database().error(source);
     let (id, by) = match find(transaction, name).map_err(error)? {
@@ -200,7 +200,7 @@ fn find_names(
     let image = image.ok_or_else(|| NameLookup::Unknown.into_error(name))?;
     let removed_names = match by {
         Some(reference) => names_to_remove(&image, &reference),
-        None => all_names(&image, how)?,
+        None => all_names(&image, options)?,
     };
     Ok((image, removed_names))
 }
@@ -261,11 +261,11 @@ fn names_to_remove(image: &Image, reference: &Reference) -> Vec<Reference> {
 }
 
 /// Returns all names, if they are one tag and the digests of its repository, or with `force`.
-fn all_names(image: &Image, how: RemoveOptions) -> Result<Vec<Reference>, StoreRemoveError> {
+fn all_names(image: &Image, options: RemoveOptions) -> Result<Vec<Reference>, StoreRemoveError> {
     let names: Vec<_> = image.names().cloned().collect();
     let repositories: BTreeSet<_> = names.iter().map(Reference::repository).collect();
     let is_one = image.tags.len() <= 1 && repositories.len() <= 1;
-    if is_one || how.force {
+    if is_one || options.force {
         return Ok(names);
     }
     let id = image.id;

@@ -122,7 +122,7 @@ impl Store {
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        what: ContentKind,
+        kind: ContentKind,
     ) -> Result<RepositoryLookup<()>, DatabaseError> {
         let content = format!(
             "SELECT 1 FROM image_blobs WHERE digest = ?2 AND image IN {ITS_IMAGES} LIMIT 1"
@@ -134,7 +134,7 @@ impl Store {
             let mut content = transaction
                 .query_row(&content, row, |_| Ok(()))
                 .optional()?;
-            if content.is_some() && what == ContentKind::Manifest {
+            if content.is_some() && kind == ContentKind::Manifest {
                 let other = transaction
                     .query_row(other, [TextColumn(digest)], |_| Ok(()))
                     .optional()?;
@@ -177,10 +177,10 @@ impl Store {
 fn found<T>(
     connection: &Connection,
     repository: &RepositoryName,
-    what: Option<T>,
+    content: Option<T>,
 ) -> rusqlite::Result<RepositoryLookup<T>> {
-    match what {
-        Some(what) => Ok(RepositoryLookup::Found(what)),
+    match content {
+        Some(content) => Ok(RepositoryLookup::Found(content)),
         None if is_repository(connection, repository)? => Ok(RepositoryLookup::Missing),
         None => Ok(RepositoryLookup::NoRepository),
     }

@@ -20,7 +20,7 @@ pub(crate) struct StoreInner {
     /// `None` if the store does not exist: then nothing is stored.
     root: Option<StoreRoot>,
     leases: Arc<Leases>,
-    live: Arc<ActiveIngests>,
+    active_ingests: Arc<ActiveIngests>,
     /// The boot ID of the machine; empty if it cannot be read.
     boot: String,
     background_sync: BackgroundSync,
@@ -51,7 +51,7 @@ impl StoreInner {
             database,
             root,
             leases: Arc::default(),
-            live: Arc::default(),
+            active_ingests: Arc::default(),
             boot: boot(),
             background_sync: BackgroundSync::default(),
             settling: Mutex::new(()),
@@ -78,7 +78,7 @@ impl StoreInner {
 
     /// Returns the partial blobs that this process is writing.
     pub(crate) fn active_ingests(&self) -> &Arc<ActiveIngests> {
-        &self.live
+        &self.active_ingests
     }
 
     pub(crate) fn boot(&self) -> &str {

@@ -7,7 +7,7 @@ use rustix::fs::AtFlags;
 use windlass_oci::{DiffId, ImageId};
 
 use crate::database::from_integer;
-use crate::error::{At, DatabaseError, FileError, impl_is_no_space};
+use crate::error::{DatabaseError, FileError, FileErrorContext, impl_is_no_space};
 use crate::image::load;
 use crate::ingest::is_record;
 use crate::store_root::{StoreArea, list_names};
@@ -20,11 +20,11 @@ pub struct StoreUsage {
     /// The images.
     pub images: Vec<StoredImageUsage>,
     /// The unpacked layers, each once; bytes of file content.
-    pub layers: Amount,
+    pub layers: ContentUsage,
     /// The blobs: manifests, configs, compressed layers.
-    pub blobs: Amount,
+    pub blobs: ContentUsage,
     /// Partial blobs with their records, including those being downloaded.
-    pub partials: Amount,
+    pub partials: ContentUsage,
     /// Those of them that the next pull can continue, the oldest first.
     pub partial_blobs: Vec<PartialBlob>,
     /// The number of layers that are being unpacked.
@@ -42,7 +42,7 @@ pub struct StoredImageUsage {
 
 /// A number of items and their size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amount {
+pub struct ContentUsage {
     /// The number of items.
     pub count: u64,
     /// Their size in bytes.
@@ -94,8 +94,8 @@ impl Store {
         })
     }
 
-    fn unfinished(&self) -> Result<(Amount, u64), FileError> {
-        let mut partials = Amount::default();
+    fn unfinished(&self) -> Result<(ContentUsage, u64), FileError> {
+        let mut partials = ContentUsage::default();
         let Some(root) = self.inner().find_root() else {
             return Ok((partials, 0));
         };
@@ -129,7 +129,7 @@ fn amount(
     table: &str,
     key: &str,
     users: &str,
-) -> rusqlite::Result<Amount> {
+) -> rusqlite::Result<ContentUsage> {
     let sql = format!(
         "SELECT COUNT(*), COALESCE(SUM(size), 0),
                 COALESCE(SUM(size) FILTER (WHERE {key} NOT IN (
@@ -137,7 +137,7 @@ fn amount(
          FROM {table}"
     );
     connection.query_row(&sql, [], |row| {
-        Ok(Amount {
+        Ok(ContentUsage {
             count: from_integer(row.get(0)?),
             bytes: from_integer(row.get(1)?),
             reclaimable: from_integer(row.get(2)?),

@@ -11,8 +11,8 @@ use windlass_oci::{Algorithm, Digest};
 
 use super::error::CommitError;
 use super::new_image::{BlobSource, LayerSource, NewImage};
-use crate::error::{At, DatabaseError, FileError};
-use crate::failpoint::{self, CommitStep};
+use crate::error::{DatabaseError, FileError, FileErrorContext};
+use crate::failpoint::{self, FailureStep};
 use crate::store_inner::StoreInner;
 use crate::store_root::{ContentDirectory, StoreArea, StoreRoot, fresh_name, rename_new};
 use crate::tree;
@@ -24,7 +24,7 @@ pub(super) struct DraftPublication<'a> {
     moves: Vec<DraftMove>,
     /// The number of `moves` that are done.
     done: usize,
-    sections: BTreeMap<(&'static str, Algorithm), ContentDirectory>,
+    directories: BTreeMap<(&'static str, Algorithm), ContentDirectory>,
 }
 
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl<'a> DraftPublication<'a> {
             root: inner.root(),
             moves,
             done: 0,
-            sections: BTreeMap::new(),
+            directories: BTreeMap::new(),
         })
     }
 
@@ -86,23 +86,25 @@ impl<'a> DraftPublication<'a> {
     /// Moves all drafts into place, and syncs the directories.
     pub(super) fn publish(&mut self) -> Result<(), FileError> {
         while self.done < self.moves.len() {
-            failpoint::point(CommitStep::Move)?;
+            failpoint::point(FailureStep::Move)?;
             self.move_next()?;
             self.done += 1;
         }
-        failpoint::point(CommitStep::SyncSections)?;
-        self.sections.values().try_for_each(ContentDirectory::sync)
+        failpoint::point(FailureStep::SyncDirectories)?;
+        self.directories
+            .values()
+            .try_for_each(ContentDirectory::sync)
     }
 
     /// Moves all drafts back; returns whether that worked for all of them.
     pub(super) fn roll_back(&mut self) -> bool {
         let mut is_complete = true;
         for moved in self.moves[..self.done].iter().rev() {
-            let Some(section) = self.sections.get(&moved.content_directory()) else {
+            let Some(directory) = self.directories.get(&moved.content_directory()) else {
                 continue;
             };
             let from = self.root.area(moved.from);
-            let back = rustix::fs::renameat(&section.dir, moved.digest.hex(), from, &moved.name);
+            let back = rustix::fs::renameat(&directory.dir, moved.digest.hex(), from, &moved.name);
             if let Err(error) = back {
                 let path = self.root.content_path(moved.to, &moved.digest);
                 tracing::warn!(path = %path.display(), %error, "cannot move a draft back; the next opening removes it");
@@ -115,7 +117,7 @@ impl<'a> DraftPublication<'a> {
 
     fn move_next(&mut self) -> Result<(), FileError> {
         let next = &self.moves[self.done];
-        let section = match self.sections.entry(next.content_directory()) {
+        let directory = match self.directories.entry(next.content_directory()) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(
                 self.root
@@ -124,16 +126,16 @@ impl<'a> DraftPublication<'a> {
         };
         let hex = next.digest.hex();
         let from = self.root.area(next.from);
-        let attempt = || rename_new(from, &next.name, section.dir.as_fd(), &hex);
+        let attempt = || rename_new(from, &next.name, directory.dir.as_fd(), &hex);
         let moved = match attempt() {
             // It has no row, or differs from its row: a leftover.
             Err(Errno::EXIST | Errno::NOTEMPTY) => {
-                clear(self.root, next.to, section, hex.as_ref())?;
+                clear(self.root, next.to, directory, hex.as_ref())?;
                 attempt()
             }
             other => other,
         };
-        moved.at("move a draft to", || section.path.join(&hex))
+        moved.at("move a draft to", || directory.path.join(&hex))
     }
 }
 
@@ -147,17 +149,17 @@ impl DraftMove {
 pub(crate) fn clear(
     root: &StoreRoot,
     area: StoreArea,
-    section: &ContentDirectory,
+    directory: &ContentDirectory,
     name: &OsStr,
 ) -> Result<(), FileError> {
-    let at = || section.path.join(name);
+    let at = || directory.path.join(name);
     match area {
         StoreArea::Layers => {
-            let name_in_drafts = move_to_drafts(root, section, name)?;
+            let name_in_drafts = move_to_drafts(root, directory, name)?;
             tree::remove(root.area(StoreArea::Drafts), name_in_drafts.as_ref()).at("remove", at)
         }
         StoreArea::Blobs | StoreArea::Ingest | StoreArea::Drafts => {
-            tree::remove(section.dir.as_fd(), name).at("remove", at)
+            tree::remove(directory.dir.as_fd(), name).at("remove", at)
         }
     }
 }
@@ -165,17 +167,17 @@ pub(crate) fn clear(
 /// Moves a layer to `drafts/`, and returns its name there.
 pub(crate) fn move_to_drafts(
     root: &StoreRoot,
-    section: &ContentDirectory,
+    directory: &ContentDirectory,
     name: &OsStr,
 ) -> Result<String, FileError> {
     let name_in_drafts = fresh_name();
     rustix::fs::renameat(
-        &section.dir,
+        &directory.dir,
         name,
         root.area(StoreArea::Drafts),
         &name_in_drafts,
     )
-    .at("remove", || section.path.join(name))?;
+    .at("remove", || directory.path.join(name))?;
     Ok(name_in_drafts)
 }
 
@@ -186,13 +188,13 @@ fn is_blob_stored(inner: &StoreInner, digest: &Digest, size: u64) -> Result<bool
     if row != Some(size) {
         return Ok(false);
     }
-    let Some(section) = inner
+    let Some(directory) = inner
         .root()
         .content_directory(StoreArea::Blobs, digest.algorithm())?
     else {
         return Ok(false);
     };
-    let stat = rustix::fs::statat(&section.dir, digest.hex(), AtFlags::SYMLINK_NOFOLLOW);
+    let stat = rustix::fs::statat(&directory.dir, digest.hex(), AtFlags::SYMLINK_NOFOLLOW);
     Ok(stat.is_ok_and(|stat| u64::try_from(stat.st_size) == Ok(size)))
 }
 

@@ -7,7 +7,7 @@ use windlass_oci::{DiffId, Digest};
 use super::error::CommitError;
 use super::new_image::{LayerSource, NewLayer};
 use crate::LowerLink;
-use crate::error::{At, FileError};
+use crate::error::{FileError, FileErrorContext};
 use crate::overlay::{LookupBudget, PathLookup, Stack, StackLayer};
 use crate::store_root::{DIFF, StoreArea, StoreRoot};
 
@@ -20,7 +20,7 @@ const MAX_LOOKUPS: u64 = 16 << 20;
 /// Most images have none. A layer that was stored for one image may not fit into another, so stored layers are
 /// checked, too.
 pub(super) fn resolve(root: &StoreRoot, layers: &[NewLayer]) -> Result<(), CommitError> {
-    let looks = LookupBudget::new(MAX_LOOKUPS);
+    let budget = LookupBudget::new(MAX_LOOKUPS);
     for (position, layer) in layers.iter().enumerate() {
         let metadata = layer.layer.metadata();
         if metadata.lower_links.is_empty() {
@@ -29,14 +29,14 @@ pub(super) fn resolve(root: &StoreRoot, layers: &[NewLayer]) -> Result<(), Commi
         let below = layers[..position]
             .iter()
             .rev()
-            .map(|layer| level(root, &layer.layer, true));
+            .map(|layer| stack_layer(root, &layer.layer, true));
         // The layer's own whiteouts hide lower files in the result, but not from the link, which is part of the
         // result.
-        let own = std::iter::once(level(root, &layer.layer, false));
-        let levels = own.chain(below).collect::<Result<Vec<_>, _>>()?;
-        let stack = Stack::new(root.dir(), levels);
+        let own = std::iter::once(stack_layer(root, &layer.layer, false));
+        let stack_layers = own.chain(below).collect::<Result<Vec<_>, _>>()?;
+        let stack = Stack::new(root.dir(), stack_layers);
         for link in &metadata.lower_links {
-            resolve_one(root, &stack, &looks, &metadata.diff_id, link)?;
+            resolve_one(root, &stack, &budget, &metadata.diff_id, link)?;
         }
     }
     Ok(())
@@ -45,12 +45,12 @@ pub(super) fn resolve(root: &StoreRoot, layers: &[NewLayer]) -> Result<(), Commi
 fn resolve_one(
     root: &StoreRoot,
     stack: &Stack<'_>,
-    looks: &LookupBudget,
+    budget: &LookupBudget,
     diff_id: &DiffId,
     link: &LowerLink,
 ) -> Result<(), CommitError> {
     let found = stack
-        .resolve(&link.target, looks)
+        .resolve(&link.target, budget)
         .at("look up the target of a hard link in", || {
             root.content_path(StoreArea::Layers, diff_id.digest())
         })?;
@@ -64,7 +64,11 @@ fn resolve_one(
     }
 }
 
-fn level(root: &StoreRoot, layer: &LayerSource, hides: bool) -> Result<StackLayer, FileError> {
+fn stack_layer(
+    root: &StoreRoot,
+    layer: &LayerSource,
+    hides: bool,
+) -> Result<StackLayer, FileError> {
     let directory = match layer {
         LayerSource::New(draft) if draft.open_dir()?.is_some() => {
             let name = draft.name();

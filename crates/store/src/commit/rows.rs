@@ -10,7 +10,7 @@ use super::new_image::{LayerSource, NewImage};
 use super::outcome::CommitOutcome;
 use crate::database::{TextColumn, to_integer};
 use crate::error::{DatabaseError, FileError};
-use crate::failpoint::{self, CommitStep};
+use crate::failpoint::{self, FailureStep};
 use crate::store_inner::StoreInner;
 use crate::{LayerMetadata, path_list};
 
@@ -71,7 +71,7 @@ pub(super) fn record(
     config: &ImageConfig,
     tag: Option<&Reference>,
 ) -> Result<RecordedNames, RecordError> {
-    failpoint::point(CommitStep::Begin)?;
+    failpoint::point(FailureStep::Begin)?;
     let database = inner.database();
     let layers = image.layers.iter().map(|layer| match &layer.layer {
         LayerSource::New(draft) => layer_row(draft.metadata()).map(Some),
@@ -95,7 +95,7 @@ pub(super) fn record(
         .and_then(|()| write_names(&transaction, image))
         .and_then(|recorded| write_user_tag(&transaction, image, tag, recorded));
     let recorded = written.map_err(error)?;
-    failpoint::point(CommitStep::Commit)?;
+    failpoint::point(FailureStep::Commit)?;
     match inner.end(transaction) {
         Ok(()) => Ok(recorded),
         // A full disk is detected before the log is complete. Other errors may occur after that.

@@ -15,7 +15,7 @@ use windlass_oci::Digest;
 use super::error::IngestError;
 use crate::Store;
 use crate::database::from_integer;
-use crate::error::{At, FileError};
+use crate::error::{FileError, FileErrorContext};
 use crate::partial_file::{RECORD_SUFFIX, read_record};
 use crate::store_root::{StoreArea, StoreRoot, list_names};
 use crate::tree;
@@ -139,7 +139,7 @@ impl Store {
     fn remove_partial(&self, blob: &PartialBlob) -> Result<Option<u64>, IngestError> {
         let inner = self.writable()?;
         let name = partial_name(&blob.digest, blob.size);
-        let Some(_taken) = inner.active_ingests().claim(&name) else {
+        let Some(_claim) = inner.active_ingests().claim(&name) else {
             return Ok(None);
         };
         let mut freed = 0;
@@ -197,21 +197,22 @@ fn list_partials(root: &StoreRoot) -> Result<Vec<PartialBlob>, FileError> {
         let Some((digest, size)) = parse_name(name) else {
             continue;
         };
-        let Some((_, on_disk, grown)) = length(ingest, name).at("examine", || path(root, name))?
+        let Some((_, on_disk, modified)) =
+            length(ingest, name).at("examine", || path(root, name))?
         else {
             continue;
         };
         // A download that has just started has no record yet.
         let record = read_record(root, name, size)?;
-        let held = record.map_or(0, |record| record.held.total());
+        let stored = record.map_or(0, |record| record.stored.total());
         let blob = PartialBlob {
             digest,
             size,
-            stored: held,
+            stored,
             on_disk,
-            modified: grown,
+            modified,
         };
-        found.insert((grown, name.to_owned()), blob);
+        found.insert((modified, name.to_owned()), blob);
     }
     Ok(found.into_values().collect())
 }
@@ -232,11 +233,11 @@ fn length(
         return Ok(None);
     }
     let seconds = Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));
-    let grown = SystemTime::UNIX_EPOCH.checked_add(seconds);
+    let modified = SystemTime::UNIX_EPOCH.checked_add(seconds);
     Ok(Some((
         from_integer(stat.st_size),
         from_integer(stat.st_blocks).saturating_mul(512),
-        grown.unwrap_or(SystemTime::UNIX_EPOCH),
+        modified.unwrap_or(SystemTime::UNIX_EPOCH),
     )))
 }
 

@@ -19,11 +19,11 @@ pub(super) struct IngestShared {
     pub(super) file: PartialFile,
     /// Declared last, so that the name is released after the file. `None` for a second ingest of the same blob,
     /// whose file is never retained.
-    pub(super) taken: Option<NameClaim>,
+    pub(super) name_claim: Option<NameClaim>,
 }
 
 impl IngestShared {
-    /// Counts bytes that were appended or read towards the next early write-back.
+    /// Counts bytes that were appended or read towards the next sync in the background.
     pub(super) fn record_io(&self, bytes: u64) {
         let inner = self.file.inner();
         inner
@@ -33,7 +33,7 @@ impl IngestShared {
 
     /// Writes the record, for the case of a crash. If this fails, more has to be downloaded again.
     pub(super) fn save_record(&self, record: RecordDraft) {
-        if self.taken.is_some() {
+        if self.name_claim.is_some() {
             let record = record.in_boot(self.file.inner().boot());
             if let Err(error) = self.file.write_record(&record) {
                 tracing::debug!(%error, "cannot write the record of a partial blob");
@@ -44,7 +44,7 @@ impl IngestShared {
     /// Retains the file with its record for the next pull.
     fn retain(&self) -> Result<(), FileError> {
         self.file.sync()?;
-        self.progress.mark_safe(&self.progress.held_ranges());
+        self.progress.mark_durable(&self.progress.stored_ranges());
         let record = self.progress.record().in_boot(self.file.inner().boot());
         self.file.write_record(&record)?;
         self.file.sync_record()?;
@@ -55,7 +55,7 @@ impl IngestShared {
 
 impl Drop for IngestShared {
     fn drop(&mut self) {
-        let is_unused = self.taken.is_some() && !self.file.is_released();
+        let is_unused = self.name_claim.is_some() && !self.file.is_released();
         if is_unused
             && !self.file.is_discarded()
             && self.progress.stored_bytes() > 0

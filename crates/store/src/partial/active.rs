@@ -40,7 +40,7 @@ impl ActiveIngests {
         let names = self.names();
         let progress = names.values().filter_map(Weak::upgrade);
         let ranges =
-            |progress: Arc<IngestProgress>| (Arc::downgrade(&progress), progress.held_ranges());
+            |progress: Arc<IngestProgress>| (Arc::downgrade(&progress), progress.stored_ranges());
         RangesSnapshot(progress.map(ranges).collect())
     }
 
@@ -58,10 +58,10 @@ impl NameClaim {
 
 impl RangesSnapshot {
     /// Records that these ranges are on the medium now.
-    pub(crate) fn mark_safe(self) {
+    pub(crate) fn mark_durable(self) {
         for (progress, ranges) in self.0 {
             if let Some(progress) = progress.upgrade() {
-                progress.mark_safe(&ranges);
+                progress.mark_durable(&ranges);
             }
         }
     }

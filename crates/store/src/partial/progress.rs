@@ -21,18 +21,18 @@ const MOST_CHECKPOINTS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct IngestProgress {
     state: Mutex<ProgressState>,
-    grown: Condvar,
+    changed: Condvar,
 }
 
 #[derive(Debug)]
 struct ProgressState {
     size: u64,
     /// Bytes in the file.
-    held: ByteRanges,
+    stored: ByteRanges,
     /// Bytes in the file, or claimed by a writer.
     claimed: ByteRanges,
     /// Bytes that are durable.
-    safe: ByteRanges,
+    durable: ByteRanges,
     /// Ordered by position; of those within durable bytes only the last.
     checkpoints: VecDeque<Checkpoint>,
     /// Bytes received since the record was last written.
@@ -47,35 +47,35 @@ impl IngestProgress {
         Self {
             state: Mutex::new(ProgressState {
                 size,
-                claimed: record.held.clone(),
-                held: record.held,
-                safe: record.safe,
+                claimed: record.stored.clone(),
+                stored: record.stored,
+                durable: record.durable,
                 checkpoints: record.hash.into_iter().collect(),
                 unrecorded: 0,
                 awaited: None,
                 stopped: None,
             }),
-            grown: Condvar::new(),
+            changed: Condvar::new(),
         }
     }
 
     /// Returns the watermark: all bytes before it are in the file.
     pub(crate) fn contiguous(&self) -> u64 {
-        self.state().held.contiguous()
+        self.state().stored.contiguous()
     }
 
     /// Returns how many bytes are in the file.
     pub(crate) fn stored_bytes(&self) -> u64 {
-        self.state().held.total()
+        self.state().stored.total()
     }
 
-    pub(crate) fn held_ranges(&self) -> ByteRanges {
-        self.state().held.clone()
+    pub(crate) fn stored_ranges(&self) -> ByteRanges {
+        self.state().stored.clone()
     }
 
     pub(crate) fn is_complete(&self) -> bool {
         let state = self.state();
-        state.held.contiguous() == state.size
+        state.stored.contiguous() == state.size
     }
 
     /// Claims the first range that is neither present nor claimed, up to `most` bytes of it.
@@ -102,11 +102,11 @@ impl IngestProgress {
             return Err(stopped);
         }
         state.unrecorded += range.end - range.start;
-        state.held.insert(range);
-        let watermark = state.held.contiguous();
+        state.stored.insert(range);
+        let watermark = state.stored.contiguous();
         if state.awaited.is_some_and(|awaited| watermark >= awaited) {
             state.awaited = None;
-            self.grown.notify_all();
+            self.changed.notify_all();
         }
         let is_due = state.unrecorded >= RECORD_EVERY;
         Ok(is_due.then(|| state.record()))
@@ -117,17 +117,17 @@ impl IngestProgress {
         self.state().record()
     }
 
-    /// Records that `held` is durable.
-    pub(crate) fn mark_safe(&self, held: &ByteRanges) {
+    /// Records that `stored` is durable.
+    pub(crate) fn mark_durable(&self, stored: &ByteRanges) {
         let mut state = self.state();
-        for range in held.iter() {
-            state.safe.insert(range.clone());
+        for range in stored.iter() {
+            state.durable.insert(range.clone());
         }
-        let safe = state.safe.contiguous();
+        let durable = state.durable.contiguous();
         while state
             .checkpoints
             .get(1)
-            .is_some_and(|next| next.position <= safe)
+            .is_some_and(|next| next.position <= durable)
         {
             state.checkpoints.pop_front();
         }
@@ -157,20 +157,20 @@ impl IngestProgress {
             if let Some(reason) = state.stopped {
                 return Err(io::Error::other(reason));
             }
-            let watermark = state.held.contiguous();
+            let watermark = state.stored.contiguous();
             if watermark >= enough {
                 return Ok(watermark);
             }
             state.awaited = Some(state.awaited.map_or(enough, |other| other.min(enough)));
-            let grown = self.grown.wait(state);
-            state = grown.unwrap_or_else(PoisonError::into_inner);
+            let changed = self.changed.wait(state);
+            state = changed.unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// Stops writers and readers; the first reason is kept.
     pub(crate) fn stop(&self, reason: IngestStopped) {
         self.state().stopped.get_or_insert(reason);
-        self.grown.notify_all();
+        self.changed.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, ProgressState> {
@@ -182,8 +182,8 @@ impl IngestProgress {
 /// A record without the boot ID.
 #[derive(Debug)]
 pub(crate) struct RecordDraft {
-    held: ByteRanges,
-    safe: ByteRanges,
+    stored: ByteRanges,
+    durable: ByteRanges,
     hash: Option<Checkpoint>,
 }
 
@@ -191,8 +191,8 @@ impl RecordDraft {
     pub(crate) fn in_boot(self, boot: &str) -> PartialRecord {
         PartialRecord {
             boot: boot.to_owned(),
-            held: self.held,
-            safe: self.safe,
+            stored: self.stored,
+            durable: self.durable,
             hash: self.hash,
         }
     }
@@ -201,12 +201,12 @@ impl RecordDraft {
 impl ProgressState {
     fn record(&mut self) -> RecordDraft {
         self.unrecorded = 0;
-        let safe = self.safe.contiguous();
+        let durable = self.durable.contiguous();
         let hash = self.checkpoints.iter().rev();
-        let hash = { hash }.find(|checkpoint| checkpoint.position <= safe);
+        let hash = { hash }.find(|checkpoint| checkpoint.position <= durable);
         RecordDraft {
-            held: self.held.clone(),
-            safe: self.safe.clone(),
+            stored: self.stored.clone(),
+            durable: self.durable.clone(),
             hash: hash.cloned(),
         }
     }

@@ -4,10 +4,11 @@
 //! of them are present and hashed.
 //!
 //! # Invariants
-//! - Bytes in `held` were written to the file before the record. Within the same boot that is enough: the page
-//!   cache survives the end of any process.
-//! - Bytes in `safe` were on the medium before the record. After a reboot only these count.
-//! - The hash covers safe bytes only. Bytes that a power cut may have lost are hashed again, so that the hash
+//! - Bytes in `stored` were written to the file before the record. Within the same boot that is enough: the page
+//!   cache survives the end of any process. The text of the record names them `held`.
+//! - Bytes in `durable` were on the medium before the record. After a reboot only these count. The text of the
+//!   record names them `safe`.
+//! - The hash covers durable bytes only. Bytes that a power cut may have lost are hashed again, so that the hash
 //!   always matches the file.
 
 use std::fmt::Write as _;
@@ -30,8 +31,8 @@ const FIRST_LINE: &str = "windlass partial 1";
 pub(crate) struct PartialRecord {
     /// The boot ID of the machine; empty if it is unknown.
     pub(crate) boot: String,
-    pub(crate) held: ByteRanges,
-    pub(crate) safe: ByteRanges,
+    pub(crate) stored: ByteRanges,
+    pub(crate) durable: ByteRanges,
     pub(crate) hash: Option<Checkpoint>,
 }
 
@@ -54,7 +55,7 @@ impl PartialRecord {
     /// Serializes the record.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut text = format!("{FIRST_LINE}\nboot {}\n", self.boot);
-        for (name, ranges) in [("held", &self.held), ("safe", &self.safe)] {
+        for (name, ranges) in [("held", &self.stored), ("safe", &self.durable)] {
             text.push_str(name);
             for Range { start, end } in ranges.iter().take(MOST_RANGES) {
                 write!(text, " {start}-{end}").expect("writing to a string cannot fail");
@@ -83,16 +84,16 @@ impl PartialRecord {
         let mut lines = text.lines();
         (lines.next()? == FIRST_LINE).then_some(())?;
         let boot = lines.next()?.strip_prefix("boot ")?.to_owned();
-        let held = ranges(lines.next()?.strip_prefix("held")?, size)?;
-        let safe = ranges(lines.next()?.strip_prefix("safe")?, size)?;
+        let stored = ranges(lines.next()?.strip_prefix("held")?, size)?;
+        let durable = ranges(lines.next()?.strip_prefix("safe")?, size)?;
         let hash = match lines.next() {
             Some(line) => Some(checkpoint(line.strip_prefix("hash ")?)?),
             None => None,
         };
         Some(Self {
             boot,
-            held,
-            safe,
+            stored,
+            durable,
             hash,
         })
     }
@@ -101,17 +102,17 @@ impl PartialRecord {
     pub(crate) fn in_boot(self, boot: &str, length: u64) -> Self {
         let present = ByteRanges::from(0..length);
         let is_same = !boot.is_empty() && self.boot == boot;
-        let safe = self.safe.and(&present);
-        let held = if is_same {
-            self.held.and(&present)
+        let durable = self.durable.and(&present);
+        let stored = if is_same {
+            self.stored.and(&present)
         } else {
-            safe.clone()
+            durable.clone()
         };
-        let hash = { self.hash }.filter(|hash| hash.position <= safe.contiguous());
+        let hash = { self.hash }.filter(|hash| hash.position <= durable.contiguous());
         Self {
             boot: boot.to_owned(),
-            held,
-            safe,
+            stored,
+            durable,
             hash,
         }
     }
@@ -158,8 +159,8 @@ mod tests {
         hasher.update(b"abc");
         PartialRecord {
             boot: "b0".to_owned(),
-            held: [0..100, 200..300].into_iter().collect(),
-            safe: [0..50, 200..250].into_iter().collect(),
+            stored: [0..100, 200..300].into_iter().collect(),
+            durable: [0..50, 200..250].into_iter().collect(),
             hash: Some(Checkpoint {
                 position: 40,
                 state: hasher.state(),
@@ -182,14 +183,17 @@ mod tests {
         let many: ByteRanges = (0..100).map(|n| far + n * 3..far + n * 3 + 1).collect();
         let record = PartialRecord {
             boot: "b".repeat(36),
-            held: many.clone(),
-            safe: many.clone(),
+            stored: many.clone(),
+            durable: many.clone(),
             ..record()
         };
         let bytes = record.to_bytes();
         assert_eq!(bytes.len(), RECORD_SIZE);
         let first: ByteRanges = many.iter().take(MOST_RANGES).cloned().collect();
-        assert_eq!(PartialRecord::parse(&bytes, u64::MAX).unwrap().held, first);
+        assert_eq!(
+            PartialRecord::parse(&bytes, u64::MAX).unwrap().stored,
+            first
+        );
     }
 
     /// A change of any byte makes the record invalid.
@@ -217,15 +221,18 @@ mod tests {
         let record = record();
         assert_eq!(record.clone().in_boot("b0", 300), record);
         let other = record.clone().in_boot("b1", 300);
-        assert_eq!((&other.held, &other.safe), (&record.safe, &record.safe));
+        assert_eq!(
+            (&other.stored, &other.durable),
+            (&record.durable, &record.durable)
+        );
         let unknown = PartialRecord {
             boot: String::new(),
             ..record.clone()
         };
-        assert_eq!(unknown.in_boot("", 300).held, record.safe);
+        assert_eq!(unknown.in_boot("", 300).stored, record.durable);
         // Bytes beyond the end of the file are not present, and a hash that covers them is not used.
         let short = record.in_boot("b0", 39);
-        assert_eq!(short.held, ByteRanges::from(0..39));
+        assert_eq!(short.stored, ByteRanges::from(0..39));
         assert_eq!(short.hash, None);
     }
 

@@ -8,8 +8,8 @@ use windlass_oci::{DiffId, Digest};
 
 use crate::commit::move_to_drafts;
 use crate::database::TextColumn;
-use crate::error::{At, FileError};
-use crate::failpoint::{self, CommitStep};
+use crate::error::{FileError, FileErrorContext};
+use crate::failpoint::{self, FailureStep};
 use crate::lease::{LeasedContent, Leases};
 use crate::store_root::{StoreArea, StoreRoot};
 use crate::tree;
@@ -69,7 +69,7 @@ impl Garbage {
         }
         for name in moved {
             let path = root.area_path(StoreArea::Drafts).join(&name);
-            let removed = failpoint::point(CommitStep::RemoveTree).and_then(|()| {
+            let removed = failpoint::point(FailureStep::RemoveTree).and_then(|()| {
                 tree::remove_counting(root.area(StoreArea::Drafts), name.as_ref(), &mut freed)
                     .at("remove", || path)
             });
@@ -94,21 +94,23 @@ fn unleased(
 }
 
 fn remove_blob(root: &StoreRoot, blob: &Digest, freed: &mut u64) -> Result<(), FileError> {
-    failpoint::point(CommitStep::TakeAway)?;
+    failpoint::point(FailureStep::RemoveContent)?;
     match root.content_directory(StoreArea::Blobs, blob.algorithm())? {
-        Some(section) => tree::remove_counting(section.dir.as_fd(), OsStr::new(&blob.hex()), freed)
-            .at("remove", || root.content_path(StoreArea::Blobs, blob)),
+        Some(directory) => {
+            tree::remove_counting(directory.dir.as_fd(), OsStr::new(&blob.hex()), freed)
+                .at("remove", || root.content_path(StoreArea::Blobs, blob))
+        }
         None => Ok(()),
     }
 }
 
 /// Moves a layer to `drafts/`, if it exists, and returns its name there.
 fn take_layer(root: &StoreRoot, layer: &Digest) -> Result<Option<String>, FileError> {
-    failpoint::point(CommitStep::TakeAway)?;
-    let Some(section) = root.content_directory(StoreArea::Layers, layer.algorithm())? else {
+    failpoint::point(FailureStep::RemoveContent)?;
+    let Some(directory) = root.content_directory(StoreArea::Layers, layer.algorithm())? else {
         return Ok(None);
     };
-    match move_to_drafts(root, &section, OsStr::new(&layer.hex())) {
+    match move_to_drafts(root, &directory, OsStr::new(&layer.hex())) {
         Ok(name) => Ok(Some(name)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),

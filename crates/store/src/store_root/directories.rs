@@ -9,7 +9,7 @@ use windlass_oci::{Algorithm, Digest};
 
 use super::entry_name::{DATABASE, RESERVE, UNSETTLED};
 use super::file_operation::{DIRECTORY, PRIVATE, make_dir};
-use crate::error::{At, FileError};
+use crate::error::{FileError, FileErrorContext};
 
 /// The disk space reserved for deletions on a full disk, in bytes.
 const RESERVE_SIZE: u64 = 1 << 20;
@@ -100,8 +100,8 @@ impl StoreRoot {
         area: StoreArea,
         algorithm: Algorithm,
     ) -> Result<ContentDirectory, FileError> {
-        if let Some(section) = self.content_directory(area, algorithm)? {
-            return Ok(section);
+        if let Some(directory) = self.content_directory(area, algorithm)? {
+            return Ok(directory);
         }
         let path = self.area_path(area).join(algorithm.name());
         let dir =
@@ -117,11 +117,11 @@ impl StoreRoot {
         digest: &Digest,
         flags: OFlags,
     ) -> Result<Option<OwnedFd>, FileError> {
-        let Some(section) = self.content_directory(area, digest.algorithm())? else {
+        let Some(directory) = self.content_directory(area, digest.algorithm())? else {
             return Ok(None);
         };
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(&section.dir, digest.hex(), flags, Mode::empty()) {
+        match rustix::fs::openat(&directory.dir, digest.hex(), flags, Mode::empty()) {
             Ok(fd) => Ok(Some(fd)),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error).at("open", || self.content_path(area, digest)),

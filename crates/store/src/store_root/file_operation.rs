@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use crate::error::{At, FileError};
+use crate::error::{FileError, FileErrorContext};
 
 /// The flags for opening a directory.
 pub(super) const DIRECTORY: OFlags = OFlags::RDONLY

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::directories::{StoreArea, StoreRoot};
 use super::entry_name::{DAEMON, DATABASE, EMPTY, FORMAT, LOCK, RESERVE, UNSETTLED};
 use super::file_operation::{DIRECTORY, PRIVATE, make_dir};
-use crate::error::{At, FileError};
+use crate::error::{FileError, FileErrorContext};
 
 /// The content of the file `format`. The number changes when older stores can no longer be used.
 const FORMAT_LINE: &str = "windlass store 1";

@@ -7,7 +7,7 @@ use std::path::Path;
 use windlass_oci::ImageName;
 
 use super::fixture::{ImagePlan, LayerPlan, TestStore, make_opaque, new_layer, whiteout};
-use crate::{Amount, ChainShape, FlattenReason, LayerSource, LowerLink};
+use crate::{ChainShape, ContentUsage, FlattenReason, LayerSource, LowerLink};
 
 /// Stacks a layer with an implied directory `a/b` on the layers that `lower` and `middle` fill, and returns the
 /// shape of the chain.
@@ -186,7 +186,7 @@ fn usage_counts_each_layer_once() {
     two.pull(&store).unwrap();
     let usage = store.disk_usage().unwrap();
     // The size of a layer in these tests is the length of its name.
-    let layers = Amount {
+    let layers = ContentUsage {
         count: 3,
         bytes: 4 + 3 + 5,
         reclaimable: 5,
@@ -199,5 +199,5 @@ fn usage_counts_each_layer_once() {
         assert_eq!(image.shared, 4);
         assert_eq!(image.shared + image.unique(), image.image.size());
     }
-    assert_eq!((usage.partials, usage.drafts), (Amount::default(), 0));
+    assert_eq!((usage.partials, usage.drafts), (ContentUsage::default(), 0));
 }

@@ -6,7 +6,7 @@ use std::process::{Command, ExitStatus};
 use windlass_oci::ImageName;
 
 use super::fixture::{ImagePlan, TestStore, check, own};
-use crate::failpoint::{CommitStep, FailureAction, arm};
+use crate::failpoint::{FailureAction, FailureStep, arm};
 use crate::{CommitError, PruneSelection, RemoveOptions, Store};
 
 /// The environment variable with the instructions for the child process.
@@ -38,7 +38,7 @@ fn child() {
     let mut words = instructions.split(' ');
     let mut next = || words.next().unwrap();
     let (path, doing, step, skip) = (next(), next(), next(), next().parse().unwrap());
-    let steps = [&CommitStep::COMMIT[..], &CommitStep::DELETION].concat();
+    let steps = [&FailureStep::COMMIT[..], &FailureStep::DELETION].concat();
     let step = steps
         .into_iter()
         .find(|known| format!("{known:?}") == step)
@@ -52,16 +52,16 @@ fn child() {
     let store = own(Path::new(path));
     if doing == "pull" {
         let image = plans()[1].draft(&store);
-        arm(step, skip, FailureAction::Die);
+        arm(step, skip, FailureAction::Abort);
         store.commit(&image).map(drop).unwrap();
     } else {
-        arm(step, skip, FailureAction::Die);
+        arm(step, skip, FailureAction::Abort);
         remove_new(&store).map(drop).unwrap();
     }
 }
 
 /// Runs a child process that aborts at `step`, after `skip` earlier passes.
-fn die(path: &Path, doing: &str, step: CommitStep, skip: usize) -> ExitStatus {
+fn die(path: &Path, doing: &str, step: FailureStep, skip: usize) -> ExitStatus {
     let instructions = format!("{} {doing} {step:?} {skip}", path.display());
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "tests::crashes::child", "--nocapture"])
@@ -77,8 +77,8 @@ fn die(path: &Path, doing: &str, step: CommitStep, skip: usize) -> ExitStatus {
 fn a_killed_commit_is_complete_or_absent() {
     // Config, manifest, two layers and their blobs; the third layer and its blob are already stored.
     const MOVES: usize = 6;
-    for step in CommitStep::COMMIT {
-        let skips = if step == CommitStep::Move {
+    for step in FailureStep::COMMIT {
+        let skips = if step == FailureStep::Move {
             MOVES + 1
         } else {
             1
@@ -88,10 +88,10 @@ fn a_killed_commit_is_complete_or_absent() {
             let plans = plans();
             plans[0].pull(&fixture.own()).unwrap();
             let status = die(&fixture.path(), "pull", step, skip);
-            let had_step = step != CommitStep::Move || skip < MOVES;
+            let had_step = step != FailureStep::Move || skip < MOVES;
             assert_eq!(!status.success(), had_step, "{step:?} {skip}");
 
-            let committed = !had_step || step == CommitStep::Settle;
+            let committed = !had_step || step == FailureStep::Settle;
             // A reader without the lock, before the sweep, gets the same result.
             let visible = fixture.lookup().images().unwrap().len();
             assert_eq!(visible, if committed { 2 } else { 1 }, "{step:?} {skip}");
@@ -117,8 +117,12 @@ fn a_killed_commit_is_complete_or_absent() {
 /// T39: a deletion that is killed at any step is complete or has not happened, and leaves no file behind.
 #[test]
 fn a_killed_deletion_is_complete_or_absent() {
-    for step in CommitStep::DELETION {
-        let skips = if step == CommitStep::TakeAway { 6 } else { 1 };
+    for step in FailureStep::DELETION {
+        let skips = if step == FailureStep::RemoveContent {
+            6
+        } else {
+            1
+        };
         for skip in 0..skips {
             let fixture = TestStore::new();
             let plans = plans();
@@ -131,7 +135,7 @@ fn a_killed_deletion_is_complete_or_absent() {
             let store = fixture.own();
             let visible_names = check(&store, &plans);
             let expected: &[&str] = match step {
-                CommitStep::CommitDeletion => &["new", "old"],
+                FailureStep::CommitDeletion => &["new", "old"],
                 _ => &["old"],
             };
             assert_eq!(visible_names, expected, "{step:?} {skip}");
@@ -145,12 +149,12 @@ fn a_killed_deletion_is_complete_or_absent() {
 #[test]
 fn a_full_disk_leaves_the_store_as_it_was() {
     for step in [
-        CommitStep::Move,
-        CommitStep::SyncSections,
-        CommitStep::Begin,
-        CommitStep::Commit,
+        FailureStep::Move,
+        FailureStep::SyncDirectories,
+        FailureStep::Begin,
+        FailureStep::Commit,
     ] {
-        for skip in 0..if step == CommitStep::Move { 4 } else { 1 } {
+        for skip in 0..if step == FailureStep::Move { 4 } else { 1 } {
             let fixture = TestStore::new();
             let plans = plans();
             let store = fixture.own();
@@ -180,7 +184,7 @@ fn a_failed_commit_leaves_nothing_behind() {
     let store = fixture.own();
     plans[0].pull(&store).unwrap();
     let image = plans[1].draft(&store);
-    arm(CommitStep::SyncSections, 0, FailureAction::NoSpace);
+    arm(FailureStep::SyncDirectories, 0, FailureAction::NoSpace);
     store.commit(&image).unwrap_err();
     drop(image);
     assert_eq!(check(&store, &plans), ["old"]);
@@ -193,7 +197,7 @@ fn after_a_failed_barrier_the_store_takes_no_more_images() {
     let plans = plans();
     let store = fixture.own();
     let image = plans[1].draft(&store);
-    arm(CommitStep::Barrier, 0, FailureAction::NoSpace);
+    arm(FailureStep::Barrier, 0, FailureAction::NoSpace);
     store.commit(&image).unwrap_err();
     let error = store.commit(&image).unwrap_err();
     assert!(matches!(error, CommitError::Degraded { .. }), "{error}");
@@ -213,10 +217,10 @@ fn a_full_disk_does_not_stop_a_deletion() {
     for plan in &plans {
         plan.pull(&store).unwrap();
     }
-    arm(CommitStep::CommitDeletion, 0, FailureAction::NoSpace);
+    arm(FailureStep::CommitDeletion, 0, FailureAction::NoSpace);
     remove_new(&store).unwrap();
     assert_eq!(check(&store, &plans), ["old"]);
-    arm(CommitStep::CommitDeletion, 0, FailureAction::NoSpace);
+    arm(FailureStep::CommitDeletion, 0, FailureAction::NoSpace);
     let images = plans.iter().map(ImagePlan::id).collect();
     let tagged = true;
     store.prune(&PruneSelection { images, tagged }).unwrap();

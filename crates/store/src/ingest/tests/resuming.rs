@@ -105,7 +105,7 @@ fn the_hash_continues_from_its_checkpoint() {
     drop(begin_and_read(&fixture.own(), &content, 3_000_000));
     let path = record_path(&fixture);
     let record = PartialRecord::parse(&fs::read(&path).unwrap(), SIZE as u64).unwrap();
-    assert_eq!(record.safe, ByteRanges::from(0..3_000_000));
+    assert_eq!(record.durable, ByteRanges::from(0..3_000_000));
     let hashed = record.hash.unwrap().position;
     assert!((1_900_000..=3_000_000).contains(&hashed), "{hashed}");
 
@@ -135,7 +135,7 @@ fn after_a_reboot_safe_bytes_are_continued() {
     drop(begin_and_read(&fixture.own(), &content, 3_000_000));
     change_record(&fixture, |record| {
         record.boot = "another".to_owned();
-        record.safe = [0..2_500_000, 2_800_000..2_900_000].into_iter().collect();
+        record.durable = [0..2_500_000, 2_800_000..2_900_000].into_iter().collect();
     });
     let (before, draft) = resume(&fixture.own(), &content);
     assert_eq!(before, 2_600_000);
@@ -281,9 +281,9 @@ fn partial_blobs_expire() {
         file.set_modified(SystemTime::now() - hours).unwrap();
     }
     let listed = fixture.lookup().partial_blobs().unwrap();
-    let held: Vec<_> = listed.iter().map(|blob| (blob.stored, blob.size)).collect();
+    let stored: Vec<_> = listed.iter().map(|blob| (blob.stored, blob.size)).collect();
     let sizes = [0, 1, 2, 3].map(|n| (1_000_000, (SIZE + n) as u64));
-    assert_eq!(held, sizes);
+    assert_eq!(stored, sizes);
     assert_eq!(digests(listed), [a, b, c, d]);
 
     let day = Duration::from_secs(24 * 3600);
