@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use windlass_config::Settings;
 use windlass_pull::PullerConfig;
 
-use crate::pulls_rejected::error_of;
+use crate::invalid_pull_settings::error_of;
 use crate::support::{Files, applied, overview};
 
 const EVERY_KEY: &str = r#"
