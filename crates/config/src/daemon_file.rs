@@ -32,7 +32,7 @@ pub(crate) fn read(
     findings: &mut Vec<Finding>,
 ) -> Result<DaemonFile, ConfigError> {
     let document = JsonDocument::parse(path, text)?;
-    refuse_unknown_keys(&document)?;
+    reject_unknown_keys(&document)?;
     findings.extend(unused_keys_finding(&document));
     let keys = document
         .all_entries()
@@ -66,9 +66,9 @@ fn known_keys() -> BTreeMap<&'static str, Vec<&'static str>> {
     known
 }
 
-fn refuse_unknown_keys(document: &JsonDocument<'_>) -> Result<(), ConfigError> {
+fn reject_unknown_keys(document: &JsonDocument<'_>) -> Result<(), ConfigError> {
     let known = known_keys();
-    let refuse = |entry: &JsonEntry<'_>, object: &str| {
+    let reject = |entry: &JsonEntry<'_>, object: &str| {
         let keys = known.get(object).map_or(&[][..], Vec::as_slice);
         if keys.contains(&entry.name()) {
             return Ok(());
@@ -78,11 +78,11 @@ fn refuse_unknown_keys(document: &JsonDocument<'_>) -> Result<(), ConfigError> {
     };
     for entry in document.all_entries() {
         if !UNUSED_KEYS.contains(&entry.name()) {
-            refuse(&entry, "")?;
+            reject(&entry, "")?;
         }
         if known.contains_key(entry.name()) && entry.is_object() {
             for inner in entry.entries()? {
-                refuse(&inner, entry.name())?;
+                reject(&inner, entry.name())?;
             }
         }
     }

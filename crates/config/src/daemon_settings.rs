@@ -85,7 +85,7 @@ define_daemon_settings! {
         /// Group that may use the sockets that the daemon creates, by its name in `/etc/group` or its number.
         group: String =
             DaemonDefinition::new("group", "`-G`, `--group`", |entry| {
-                entry.some_text().map(str::to_owned)
+                entry.non_empty_text().map(str::to_owned)
             });
 
         /// Directory of the store. `root` in a `windlass.toml` overrides it, with a warning.

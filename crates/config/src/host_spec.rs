@@ -179,7 +179,7 @@ impl HostSpec {
     }
 
     /// Returns an error if a key needs the address of a host.
-    pub(crate) fn refuse_without_server(self) -> Result<Self, ConfigError> {
+    pub(crate) fn reject_keys_without_server(self) -> Result<Self, ConfigError> {
         match self.needs_server {
             Some(error) => Err(error),
             None => Ok(self),
@@ -292,7 +292,7 @@ fn read_clients(item: TomlItem<'_>, base: &Path) -> Result<Vec<ClientFiles>, Con
             half.ok_or_else(|| table.error(ConfigProblem::MissingKey { key }))
         };
         let (certificate, key) = (half("cert")?, half("key")?);
-        table.refuse_rest(&["cert", "key"])?;
+        table.reject_remaining_keys(&["cert", "key"])?;
         return Ok(vec![read_pair(&certificate, &key, base)?]);
     }
     let mut clients = Vec::new();

@@ -167,14 +167,14 @@ impl<'a> JsonEntry<'a> {
 
     /// Returns the value, which must be a string.
     pub(crate) fn text(&self) -> Result<&'a str, ConfigError> {
-        match self.value {
-            JsonValue::Text(text) => Ok(text),
-            _ => Err(self.wrong_type("a string")),
-        }
+        let JsonValue::Text(text) = self.value else {
+            return Err(self.wrong_type("a string"));
+        };
+        Ok(text)
     }
 
     /// Returns the value, which must be a string that is not empty.
-    pub(crate) fn some_text(&self) -> Result<&'a str, ConfigError> {
+    pub(crate) fn non_empty_text(&self) -> Result<&'a str, ConfigError> {
         match self.text()? {
             "" => Err(self.error(ConfigProblem::Empty)),
             text => Ok(text),
@@ -190,22 +190,22 @@ impl<'a> JsonEntry<'a> {
 
     /// Returns the value, which must be `true` or `false`.
     pub(crate) fn flag(&self) -> Result<bool, ConfigError> {
-        match self.value {
-            JsonValue::Flag(flag) => Ok(*flag),
-            _ => Err(self.wrong_type("true or false")),
-        }
+        let JsonValue::Flag(flag) = self.value else {
+            return Err(self.wrong_type("true or false"));
+        };
+        Ok(*flag)
     }
 
     /// Returns the value, which must be a number from `min` to `max`.
     pub(crate) fn number<N: TryFrom<u64>>(&self, min: u64, max: u64) -> Result<N, ConfigError> {
         let range = || self.error(ConfigProblem::Range { min, max });
-        match self.value {
-            JsonValue::Number(number) => number
-                .filter(|number| (min..=max).contains(number))
-                .and_then(|number| N::try_from(number).ok())
-                .ok_or_else(range),
-            _ => Err(self.wrong_type("a number")),
-        }
+        let JsonValue::Number(number) = self.value else {
+            return Err(self.wrong_type("a number"));
+        };
+        number
+            .filter(|number| (min..=max).contains(number))
+            .and_then(|number| N::try_from(number).ok())
+            .ok_or_else(range)
     }
 
     /// Returns the value, which must be a number from `min` on. Larger numbers than `max` become `max`: files that
@@ -223,7 +223,7 @@ impl<'a> JsonEntry<'a> {
 
     /// Returns the value, which must be a path. A relative path starts at the directory of the file.
     pub(crate) fn file_path(&self) -> Result<PathBuf, ConfigError> {
-        let text = self.some_text()?;
+        let text = self.non_empty_text()?;
         match text.starts_with('~') {
             true => Err(self.error(ConfigProblem::Tilde)),
             false => Ok(self.document.directory().join(text)),

@@ -86,7 +86,7 @@ impl RegistryMerge<'_> {
 
         let any_registry = tables.remove(ANY_REGISTRY).unwrap_or_default();
         let own_default = any_registry.hosts.transpose()?;
-        let shadows = own_default.is_none() && self.default.is_some();
+        let is_default_from_directory = own_default.is_none() && self.default.is_some();
         let default = match own_default {
             Some(hosts) => {
                 self.mark_default_overridden();
@@ -97,19 +97,19 @@ impl RegistryMerge<'_> {
         self.default_proxies.clone_from(&any_registry.proxies);
         self.merged.default =
             registry_settings(default, any_registry.proxies, any_registry.foreign_hosts);
-        self.refuse_broken_default()?;
+        self.reject_broken_default()?;
 
         let mut names: BTreeSet<String> = tables.keys().cloned().collect();
         names.extend(self.hosts.keys().cloned());
         names.extend(self.hub.as_ref().map(|_| DEFAULT_REGISTRY.to_owned()));
-        if shadows {
+        if is_default_from_directory {
             names.append(&mut self.not_default.clone());
         }
         for name in names {
             let table = tables.remove(&name).unwrap_or_default();
-            self.merge_registry(name, table, shadows);
+            self.merge_registry(name, table, is_default_from_directory);
         }
-        self.refuse_broken();
+        self.mark_broken_unusable();
         let certificates = std::mem::take(&mut self.certificates);
         for (endpoint, certificates) in certificates {
             self.merged.findings.extend(certificates.findings);
@@ -148,7 +148,12 @@ impl RegistryMerge<'_> {
     }
 
     /// Merges the configuration of the registry `name`.
-    fn merge_registry(&mut self, name: String, table: RegistryTable, shadows: bool) {
+    fn merge_registry(
+        &mut self,
+        name: String,
+        table: RegistryTable,
+        is_default_from_directory: bool,
+    ) {
         let scanned = self.hosts.remove(&name);
         let hub = match name == DEFAULT_REGISTRY {
             true => self.hub.take(),
@@ -175,7 +180,9 @@ impl RegistryMerge<'_> {
                 self.merged.unusable.insert(name.clone(), unusable);
                 RegistrySettings::default()
             }
-            None if shadows && self.not_default.contains(&name) => RegistrySettings::default(),
+            None if is_default_from_directory && self.not_default.contains(&name) => {
+                RegistrySettings::default()
+            }
             None => default.clone(),
         };
         let default_proxies = self.default_proxies.clone();
@@ -272,7 +279,7 @@ impl RegistryMerge<'_> {
     }
 
     /// Returns an error if a host of the general configuration has invalid certificates.
-    fn refuse_broken_default(&mut self) -> Result<(), ConfigError> {
+    fn reject_broken_default(&mut self) -> Result<(), ConfigError> {
         for endpoint in endpoints(&self.merged.default) {
             let certificates = self.certificates.get_mut(&endpoint);
             if let Some(error) = certificates.and_then(|found| found.broken.take()) {
@@ -283,7 +290,7 @@ impl RegistryMerge<'_> {
     }
 
     /// Makes the registries unusable that have a host with invalid certificates.
-    fn refuse_broken(&mut self) {
+    fn mark_broken_unusable(&mut self) {
         for (endpoint, certificates) in &mut self.certificates {
             let Some(error) = certificates.broken.take() else {
                 continue;

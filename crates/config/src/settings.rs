@@ -6,7 +6,8 @@
 
 mod daemon_json_values;
 mod definition;
-mod value_types;
+mod registry_types;
+mod scalar_types;
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -22,12 +23,11 @@ pub(crate) use definition::{
     ReadContext, SettingDefinition, SettingReader, SettingTarget, SettingVisitor, ValueType,
     define_settings, plain_text,
 };
-use value_types::{
-    CountType, DaemonJsonType, FlagType, InsecureRegistriesType, PathListType, PathType,
-    RootCertificatesType, SizeType, TimeType,
-};
-pub(crate) use value_types::{DIRECT, NoProxyType, ProxyType, RateType};
-pub use value_types::{DaemonJsonChoice, RootCertificates};
+pub(crate) use registry_types::{DIRECT, NoProxyType, ProxyType};
+pub use registry_types::{DaemonJsonChoice, RootCertificates};
+use registry_types::{DaemonJsonType, InsecureRegistriesType, RootCertificatesType};
+pub(crate) use scalar_types::RateType;
+use scalar_types::{CountType, FlagType, PathListType, PathType, SizeType, TimeType};
 
 /// More layers or attempts at a time than this are never useful.
 const MAX_COUNT: u64 = 1000;

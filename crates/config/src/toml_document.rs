@@ -149,7 +149,7 @@ impl<'a> TomlTable<'a> {
     }
 
     /// Returns an error about the first key that is not among `known`, if there is one.
-    pub(crate) fn refuse_unknown(&self, known: &[&'static str]) -> Result<(), ConfigError> {
+    pub(crate) fn reject_unknown_keys(&self, known: &[&'static str]) -> Result<(), ConfigError> {
         let mut entries = self.entries.iter();
         let unknown = entries.find(|(name, ..)| !known.contains(&name.as_str()));
         unknown.map_or(Ok(()), |entry| Err(self.unknown_key(entry.clone(), known)))
@@ -157,7 +157,7 @@ impl<'a> TomlTable<'a> {
 
     /// Returns an error about the first key that was not taken out, if there is one. `known` are the keys that could
     /// have been meant.
-    pub(crate) fn refuse_rest(self, known: &[&'static str]) -> Result<(), ConfigError> {
+    pub(crate) fn reject_remaining_keys(self, known: &[&'static str]) -> Result<(), ConfigError> {
         let rest = self.entries.first().cloned();
         rest.map_or(Ok(()), |entry| Err(self.unknown_key(entry, known)))
     }
@@ -249,7 +249,7 @@ impl<'a> TomlItem<'a> {
     }
 
     /// Returns the value, which must be a string that is not blank.
-    pub(crate) fn some_text(&self) -> Result<&str, ConfigError> {
+    pub(crate) fn non_empty_text(&self) -> Result<&str, ConfigError> {
         match self.text()?.trim() {
             "" => Err(self.error(ConfigProblem::Empty)),
             _ => self.text(),
@@ -258,7 +258,7 @@ impl<'a> TomlItem<'a> {
 
     /// Returns the value, which must be a path. A relative path starts at `base`.
     pub(crate) fn path(&self, base: &Path) -> Result<PathBuf, ConfigError> {
-        let text = self.some_text()?;
+        let text = self.non_empty_text()?;
         match text.starts_with('~') {
             // Without a shell this would be a directory with the name `~`.
             true => Err(self.error(ConfigProblem::Tilde)),

@@ -145,10 +145,10 @@ pub(super) fn read(
     let server = table.take("server");
     let spec = HostSpec::take(&mut table, Dialect::Windlass, base)?;
     let needs_server = table.error(ConfigProblem::NeedsServer);
-    table.refuse_rest(&names(&REGISTRY_KEYS))?;
+    table.reject_remaining_keys(&names(&REGISTRY_KEYS))?;
     let (server, spec) = match server {
         Some(item) => {
-            let url = address::host(item.some_text()?);
+            let url = address::host(item.non_empty_text()?);
             let url = url.map_err(|problem| item.error(ConfigProblem::Url(problem)))?;
             let server = PendingHost {
                 spec,
@@ -159,7 +159,7 @@ pub(super) fn read(
             (Some(server), HostSpec::default())
         }
         None if name == ANY_REGISTRY && spec.is_about_tls() => return Err(needs_server),
-        None if name == ANY_REGISTRY => (None, spec.refuse_without_server()?),
+        None if name == ANY_REGISTRY => (None, spec.reject_keys_without_server()?),
         None => {
             let skip_verify = spec.skip_verify();
             registry.skip_verify = skip_verify.map(|skip| Setting::new(skip, origin.clone()));
@@ -217,11 +217,11 @@ fn read_mirrors(item: TomlItem<'_>, base: &Path) -> Result<Vec<PendingHost>, Con
                 let spec = HostSpec::take(&mut table, Dialect::Windlass, base)?;
                 let address = table.take("url");
                 let missing = table.error(ConfigProblem::MissingKey { key: "url" });
-                table.refuse_rest(&names(&[URL_KEY]))?;
+                table.reject_remaining_keys(&names(&[URL_KEY]))?;
                 (spec, address.ok_or(missing)?)
             }
         };
-        let url = address::host(address.some_text()?);
+        let url = address::host(address.non_empty_text()?);
         let url = url.map_err(|problem| address.error(ConfigProblem::Url(problem)))?;
         mirrors.push(PendingHost {
             spec,
@@ -281,7 +281,7 @@ fn read_proxies(
     if let Some(item) = table.take("no-proxy") {
         proxies.no_proxy = read_value(&NoProxyType, item, base, findings)?.value;
     }
-    table.refuse_rest(&["http", "https", "no-proxy"])?;
+    table.reject_remaining_keys(&["http", "https", "no-proxy"])?;
     Ok(Setting::new(proxies, origin))
 }
 
@@ -300,7 +300,7 @@ fn read_foreign_hosts(item: TomlItem<'_>) -> Result<Setting<Vec<String>>, Config
     let origin = item.origin();
     let mut hosts = Vec::new();
     for item in item.elements()? {
-        let host = address::origin(item.some_text()?);
+        let host = address::origin(item.non_empty_text()?);
         hosts.push(host.map_err(|problem| item.error(ConfigProblem::Url(problem)))?);
     }
     Ok(Setting::new(hosts, origin))

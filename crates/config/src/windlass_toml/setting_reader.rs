@@ -48,11 +48,11 @@ impl<'a, 'b> TomlSettings<'a, 'b> {
                 continue;
             }
             let table = item.table()?;
-            table.refuse_unknown(keys)?;
+            table.reject_unknown_keys(keys)?;
             tables.insert(*name, table);
         }
         root_keys.extend(other_keys);
-        root.refuse_unknown(&root_keys)?;
+        root.reject_unknown_keys(&root_keys)?;
         Ok(Self {
             root,
             tables,
