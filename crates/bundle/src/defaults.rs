@@ -52,14 +52,14 @@ const READONLY: [&str; 5] = [
 ///
 /// The bounding set is the same for every user, for file capabilities and `su` where those are allowed.
 pub(crate) fn capabilities(user: &User) -> Capabilities {
-    let held = match user.uid {
+    let capabilities = match user.uid {
         0 => CAPABILITIES.to_vec(),
         _ => Vec::new(),
     };
     Capabilities {
         bounding: CAPABILITIES.to_vec(),
-        effective: held.clone(),
-        permitted: held,
+        effective: capabilities.clone(),
+        permitted: capabilities,
     }
 }
 

@@ -105,7 +105,7 @@ pub enum HelperError {
     },
     /// The helper exceeded the limit on its output and was killed.
     #[error("printed more than {} KiB", MAX_STDOUT >> 10)]
-    TooMuch,
+    OutputTooLarge,
     /// The helper exited with an error.
     #[error("failed with {status}{}", quoted_stderr(.stderr.as_ref()))]
     Failed {
@@ -256,7 +256,7 @@ impl CredentialHelper {
             ProcessError::Start(error) => HelperError::Start(error),
             ProcessError::Io(error) => HelperError::Io(error),
             ProcessError::TimedOut => HelperError::TimedOut { limit: self.limit },
-            ProcessError::TooMuch => HelperError::TooMuch,
+            ProcessError::OutputTooLarge => HelperError::OutputTooLarge,
             ProcessError::Abandoned => HelperError::Abandoned,
         })
     }
@@ -274,8 +274,8 @@ impl HelperAction {
 }
 
 impl From<InvalidLogin> for HelperError {
-    fn from(unfit: InvalidLogin) -> Self {
-        let field = match unfit {
+    fn from(invalid: InvalidLogin) -> Self {
+        let field = match invalid {
             InvalidLogin::Username => "user name",
             InvalidLogin::Secret => "secret",
         };

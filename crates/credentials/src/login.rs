@@ -189,7 +189,7 @@ impl CredentialStore {
 
 impl ErasedLogin {
     /// Returns whether there was nothing to remove.
-    pub fn is_nothing(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.helper.is_none()
     }
 }
@@ -213,8 +213,8 @@ impl LoginFile {
 }
 
 impl From<InvalidLogin> for CredentialStoreError {
-    fn from(unfit: InvalidLogin) -> Self {
-        match unfit {
+    fn from(invalid: InvalidLogin) -> Self {
+        match invalid {
             InvalidLogin::Username => Self::Username,
             InvalidLogin::Secret => Self::Secret,
         }

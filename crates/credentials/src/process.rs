@@ -53,7 +53,7 @@ pub(crate) enum ProcessError {
     Start(io::Error),
     Io(io::Error),
     TimedOut,
-    TooMuch,
+    OutputTooLarge,
     /// The caller has cancelled the run.
     Abandoned,
 }
@@ -100,7 +100,7 @@ pub(crate) fn run(
         let is_drained = stdout.read_available()?;
         stderr.read_available()?;
         if stdout.is_over_limit {
-            return Err(ProcessError::TooMuch);
+            return Err(ProcessError::OutputTooLarge);
         }
         if has_exited && is_drained {
             break;

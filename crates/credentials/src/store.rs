@@ -51,13 +51,13 @@ pub enum LookupError {
     File(Arc<CredentialReadError>),
     /// A helper failed. There may be credentials, so the lookup does not continue without them (D9).
     #[error(
-        "cannot get the credentials for {host} from docker-credential-{name}, configured in {place}"
+        "cannot get the credentials for {host} from docker-credential-{name}, configured in {location}"
     )]
     Helper {
         /// The name of the program without `docker-credential-`.
         name: Sanitized,
         /// The file that configures the helper.
-        place: CredentialLocation,
+        location: CredentialLocation,
         /// The host.
         host: Sanitized,
         /// The error of the helper.
@@ -124,7 +124,7 @@ impl CredentialStore {
                     cache.run_helper(&self.shared.helpers, helper.name, &scope.host, waiter);
                 let failed = |source| LookupError::Helper {
                     name: sanitize(helper.name),
-                    place: file.source.location.clone(),
+                    location: file.source.location.clone(),
                     host: sanitize(&scope.host),
                     source,
                 };

@@ -61,7 +61,7 @@ fn erased_message(registry: &str, erased: &ErasedLogin) -> String {
     let file = erased.file.to_string_lossy();
     let file = escape(&file);
     match &erased.helper {
-        _ if erased.is_nothing() => format!("Not logged in to {registry}: nothing in {file}"),
+        _ if erased.is_empty() => format!("Not logged in to {registry}: nothing in {file}"),
         Some(helper) => format!("Removed the login to {registry} from docker-credential-{helper}"),
         None => format!("Removed the login to {registry} from {file}"),
     }

@@ -46,9 +46,9 @@ fn a_login_is_found_until_logout() {
     ] {
         let erased = store.erase(host).unwrap();
         assert_eq!(erased.keys, [key]);
-        assert!(!erased.is_nothing());
+        assert!(!erased.is_empty());
         assert_eq!(store.lookup(&scope(host)).unwrap(), Credentials::Anonymous);
-        assert!(store.erase(host).unwrap().is_nothing());
+        assert!(store.erase(host).unwrap().is_empty());
     }
     assert_eq!(
         store.lookup(&scope("a.test:5000")).unwrap(),
@@ -105,7 +105,7 @@ fn a_helper_stores_the_secret_and_the_file_has_an_empty_entry() {
         store.lookup(&scope("a.test")).unwrap(),
         Credentials::Anonymous
     );
-    assert!(store.erase("a.test").unwrap().is_nothing());
+    assert!(store.erase("a.test").unwrap().is_empty());
     assert_eq!(
         user.docker_now(),
         json!({"credHelpers": {"a.test": "keeper"}, "auths": {}})
@@ -142,7 +142,7 @@ fn a_configured_file_is_created_and_used() {
         ..user.locations()
     };
     let store = CredentialStore::new(locations, user.helpers());
-    assert!(store.erase("a.test").unwrap().is_nothing());
+    assert!(store.erase("a.test").unwrap().is_empty());
     assert!(!user.home("sub").exists());
     let stored = store.store("a.test", &login("me", "x")).unwrap();
     assert_eq!(stored.file, user.home("sub/auth.json"));
