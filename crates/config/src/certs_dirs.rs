@@ -58,7 +58,7 @@ struct RegistryDirectory {
     path: PathBuf,
     /// Its name, without the underscores around a port.
     name: String,
-    /// Whether the name on disk has those underscores. Such a directory goes before one without.
+    /// Whether the name on disk has those underscores. Such a directory takes precedence over one without.
     has_underscores: bool,
 }
 

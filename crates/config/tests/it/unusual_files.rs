@@ -102,7 +102,7 @@ fn links_to_directories_are_followed() {
     );
 }
 
-/// Of two directories for one registry, the one with exactly its name goes first.
+/// Of two directories for one registry, the one with exactly its name takes precedence.
 #[test]
 fn a_directory_with_the_exact_name_goes_first() {
     let files = Files::new(&[

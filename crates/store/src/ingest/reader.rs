@@ -81,7 +81,7 @@ impl IngestReader {
         }
         let actual = self.hasher.finish();
         if actual != digest {
-            // From here on a crash must not bring the bytes back.
+            // From here on a crash must not restore the bytes.
             self.shared.file.discard();
             let expected = digest;
             return Err(VerifyError::Digest { expected, actual });

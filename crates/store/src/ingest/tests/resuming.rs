@@ -142,7 +142,7 @@ fn after_a_reboot_safe_bytes_are_continued() {
     draft.unwrap();
 }
 
-/// Wrong bytes are discarded at once: not even a kill brings them back.
+/// Wrong bytes are discarded at once: they are not restored after a kill either.
 #[test]
 fn wrong_bytes_are_never_used_again() {
     let fixture = TestStore::new();
