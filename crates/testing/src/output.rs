@@ -29,12 +29,12 @@ impl OutputMasks {
         for (actual, name) in &self.replacements {
             text = text.replace(actual, name);
         }
-        let is_decimal = |c: char| c.is_ascii_digit() || c == '.';
-        let text = replace_behind(&text, "sha256:", char::is_alphanumeric, "[digest]");
-        let text = replace_behind(&text, "/ingest/", char::is_alphanumeric, "[name]");
+        let is_number = |c: char| c.is_ascii_digit() || c == '.';
+        let text = replace_between(&text, ["sha256:", ""], char::is_alphanumeric, "[digest]");
+        let text = replace_between(&text, ["/ingest/", ""], char::is_alphanumeric, "[name]");
         let text = replace_before(&text, " years ago", "[age]");
-        let text = replace_behind(&text, " in ", is_decimal, "[time]");
-        replace_behind(&text, "\"duration_ms\":", |c| c.is_ascii_digit(), "0")
+        let text = replace_between(&text, [" in ", "s"], is_number, "[time]");
+        replace_between(&text, ["\"duration_ms\":", ""], is_number, "0")
     }
 
     /// Returns the exit code and the output of a run as one text, with all replacements.
@@ -68,15 +68,21 @@ impl OutputMasks {
     }
 }
 
-/// Replaces the characters of `kind` that follow each `marker`.
-fn replace_behind(text: &str, marker: &str, kind: impl Fn(char) -> bool, by: &str) -> String {
-    let mut parts = text.split(marker);
+/// Replaces the characters of `kind` that follow each `start`, if `end` follows them.
+fn replace_between(
+    text: &str,
+    [start, end]: [&str; 2],
+    kind: impl Fn(char) -> bool,
+    by: &str,
+) -> String {
+    let mut parts = text.split(start);
     let mut result = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let rest = part.trim_start_matches(&kind);
-        result += marker;
-        result += if rest.len() < part.len() { by } else { "" };
-        result += rest;
+        let is_match = rest.len() < part.len() && rest.starts_with(end);
+        result += start;
+        result += if is_match { by } else { "" };
+        result += if is_match { rest } else { part };
     }
     result
 }
@@ -98,10 +104,10 @@ mod tests {
     #[test]
     fn digests_ages_and_times_are_replaced() {
         let masks = OutputMasks::default();
-        let text = r#"sha256:, sha256:12ab-, 3 years ago, in 2.5s, in it, "duration_ms":17}"#;
+        let text = r#"sha256:, sha256:12ab-, 3 years ago, in 2.5s, in it, in 0..=9, "duration_ms":17}"#;
         assert_eq!(
             masks.apply(text),
-            r#"sha256:, sha256:[digest]-, [age], in [time]s, in it, "duration_ms":0}"#
+            r#"sha256:, sha256:[digest]-, [age], in [time]s, in it, in 0..=9, "duration_ms":0}"#
         );
     }
 }

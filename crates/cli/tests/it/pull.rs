@@ -321,13 +321,13 @@ fn invalid_retry_options_are_refused() {
 
     exit: 2
     --- stderr
-    error: invalid value '-1' for '--retry <N>': -1 is not in [time]=4294967295
+    error: invalid value '-1' for '--retry <N>': -1 is not in 0..=4294967295
 
     For more information, try '--help'.
 
     exit: 2
     --- stderr
-    error: invalid value '0' for '--connections <N>': 0 is not in [time]=64
+    error: invalid value '0' for '--connections <N>': 0 is not in 1..=64
 
     For more information, try '--help'.
     "#);
