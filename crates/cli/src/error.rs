@@ -1,6 +1,6 @@
 //! Errors of commands: messages, codes, hints and exit codes.
 
-mod advice;
+mod command_advice;
 mod daemon;
 
 use std::io;
@@ -168,12 +168,9 @@ impl Error {
         }
     }
 
-    /// Returns whether an image to remove does not exist.
+    /// Returns whether the image does not exist in the store.
     pub(crate) fn is_unknown_image(&self) -> bool {
-        if let Self::Control(ControlError::Reported(report)) = self {
-            return report.code == ErrorCode::NoSuchImage;
-        }
-        matches!(self, Self::Operation(error) if error.is_unknown_image())
+        self.report().code == ErrorCode::NoSuchImage
     }
 
     /// Returns whether the reader of the output has closed its end.

@@ -7,15 +7,20 @@
 //! `docs/errors.md` lists the codes with causes and remedies.
 
 mod advice;
-mod code;
-mod login;
-mod operation;
+mod error_code;
+mod find_cause;
+mod operation_error;
+mod operation_report;
+mod registry_login;
 mod report;
-mod transfer;
+mod transfer_cause;
+mod transfer_error;
 
-pub use advice::{Advice, client_advice, io_advice, open_advice};
-pub use code::ErrorCode;
-pub use login::{LoginState, RegistryLogin};
-pub use operation::{OperationError, RegistryAction};
+pub use advice::pull::client_advice;
+pub use advice::store::open_advice;
+pub use advice::{Advice, io_advice};
+pub use error_code::ErrorCode;
+pub use operation_error::{OperationError, RegistryAction};
+pub use registry_login::{LoginState, RegistryLogin};
 pub use report::ErrorReport;
-pub use transfer::TransferError;
+pub use transfer_error::TransferError;

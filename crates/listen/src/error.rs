@@ -96,21 +96,4 @@ impl BindError {
             source,
         }
     }
-
-    /// Returns what the system reported, if it did.
-    pub fn io_kind(&self) -> Option<io::ErrorKind> {
-        match self {
-            Self::Io { source, .. } => Some(source.kind()),
-            Self::InUse { .. }
-            | Self::NotASocket { .. }
-            | Self::TooLong { .. }
-            | Self::ExposedDirectory { .. }
-            | Self::NoGroup { .. }
-            | Self::NothingInherited
-            | Self::NotInherited { .. }
-            | Self::NotListening { .. }
-            | Self::Abstract { .. }
-            | Self::WithoutTls { .. } => None,
-        }
-    }
 }

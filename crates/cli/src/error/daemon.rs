@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use windlass_config::{FileLocation, UrlProblem};
+use windlass_config::FileLocation;
 use windlass_daemon::DaemonAddressError;
 use windlass_listen::{BindError, ServerTlsError};
 
@@ -17,9 +17,6 @@ pub(crate) enum DaemonError {
         index: usize,
         source: DaemonAddressError,
     },
-    /// A mirror on the command line is invalid.
-    #[error("--registry-mirror {text}")]
-    Mirror { text: String, source: UrlProblem },
     /// Options that are both on the command line and in the file.
     #[error(
         "the following directives are specified both as a flag and in the configuration file: {}",

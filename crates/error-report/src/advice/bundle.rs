@@ -8,7 +8,7 @@ use super::store::{find_advice, unpack_advice};
 use super::{Advice, io_advice, repair_advice};
 use crate::ErrorCode;
 
-pub(super) fn bundle_advice(error: &BundleImageError, name: &str, directory: &Path) -> Advice {
+pub(crate) fn bundle_advice(error: &BundleImageError, name: &str, directory: &Path) -> Advice {
     match error {
         BundleImageError::Find(find) => find_advice(find),
         BundleImageError::Platform { wanted, .. } => Advice::hint(

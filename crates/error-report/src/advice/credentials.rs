@@ -5,7 +5,7 @@ use windlass_credentials::CredentialStoreError;
 use super::{Advice, io_advice};
 use crate::ErrorCode;
 
-pub(super) fn login_file_advice(error: &CredentialStoreError) -> Advice {
+pub(crate) fn login_file_advice(error: &CredentialStoreError) -> Advice {
     match error {
         CredentialStoreError::NoFile => Advice::hint(
             ErrorCode::Credentials,

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use windlass::error::{
-    AccessError, AuthError, ConnectFailure, EndpointsError, ManifestError, ProxyFailure,
-    RegistryError,
+    AccessError, AuthError, ConnectFailure, EndpointError, EndpointsError, ManifestError,
+    ProxyFailure, RegistryError,
 };
 use windlass::image::DEFAULT_REGISTRY;
 use windlass_credentials::{CredentialLocation, CredentialSource};
 
-use super::{Advice, corrupt_advice, endpoint_advice, malformed_advice};
+use super::{Advice, corrupt_advice, malformed_advice};
 use crate::{ErrorCode, LoginState};
 
 /// Messages of a denial that do not contain the cause.
@@ -23,13 +23,13 @@ const STANDARD_DENIALS: [&str; 4] = [
 
 /// A registry and the credentials that are configured for it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RegistryAccess<'a> {
-    pub(super) registry: &'a str,
-    pub(super) login: &'a LoginState,
+pub(crate) struct RegistryAccess<'a> {
+    pub(crate) registry: &'a str,
+    pub(crate) login: &'a LoginState,
 }
 
 /// Returns the advice for a login that a registry rejects.
-pub(super) fn login_advice(error: &AccessError, registry: &str) -> Advice {
+pub(crate) fn login_advice(error: &AccessError, registry: &str) -> Advice {
     match error {
         AccessError::Endpoint(error) => endpoint_advice(error),
         AccessError::Registry(
@@ -59,11 +59,11 @@ pub(super) fn login_advice(error: &AccessError, registry: &str) -> Advice {
 /// Returns the advice for a request that failed on every endpoint.
 ///
 /// The error of the registry itself decides.
-pub(super) fn endpoints_advice(error: &EndpointsError, access: &RegistryAccess<'_>) -> Advice {
+pub(crate) fn endpoints_advice(error: &EndpointsError, access: &RegistryAccess<'_>) -> Advice {
     registry_advice(&error.error, access)
 }
 
-pub(super) fn registry_advice(error: &RegistryError, access: &RegistryAccess<'_>) -> Advice {
+pub(crate) fn registry_advice(error: &RegistryError, access: &RegistryAccess<'_>) -> Advice {
     let registry = access.registry;
     let host = error.context().origin.authority();
     match error {
@@ -140,6 +140,17 @@ pub(super) fn registry_advice(error: &RegistryError, access: &RegistryAccess<'_>
              windlass.toml",
         ),
         RegistryError::Manifest { .. } => malformed_advice(ErrorCode::InvalidImage),
+    }
+}
+
+pub(crate) fn endpoint_advice(error: &EndpointError) -> Advice {
+    match error {
+        EndpointError::Address { .. } => Advice::code(ErrorCode::InvalidReference),
+        EndpointError::Config { registry, .. } => Advice::hint(
+            ErrorCode::Config,
+            format!("fix the configuration; `windlass config show {registry}` lists its files"),
+        ),
+        EndpointError::Header { .. } => Advice::hint(ErrorCode::Config, "fix or remove the header"),
     }
 }
 

@@ -8,7 +8,8 @@ use windlass::error::{
     StoreRemoveError, StoreRootError, TagImageError, UnpackErrorOrigin, UnpackImageError,
 };
 
-use super::{Advice, client_advice, io_advice, malformed_advice, repair_advice};
+use super::pull::client_advice;
+use super::{Advice, io_advice, malformed_advice, repair_advice};
 use crate::ErrorCode;
 
 /// Returns the advice for a store that cannot be opened.
@@ -35,7 +36,7 @@ pub fn open_advice(error: &OpenError) -> Advice {
     }
 }
 
-pub(super) fn store_advice(error: &StoreError) -> Advice {
+pub(crate) fn store_advice(error: &StoreError) -> Advice {
     match error {
         StoreError::Find(find) => find_advice(find),
         StoreError::Read(_) | StoreError::Config(_) => repair_advice(),
@@ -43,7 +44,7 @@ pub(super) fn store_advice(error: &StoreError) -> Advice {
     }
 }
 
-pub(super) fn find_advice(error: &FindError) -> Advice {
+pub(crate) fn find_advice(error: &FindError) -> Advice {
     match error {
         FindError::Unknown { .. } => Advice::hint(
             ErrorCode::NoSuchImage,
@@ -56,7 +57,7 @@ pub(super) fn find_advice(error: &FindError) -> Advice {
     }
 }
 
-pub(super) fn tag_advice(error: &TagImageError) -> Advice {
+pub(crate) fn tag_advice(error: &TagImageError) -> Advice {
     match error {
         TagImageError::Find(find) => find_advice(find),
         TagImageError::Digest { .. } => Advice::code(ErrorCode::InvalidReference),
@@ -67,7 +68,7 @@ pub(super) fn tag_advice(error: &TagImageError) -> Advice {
     }
 }
 
-pub(super) fn remove_advice(error: &RemoveError) -> Advice {
+pub(crate) fn remove_advice(error: &RemoveError) -> Advice {
     match error {
         RemoveError::Store(store) => store_remove_advice(store),
         RemoveError::Mounted { at } => Advice::hint(
@@ -78,7 +79,7 @@ pub(super) fn remove_advice(error: &RemoveError) -> Advice {
     }
 }
 
-pub(super) fn prune_advice(error: &PruneError) -> Advice {
+pub(crate) fn prune_advice(error: &PruneError) -> Advice {
     match error {
         PruneError::Find(error) => store_advice(error),
         PruneError::Mounts(mounts) => mount_advice(mounts, Path::new("")),
@@ -99,7 +100,7 @@ fn store_remove_advice(error: &StoreRemoveError) -> Advice {
     }
 }
 
-pub(super) fn mount_advice(error: &MountError, directory: &Path) -> Advice {
+pub(crate) fn mount_advice(error: &MountError, directory: &Path) -> Advice {
     match error {
         MountError::Find(find) => find_advice(find),
         MountError::Chain(_) | MountError::File(_) => io_advice(error, false, ErrorCode::Store),
@@ -126,7 +127,7 @@ pub(super) fn mount_advice(error: &MountError, directory: &Path) -> Advice {
     }
 }
 
-pub(super) fn unpack_advice(error: &UnpackImageError, directory: &Path) -> Advice {
+pub(crate) fn unpack_advice(error: &UnpackImageError, directory: &Path) -> Advice {
     match error {
         UnpackImageError::Find(find) => find_advice(find),
         UnpackImageError::Blob(_) | UnpackImageError::Damaged { .. } => repair_advice(),

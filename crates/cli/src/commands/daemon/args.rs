@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use windlass_config::{LogFormat, LogLevel};
+use windlass::registry::HostConfig;
+use windlass_config::{LogFormat, LogLevel, UrlProblem, registry_mirror};
 use windlass_daemon::DaemonAddress;
 
 /// Serve the image part of Docker's API
@@ -92,10 +93,14 @@ pub(crate) struct Args {
     pub(super) max_download_attempts: Option<u32>,
 
     /// Mirror of Docker Hub to try first; can be given several times
-    #[arg(long = "registry-mirror", value_name = "URL")]
-    pub(super) registry_mirrors: Vec<String>,
+    #[arg(long = "registry-mirror", value_name = "URL", value_parser = mirror)]
+    pub(super) registry_mirrors: Vec<HostConfig>,
 
     /// Label of this daemon for `docker info`, KEY=VALUE; can be given several times
     #[arg(long = "label", value_name = "LABEL")]
     pub(super) labels: Vec<String>,
+}
+
+fn mirror(text: &str) -> Result<HostConfig, UrlProblem> {
+    registry_mirror(text).map(HostConfig::new)
 }

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use windlass::EngineConfig;
 use windlass::image::DEFAULT_REGISTRY;
-use windlass::registry::HostConfig;
-use windlass_config::{DaemonSettings, LogFormat, LogLevel, Setting, registry_mirror};
+use windlass_config::{DaemonSettings, LogFormat, LogLevel, Setting};
 use windlass_daemon::{DaemonAddress, DaemonInfo};
 use windlass_listen::{ServerTls, ServerTlsError, find_group};
 
@@ -98,7 +97,7 @@ impl ConfigSource {
         let mut findings: Vec<_> = findings.map(ToString::to_string).collect();
         findings.extend(overruled(&settings));
         Ok(DaemonConfig {
-            reloadable: self.reloadable(&settings, root)?,
+            reloadable: self.reloadable(&settings, root),
             fixed,
             findings,
         })
@@ -208,11 +207,7 @@ impl ConfigSource {
         Err(DaemonError::WithoutTls { address, missing })
     }
 
-    fn reloadable(
-        &self,
-        settings: &CommandSettings,
-        root: PathBuf,
-    ) -> Result<ReloadableConfig, DaemonError> {
+    fn reloadable(&self, settings: &CommandSettings, root: PathBuf) -> ReloadableConfig {
         let args = &self.args;
         let file = &settings.configuration.daemon;
         let mut engine = settings.engine(root);
@@ -226,7 +221,7 @@ impl ConfigSource {
             let registries = &mut engine.pull.registry.registries;
             let hub = registries.named.entry(DEFAULT_REGISTRY.to_owned());
             let hub = hub.or_insert_with(|| registries.default.clone());
-            hub.mirrors = mirrors(&args.registry_mirrors)?;
+            hub.mirrors.clone_from(&args.registry_mirrors);
         }
         let labels = match args.labels.is_empty() {
             false => args.labels.clone(),
@@ -235,7 +230,7 @@ impl ConfigSource {
         let drain = args.shutdown_timeout.map(Duration::from_secs);
         let level = args.log_level.or_else(|| file.effective_log_level());
         let uploads = args.max_concurrent_uploads;
-        Ok(ReloadableConfig {
+        ReloadableConfig {
             info: info(&engine, labels),
             engine,
             uploads: uploads.or_else(|| value(file.uploads.as_ref())),
@@ -243,7 +238,7 @@ impl ConfigSource {
             drain: drain
                 .or_else(|| value(file.shutdown_timeout.as_ref()))
                 .unwrap_or(DRAIN),
-        })
+        }
     }
 }
 
@@ -318,17 +313,6 @@ fn addresses(file: &Setting<Vec<String>>) -> Result<Vec<DaemonAddress>, DaemonEr
         })
     };
     file.value.iter().enumerate().map(parse).collect()
-}
-
-fn mirrors(texts: &[String]) -> Result<Vec<HostConfig>, DaemonError> {
-    let parse = |text: &String| {
-        let url = registry_mirror(text).map_err(|source| DaemonError::Mirror {
-            text: text.clone(),
-            source,
-        })?;
-        Ok(HostConfig::new(url))
-    };
-    texts.iter().map(parse).collect()
 }
 
 fn info(engine: &EngineConfig, labels: Vec<String>) -> DaemonInfo {

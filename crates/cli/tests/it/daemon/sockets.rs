@@ -117,6 +117,7 @@ fn an_inherited_descriptor_must_be_a_private_socket() {
     exit: 1
     --- stderr
     error: tcp://127.0.0.1:<port> is open to the network: it requires TLS with certificates on both sides
+    hint: use --tlscacert, --tlscert and --tlskey; for local clients use a unix socket, which `ssh -L` can forward
 
     exit: 1
     --- stderr

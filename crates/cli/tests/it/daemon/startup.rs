@@ -152,9 +152,11 @@ fn flags_are_checked_too() {
 
     For more information, try '--help'.
 
-    exit: 1
+    exit: 2
     --- stderr
-    error: --registry-mirror ftp://m.test: the scheme must be `http` or `https`
+    error: invalid value 'ftp://m.test' for '--registry-mirror <URL>': the scheme must be `http` or `https`
+
+    For more information, try '--help'.
 
     exit: 1
     --- stderr
@@ -227,7 +229,7 @@ fn a_second_daemon_on_the_store_fails_at_once() {
     exit: 1
     --- stderr
     error: [dir]/d.sock is in use: another process listens there
-    hint: stop the running daemon, or choose another address with --host
+    hint: stop the other process, or choose another address with --host
     ");
     assert_eq!(first.get("/_ping").body, "OK");
     assert!(first.stop().success());

@@ -28,6 +28,8 @@ macro_rules! error_codes {
 }
 
 error_codes! {
+    /// The address of a server is in use.
+    AddressInUse = "address_in_use",
     /// The short ID of an image has several matches.
     Ambiguous = "ambiguous",
     /// The token service of a registry cannot be used.
@@ -52,8 +54,12 @@ error_codes! {
     Daemon = "daemon",
     /// The registry denies access.
     Denied = "denied",
+    /// A setting is both on the command line and in a configuration file.
+    DuplicateSetting = "duplicate_setting",
     /// A tar to import is empty.
     Empty = "empty",
+    /// Other users can replace the socket of a server.
+    ExposedDirectory = "exposed_directory",
     /// A filter is invalid.
     Filter = "filter",
     /// A template cannot be rendered.
@@ -94,8 +100,12 @@ error_codes! {
     NoPlatform = "no_platform",
     /// No directory for the store is known.
     NoRoot = "no_root",
+    /// No path for the socket of the daemon is known.
+    NoSocketPath = "no_socket_path",
     /// A disk is full.
     NoSpace = "no_space",
+    /// The system does not have the group.
+    NoSuchGroup = "no_such_group",
     /// No local image has this name.
     NoSuchImage = "no_such_image",
     /// The image does not have the user or group.
@@ -138,6 +148,8 @@ error_codes! {
     Timings = "timings",
     /// A TLS connection failed.
     Tls = "tls",
+    /// A server that is open to the network has no TLS.
+    TlsRequired = "tls_required",
     /// A document or file exceeds a limit.
     TooLarge = "too_large",
     /// The registry does not accept the credentials.

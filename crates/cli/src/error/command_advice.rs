@@ -33,7 +33,10 @@ impl Error {
             ),
             Self::Format(_) => Advice::code(ErrorCode::Format),
             Self::Timings(_) => Advice::code(ErrorCode::Timings),
-            Self::Listen(error) => listen_advice(error),
+            Self::Listen(error) => bind_advice(
+                error,
+                "choose another address, for example --listen 127.0.0.1:0",
+            ),
             Self::StoredContent(error) => io_advice(error, false, ErrorCode::Store),
             Self::Identity { .. } => Advice::code(ErrorCode::Certificates),
             Self::Daemon(error) => daemon_advice(error),
@@ -63,33 +66,30 @@ fn control_advice(error: &ControlError) -> Advice {
 }
 
 fn daemon_advice(error: &DaemonError) -> Advice {
-    const CODE: ErrorCode = ErrorCode::Daemon;
     match error {
-        DaemonError::NoSocketPath => Advice::hint(CODE, "choose a socket with --host unix:///PATH"),
-        DaemonError::Duplicate { .. } => Advice::hint(CODE, "remove one of the two"),
-        DaemonError::WithoutTls { .. } => Advice::hint(
-            CODE,
-            "use --tlscacert, --tlscert and --tlskey; for local clients use a unix socket, which `ssh -L` can forward",
+        DaemonError::NoSocketPath => Advice::hint(
+            ErrorCode::NoSocketPath,
+            "choose a socket with --host unix:///PATH",
         ),
-        DaemonError::Bind(BindError::InUse { .. }) => Advice::hint(
-            CODE,
-            "stop the running daemon, or choose another address with --host",
+        DaemonError::Duplicate { .. } => {
+            Advice::hint(ErrorCode::DuplicateSetting, "remove one of the two")
+        }
+        DaemonError::WithoutTls { .. } => tls_required_advice(),
+        DaemonError::Bind(error) => bind_advice(
+            error,
+            "stop the other process, or choose another address with --host",
         ),
-        DaemonError::Bind(BindError::NoGroup { .. }) => Advice::hint(
-            CODE,
-            "create the group with `groupadd --system`, or choose another one",
-        ),
-        DaemonError::Bind(BindError::ExposedDirectory { .. }) => Advice::hint(
-            CODE,
-            "choose a directory that belongs to root or to you with --host",
-        ),
-        DaemonError::Bind(_)
-        | DaemonError::Address { .. }
-        | DaemonError::Mirror { .. }
-        | DaemonError::File { .. }
-        | DaemonError::Tls { .. }
-        | DaemonError::Log => Advice::code(CODE),
+        DaemonError::Address { .. } => Advice::code(ErrorCode::Config),
+        DaemonError::File { .. } | DaemonError::Tls { .. } => Advice::code(ErrorCode::Certificates),
+        DaemonError::Log => Advice::code(ErrorCode::Daemon),
     }
+}
+
+fn tls_required_advice() -> Advice {
+    Advice::hint(
+        ErrorCode::TlsRequired,
+        "use --tlscacert, --tlscert and --tlskey; for local clients use a unix socket, which `ssh -L` can forward",
+    )
 }
 
 /// The message names the problem; the hint names the way to use another file.
@@ -107,16 +107,31 @@ fn config_advice(error: &ConfigError) -> Advice {
     Advice::hint(ErrorCode::Config, hint)
 }
 
-fn listen_advice(error: &BindError) -> Advice {
-    let is_in_use = matches!(error, BindError::InUse { .. });
-    match error.io_kind() {
-        Some(ErrorKind::AddrNotAvailable) => {
-            Advice::hint(ErrorCode::Listen, "choose an address of this machine")
-        }
-        kind if is_in_use || kind == Some(ErrorKind::AddrInUse) => Advice::hint(
-            ErrorCode::Listen,
-            "choose another address, for example --listen 127.0.0.1:0",
+/// `address_in_use` is the hint for an address that another process uses.
+fn bind_advice(error: &BindError, address_in_use: &str) -> Advice {
+    match error {
+        BindError::InUse { .. } => Advice::hint(ErrorCode::AddressInUse, address_in_use),
+        BindError::NoGroup { .. } => Advice::hint(
+            ErrorCode::NoSuchGroup,
+            "create the group with `groupadd --system`, or choose another one",
         ),
-        _ => Advice::code(ErrorCode::Listen),
+        BindError::ExposedDirectory { .. } => Advice::hint(
+            ErrorCode::ExposedDirectory,
+            "choose a directory that belongs to root or to you with --host",
+        ),
+        BindError::WithoutTls { .. } => tls_required_advice(),
+        BindError::Io { source, .. } => match source.kind() {
+            ErrorKind::AddrInUse => Advice::hint(ErrorCode::AddressInUse, address_in_use),
+            ErrorKind::AddrNotAvailable => {
+                Advice::hint(ErrorCode::Listen, "choose an address of this machine")
+            }
+            _ => Advice::code(ErrorCode::Listen),
+        },
+        BindError::NotASocket { .. }
+        | BindError::TooLong { .. }
+        | BindError::NothingInherited
+        | BindError::NotInherited { .. }
+        | BindError::NotListening { .. }
+        | BindError::Abstract { .. } => Advice::code(ErrorCode::Listen),
     }
 }

@@ -4,14 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 
 use windlass::error::{
-    AccessError, BundleImageError, ClientError, FilterError, FindError, LayerError, MountError,
-    OpenError, PruneError, PullError, ReferenceError, RemoveError, StoreError, StoreRemoveError,
-    TagImageError, UnpackImageError,
+    AccessError, BundleImageError, ClientError, FilterError, MountError, OpenError, PruneError,
+    PullError, ReferenceError, RemoveError, StoreError, TagImageError, UnpackImageError,
 };
 use windlass::image::Reference;
-use windlass::text;
 
-use crate::{ErrorCode, ErrorReport, LoginState, RegistryLogin, TransferError, advice};
+use crate::{LoginState, RegistryLogin, TransferError};
 
 /// An error of an operation, with what was being done.
 #[derive(Debug, thiserror::Error)]
@@ -160,11 +158,6 @@ pub enum RegistryAction {
 }
 
 impl OperationError {
-    /// Returns the report for users and programs.
-    pub fn report(&self) -> ErrorReport {
-        ErrorReport::new(&self.message(), &self.tried(), &self.advice())
-    }
-
     /// Returns the error of a transfer without a registry.
     pub fn transfer(action: String, source: impl Into<TransferError>) -> Self {
         Self::Transfer {
@@ -184,87 +177,6 @@ impl OperationError {
             action
         };
         Self::transfer(action, source)
-    }
-
-    /// Returns whether an image to remove does not exist.
-    pub fn is_unknown_image(&self) -> bool {
-        matches!(self, Self::Remove { .. }) && self.report().code == ErrorCode::NoSuchImage
-    }
-
-    /// Returns whether the reader of the output has closed its end.
-    pub fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::Transfer { source, .. } if source.is_broken_pipe())
-    }
-
-    /// Returns the error with its causes. The action is left out where the cause names the same image or directory.
-    fn message(&self) -> String {
-        match (self.find_error(), self) {
-            (Some(error @ (FindError::Unknown { .. } | FindError::Ambiguous { .. })), _) => {
-                text::error_chain(error)
-            }
-            (
-                _,
-                Self::Unmount {
-                    source: source @ MountError::NotMounted { .. },
-                    ..
-                },
-            ) => text::error_chain(source),
-            _ => text::error_chain(self),
-        }
-    }
-
-    /// Returns the errors of the endpoints that were tried before the last one.
-    fn tried(&self) -> Vec<String> {
-        let Self::Registry { source, .. } = self else {
-            return Vec::new();
-        };
-        let error = if let PullError::Registry(error) = &**source {
-            error
-        } else if let PullError::Layer { source, .. } = &**source
-            && let LayerError::Download(error) = &**source
-        {
-            error
-        } else {
-            return Vec::new();
-        };
-        let others = error.others.iter();
-        others.map(|error| text::error_chain(&**error)).collect()
-    }
-
-    /// Returns the failed lookup of an image, if it is the cause.
-    fn find_error(&self) -> Option<&FindError> {
-        match self {
-            Self::List(StoreError::Find(error))
-            | Self::Inspect {
-                source: StoreError::Find(error),
-                ..
-            }
-            | Self::Tag {
-                source: TagImageError::Find(error),
-                ..
-            }
-            | Self::Remove {
-                source: RemoveError::Store(StoreRemoveError::Find(error)),
-                ..
-            }
-            | Self::Unpack {
-                source: UnpackImageError::Find(error),
-                ..
-            }
-            | Self::Bundle {
-                source: BundleImageError::Find(error),
-                ..
-            }
-            | Self::Mount {
-                source: MountError::Find(error),
-                ..
-            } => Some(error),
-            Self::Transfer { source, .. } => match source.cause() {
-                advice::TransferCause::Find(error) => Some(error),
-                _ => None,
-            },
-            _ => None,
-        }
     }
 }
 

@@ -1,47 +1,43 @@
-//! Errors of transfers of images between the store, files and registries.
+//! The causes of failed transfers.
 
 use std::io;
 
 use windlass::error::{
-    CopyError, CopyImageError, ExportError, ImportError, LayoutError, LoadError, PushError,
-    PushImageError, RegistryError, SaveError, SourceError, StoreError, TagImageError, TreeError,
-    WriteError,
+    CopyError, CopyImageError, ExportError, FindError, ImportError, LayoutError, LoadError,
+    NoMatchingPlatform, PullError, PushError, PushImageError, RegistryError, SaveError,
+    SourceError, StoreError, TagImageError, TreeError, WriteError,
 };
 
-use crate::advice::TransferCause;
+use crate::TransferError;
 
-/// Why images could not be transferred.
-#[derive(Debug, thiserror::Error)]
-pub enum TransferError {
-    /// Images cannot be loaded.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// No image can be made of a tar.
-    #[error(transparent)]
-    Import(#[from] ImportError),
-    /// A root file system cannot be exported.
-    #[error(transparent)]
-    Export(#[from] ExportError),
-    /// A URL cannot be downloaded.
-    #[error(transparent)]
-    Url(RegistryError),
-    /// Images cannot be saved.
-    #[error(transparent)]
-    Save(#[from] SaveError),
-    /// Images cannot be pushed.
-    #[error(transparent)]
-    Push(#[from] PushImageError),
-    /// An image cannot be copied.
-    #[error(transparent)]
-    Copy(#[from] CopyImageError),
-    /// A file or standard input cannot be read.
-    #[error("cannot {action}")]
-    File {
-        /// What failed, as an infinitive: `open it`.
-        action: &'static str,
-        /// The error of the system.
-        source: io::Error,
+/// The cause of a failed transfer that decides on code and hint.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TransferCause<'a> {
+    /// An image of the store was not found.
+    Find(&'a FindError),
+    /// A manifest or blob could not be fetched.
+    Pull(&'a PullError),
+    /// A manifest or blob could not be pushed.
+    Registry(&'a RegistryError),
+    /// A URL could not be downloaded.
+    Url(&'a RegistryError),
+    /// No image could be made of a tar.
+    Import(&'a ImportError),
+    /// An image does not exist for the platform.
+    Platform(&'a NoMatchingPlatform),
+    /// The source does not have every image of the index.
+    IncompleteIndex,
+    /// The image in the store is damaged.
+    DamagedImage,
+    /// The archive or directory to read is malformed.
+    Archive,
+    /// The file or pipe to write failed.
+    Output {
+        /// Whether the reader has closed its end of the pipe.
+        is_broken_pipe: bool,
     },
+    /// Something else, such as the disk of the store.
+    Other,
 }
 
 impl TransferError {
@@ -49,7 +45,18 @@ impl TransferError {
     pub fn is_broken_pipe(&self) -> bool {
         match self.cause() {
             TransferCause::Output { is_broken_pipe } => is_broken_pipe,
-            _ => matches!(self, Self::File { source, .. } if is_pipe_error(source)),
+            TransferCause::Find(_)
+            | TransferCause::Pull(_)
+            | TransferCause::Registry(_)
+            | TransferCause::Url(_)
+            | TransferCause::Import(_)
+            | TransferCause::Platform(_)
+            | TransferCause::IncompleteIndex
+            | TransferCause::DamagedImage
+            | TransferCause::Archive
+            | TransferCause::Other => {
+                matches!(self, Self::File { source, .. } if is_pipe_error(source))
+            }
         }
     }
 
