@@ -400,10 +400,12 @@ impl fmt::Display for WaitPhase {
     }
 }
 
+/// Leaves out times below a second: many registries send `Retry-After: 0`, although a retry at once is rejected too.
 fn retry_suffix(after: Option<&Duration>) -> String {
-    after.map_or_else(String::new, |after| {
-        format!(", retry after {} s", after.as_secs())
-    })
+    match after.map_or(0, Duration::as_secs) {
+        0 => String::new(),
+        seconds => format!(", retry after {seconds} s"),
+    }
 }
 
 fn after_colon(reason: &str) -> String {

@@ -227,8 +227,8 @@ fn a_busy_registry_is_retried_a_limited_number_of_times() {
     insta::assert_snapshot!(output, @r"
     exit: 1
     --- stderr
-    error: pushing registry.test/app:1: upload of sha256:[digest] to app at http://registry.test: too many requests, retry after 0 s
-    hint: wait 0s, or log in for a higher limit: `windlass login registry.test`
+    error: pushing registry.test/app:1: upload of sha256:[digest] to app at http://registry.test: too many requests
+    hint: try again later, or log in for a higher limit: `windlass login registry.test`
     ");
     let posts = registry
         .requests()

@@ -213,19 +213,22 @@ fn connect_advice(failure: ConnectFailure, host: &str) -> Advice {
 }
 
 fn rate_limit_hint(retry_after: Option<Duration>, access: &RegistryAccess<'_>) -> String {
-    let wait = match retry_after {
-        Some(time) => match SignedDuration::try_from(time) {
-            Ok(time) => format!("wait {time:#}"),
-            Err(_) => "wait".to_owned(),
-        },
-        None => "wait".to_owned(),
-    };
+    let wait = wait_hint(retry_after);
     match access.login {
         LoginState::Configured(_) => wait,
         LoginState::Missing | LoginState::Unreadable => format!(
             "{wait}, or log in for a higher limit: `{}`",
             login_command(access.registry)
         ),
+    }
+}
+
+/// Many registries send `Retry-After: 0`, although a retry at once is rejected too.
+fn wait_hint(retry_after: Option<Duration>) -> String {
+    let seconds = retry_after.map_or(0, |time| time.as_secs());
+    match SignedDuration::try_from(Duration::from_secs(seconds)) {
+        Ok(time) if time.is_positive() => format!("wait {time:#}"),
+        Ok(_) | Err(_) => "try again later".to_owned(),
     }
 }
 
@@ -269,5 +272,32 @@ fn login_command(registry: &str) -> String {
     match registry {
         DEFAULT_REGISTRY => "windlass login".to_owned(),
         _ => format!("windlass login {registry}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_of_a_rate_limit_has_a_time_only_if_the_registry_sent_a_usable_one() {
+        let times = [
+            None,
+            Some(Duration::ZERO),
+            Some(Duration::from_millis(999)),
+            Some(Duration::from_millis(1_001)),
+            Some(Duration::from_secs(3_690)),
+            Some(Duration::MAX),
+        ];
+        let hints = times.map(wait_hint);
+        let expected = [
+            "try again later",
+            "try again later",
+            "try again later",
+            "wait 1s",
+            "wait 1h 1m 30s",
+            "try again later",
+        ];
+        assert_eq!(hints, expected);
     }
 }
