@@ -12,16 +12,18 @@ use url::form_urlencoded::Serializer;
 use windlass_oci::text;
 
 use crate::access_scope::AccessScope;
-use crate::auth::AuthError;
+use crate::auth_error::AuthError;
 use crate::challenge::{BearerChallenge, Challenge};
 use crate::client::Client;
 use crate::credentials::{Credentials, Secret};
 use crate::endpoint::Endpoint;
-use crate::error::{RegistryError, RequestContext, RequestKind, WaitPhase};
+use crate::error::{RegistryError, WaitPhase};
 use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::origin::Origin;
 use crate::realm;
-use crate::request::{EndpointResponse, RequestPeer, RequestSpec};
+use crate::request::EndpointResponse;
+use crate::request_context::{RequestContext, RequestKind};
+use crate::request_spec::{RequestPeer, RequestSpec};
 use crate::token::{AccessToken, bearer_header};
 
 /// The maximum size of a token server's response, in bytes.

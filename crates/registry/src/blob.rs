@@ -9,10 +9,12 @@ use windlass_oci::text::sanitize_bytes;
 use windlass_oci::{Descriptor, Digest};
 
 use crate::client::Client;
-use crate::error::{DigestMismatch, RegistryError, RequestContext, RequestKind, WaitPhase};
+use crate::error::{DigestMismatch, RegistryError, WaitPhase};
 use crate::origin::Origin;
 use crate::repository::Repository;
-use crate::request::{EndpointResponse, RangeSpec};
+use crate::request::EndpointResponse;
+use crate::request_context::{RequestContext, RequestKind};
+use crate::request_spec::RangeSpec;
 
 /// The bytes of a blob from an offset on, as they arrive.
 ///

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::access_scope::AccessScope;
-use crate::auth::AuthSession;
+use crate::auth_session::AuthSession;
 use crate::credential_provider::{CredentialProvider, StaticCredentials};
 use crate::endpoint::Endpoint;
 

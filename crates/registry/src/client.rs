@@ -8,17 +8,13 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 use windlass_http::{SetupError, Transport};
-use windlass_oci::RepositoryName;
 
-use crate::access_scope::AccessScope;
-use crate::caller::Caller;
 use crate::challenge::Challenge;
 use crate::config::RegistryConfig;
 use crate::endpoint::Endpoint;
 use crate::error::RegistryError;
 use crate::host_health::{EndpointFault, Health};
 use crate::origin::Origin;
-use crate::repository::Repository;
 use crate::scheme_memory::{SchemeMatch, SchemeMemory};
 use crate::transport_pool::{TransportKey, TransportPool};
 
@@ -57,27 +53,6 @@ impl Client {
     /// Returns the configuration of the client.
     pub fn config(&self) -> &RegistryConfig {
         &self.0.config
-    }
-
-    /// Opens a session with the repository `name` at `endpoint` on behalf of `caller`, or joins the caller's
-    /// existing session. Sends nothing yet.
-    pub fn repository(
-        &self,
-        endpoint: Endpoint,
-        name: RepositoryName,
-        caller: &Caller,
-    ) -> Repository {
-        Repository::new(self.clone(), endpoint, name, caller, AccessScope::Pull)
-    }
-
-    /// Opens a session that may write to the repository. Sends nothing yet.
-    pub fn repository_to_push(
-        &self,
-        endpoint: Endpoint,
-        name: RepositoryName,
-        caller: &Caller,
-    ) -> Repository {
-        Repository::new(self.clone(), endpoint, name, caller, AccessScope::Push)
     }
 
     /// Returns `endpoints` in the order to try them: mirrors that failed recently, or requested a pause, come

@@ -7,10 +7,11 @@ use url::Url;
 use windlass_http::ResponseBody;
 
 use crate::client::Client;
-use crate::error::{RegistryError, RequestContext, RequestKind};
+use crate::error::RegistryError;
 use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::origin::Origin;
-use crate::request::{RequestPeer, RequestSpec};
+use crate::request_context::{RequestContext, RequestKind};
+use crate::request_spec::{RequestPeer, RequestSpec};
 
 /// An `http` or `https` URL without credentials. Its query may be a secret and is not shown.
 #[derive(Clone, PartialEq, Eq)]

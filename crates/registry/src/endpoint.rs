@@ -9,11 +9,12 @@ use std::time::Duration;
 use http::header::{self, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use url::Url;
+use windlass_http::{ClientTls, Proxies};
 
-use crate::config::{ClientTls, Proxies, RegistryConfig};
+use crate::config::RegistryConfig;
 use crate::credentials::Secret;
 use crate::hosts::{HostCapabilities, HostConfig, InvalidConfig};
-use crate::origin::Origin;
+use crate::origin::{Origin, OriginError};
 
 mod lookup;
 
@@ -77,13 +78,8 @@ pub enum EndpointRole {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EndpointError {
     /// An address is invalid.
-    #[error("invalid registry address {address}: {reason}")]
-    Address {
-        /// The address.
-        address: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error(transparent)]
+    Address(#[from] OriginError),
     /// The configuration of the registry is invalid (FB-8).
     #[error("the configuration of {registry} cannot be used")]
     Config {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::auth::AuthError;
+use crate::auth_error::AuthError;
 use crate::endpoint::Endpoint;
-use crate::error::{RegistryError, RequestKind, WaitPhase};
+use crate::error::{RegistryError, WaitPhase};
 use crate::host_health::EndpointFault;
-use crate::manifest::TagOrDigest;
+use crate::request_context::RequestKind;
+use crate::tag_or_digest::TagOrDigest;
 
 /// What an error shows about the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

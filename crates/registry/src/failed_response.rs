@@ -6,8 +6,9 @@ use http::StatusCode;
 use http::header::{HeaderMap, RETRY_AFTER};
 
 use crate::challenge::Challenge;
-use crate::error::{RegistryError, RequestContext, RequestKind};
+use crate::error::RegistryError;
 use crate::error_body::ErrorBody;
+use crate::request_context::{RequestContext, RequestKind};
 
 /// The maximum number of bytes read of an error body.
 pub(crate) const MAX_ERROR_BODY: usize = 64 << 10;

@@ -7,10 +7,12 @@ use windlass_oci::{Descriptor, RepositoryName};
 
 use crate::blob::{BlobRange, BlobStream, RangeMismatch, size_error};
 use crate::client::Client;
-use crate::error::{RegistryError, RequestContext, RequestKind};
+use crate::error::RegistryError;
 use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::origin::Origin;
-use crate::request::{EndpointResponse, RangeSpec, RequestPeer, RequestSpec};
+use crate::request::EndpointResponse;
+use crate::request_context::{RequestContext, RequestKind};
+use crate::request_spec::{RangeSpec, RequestPeer, RequestSpec};
 
 /// A permitted URL of a foreign layer. Its query may be a secret and is not shown.
 #[derive(Clone, PartialEq, Eq)]

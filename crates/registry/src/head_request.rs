@@ -1,12 +1,16 @@
-//! HEAD requests: the digest of a tag, the size of a blob.
+//! HEAD requests: the digest of a tag, the size and the presence of a blob.
 
 use http::header::CONTENT_LENGTH;
-use windlass_oci::{Digest, MediaType};
+use windlass_oci::{Descriptor, Digest, MediaType};
 
-use crate::error::{RegistryError, RequestKind};
-use crate::manifest::{ACCEPT_MANIFESTS, TagOrDigest, announced_digest, content_type};
+use crate::digest_header::announced_digest;
+use crate::error::RegistryError;
+use crate::manifest::{ACCEPT_MANIFESTS, content_type};
 use crate::repository::Repository;
-use crate::request::{EndpointResponse, RangeSpec};
+use crate::request::EndpointResponse;
+use crate::request_context::RequestKind;
+use crate::request_spec::RangeSpec;
+use crate::tag_or_digest::TagOrDigest;
 
 /// The headers of a manifest. Nothing in it is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +65,19 @@ impl Repository {
         self.record_outcome(self.request_blob_size(digest).await)
     }
 
+    /// Returns whether the repository has the blob, by HEAD only: without a clear response the blob is sent. A token
+    /// may permit to write and not to read, and some registries respond to HEAD with status 500.
+    pub async fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, RegistryError> {
+        let context = self.context(RequestKind::Blob(descriptor.digest));
+        let path = format!("{}/blobs/{}", self.path(), descriptor.digest);
+        let response = self.send_head(&context, &path, &[]).await?;
+        match response.http.status().as_u16() {
+            200 => Ok(length(&response).is_none_or(|size| size == descriptor.size)),
+            401 | 429 => Err(self.response_error(&context, response).await),
+            _ => Ok(false),
+        }
+    }
+
     async fn request_blob_size(&self, digest: &Digest) -> Result<u64, RegistryError> {
         let context = self.context(RequestKind::Blob(*digest));
         let path = format!("{}/blobs/{digest}", self.path());
@@ -71,15 +88,12 @@ impl Repository {
             return Ok(size);
         }
         let response = self.get(&context, &path, &[], RangeSpec::From(0)).await?;
-        length(&response).ok_or_else(|| RegistryError::Malformed {
-            context: context.boxed(),
-            reason: "its length is missing".to_owned(),
-        })
+        length(&response).ok_or_else(|| RegistryError::malformed(&context, "its length is missing"))
     }
 }
 
 /// Returns `Content-Length`; in a response to HEAD, this is the length of the omitted body.
-pub(crate) fn length(response: &EndpointResponse) -> Option<u64> {
+fn length(response: &EndpointResponse) -> Option<u64> {
     let length = response.http.headers().get(CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
 }

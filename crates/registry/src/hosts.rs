@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::config::{ClientTls, Proxies};
 use crate::credentials::Secret;
+use windlass_http::{ClientTls, Proxies};
 
 /// The configured registries.
 #[derive(Clone, Debug, Default)]

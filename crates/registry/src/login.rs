@@ -3,16 +3,18 @@
 use http::{HeaderValue, StatusCode};
 
 use crate::access_scope::AccessScope;
-use crate::auth::AuthError;
+use crate::auth_error::AuthError;
 use crate::authenticator::Authenticator;
 use crate::challenge::Challenge;
 use crate::client::Client;
 use crate::credentials::{Credentials, Secret};
 use crate::endpoint::{Endpoint, EndpointError};
-use crate::error::{RegistryError, RequestContext, RequestKind};
+use crate::error::RegistryError;
 use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::repository::has_v2_header;
-use crate::request::{EndpointResponse, RequestPeer, RequestSpec};
+use crate::request::EndpointResponse;
+use crate::request_context::{RequestContext, RequestKind};
+use crate::request_spec::{RequestPeer, RequestSpec};
 
 /// The result of a successful login.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,24 +4,14 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use windlass_oci::text::sanitize_bytes;
-use windlass_oci::{
-    Digest, DigestError, MANIFEST_TYPES, MAX_MANIFEST_SIZE, Manifest, ManifestError, MediaType,
-    Reference, Tag,
-};
+use windlass_oci::{Digest, MANIFEST_TYPES, MAX_MANIFEST_SIZE, Manifest, ManifestError, MediaType};
 
-use crate::error::{DigestMismatch, RegistryError, RequestContext, RequestKind};
+use crate::digest_header::announced_digest;
+use crate::error::{DigestMismatch, RegistryError};
 use crate::repository::Repository;
-use crate::request::RangeSpec;
-
-/// Identifies a manifest of a repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TagOrDigest {
-    /// The current manifest of a tag.
-    Tag(Tag),
-    /// The manifest with this digest.
-    Digest(Digest),
-}
+use crate::request_context::{RequestContext, RequestKind};
+use crate::request_spec::RangeSpec;
+use crate::tag_or_digest::TagOrDigest;
 
 /// A verified and parsed manifest.
 #[derive(Clone, Debug)]
@@ -57,29 +47,6 @@ pub enum ManifestResponse {
         /// The announced digest, to be compared with that of the payload.
         announced: Option<Digest>,
     },
-}
-
-impl TagOrDigest {
-    /// Returns the digest of `reference`, otherwise its tag, otherwise `latest` (REF-6, REF-7).
-    pub fn of(reference: &Reference) -> Self {
-        match (reference.digest(), reference.tag()) {
-            (Some(digest), _) => Self::Digest(*digest),
-            (None, Some(tag)) => Self::Tag(tag.clone()),
-            (None, None) => Self::Tag(Tag::latest()),
-        }
-    }
-}
-
-impl From<Tag> for TagOrDigest {
-    fn from(tag: Tag) -> Self {
-        Self::Tag(tag)
-    }
-}
-
-impl From<Digest> for TagOrDigest {
-    fn from(digest: Digest) -> Self {
-        Self::Digest(digest)
-    }
 }
 
 impl ManifestResponse {
@@ -219,37 +186,6 @@ fn verified_digest(
         }
     }
     Ok(requested.unwrap_or_else(|| Digest::sha256(bytes)))
-}
-
-/// Returns the digest in `Docker-Content-Digest`. A digest with an unsupported algorithm is ignored; an
-/// invalid one is an error (T19).
-pub(crate) fn announced_digest(
-    context: &RequestContext,
-    headers: &HeaderMap,
-) -> Result<Option<Digest>, RegistryError> {
-    let Some(header) = headers.get("docker-content-digest") else {
-        return Ok(None);
-    };
-    let parsed = header.to_str().ok().and_then(|text| match text.parse() {
-        Ok(digest) => Some(Some(digest)),
-        Err(_) => has_unknown_algorithm(text).then_some(None),
-    });
-    parsed.ok_or_else(|| RegistryError::DigestHeader {
-        context: context.boxed(),
-        header: sanitize_bytes(header.as_bytes()).to_string(),
-    })
-}
-
-/// Returns whether `text` has the form of a digest with an unsupported algorithm.
-fn has_unknown_algorithm(text: &str) -> bool {
-    let is_word = |word: &str, more: &str| {
-        let fits = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
-        !word.is_empty() && word.chars().all(fits)
-    };
-    text.split_once(':').is_some_and(|(algorithm, encoded)| {
-        let known = matches!(text.parse::<Digest>(), Ok(_) | Err(DigestError::Hex { .. }));
-        !known && is_word(algorithm, "+._-") && is_word(encoded, "=_-")
-    })
 }
 
 pub(crate) fn content_type(headers: &HeaderMap) -> Option<&str> {

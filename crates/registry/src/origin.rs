@@ -7,17 +7,25 @@ use url::{Host, Url};
 use windlass_http::SpecialAddress;
 use windlass_oci::text::sanitize;
 
-use crate::endpoint::EndpointError;
-
 /// Scheme, host and port of a URL. Credentials are bound to all three (R8), and errors show no other part of
 /// a URL.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Origin(Url);
 
+/// Why a text is not an [`Origin`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid registry address {address}: {reason}")]
+pub struct OriginError {
+    /// The address, without user information.
+    pub address: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 impl Origin {
     /// Parses `http://host[:port]` or `https://host[:port]` (EP-3).
-    pub fn parse(address: &str) -> Result<Self, EndpointError> {
-        let refuse = |reason: &str| EndpointError::Address {
+    pub fn parse(address: &str) -> Result<Self, OriginError> {
+        let refuse = |reason: &str| OriginError {
             address: without_userinfo(address),
             reason: reason.to_owned(),
         };
@@ -78,9 +86,9 @@ impl Origin {
 }
 
 impl FromStr for Origin {
-    type Err = EndpointError;
+    type Err = OriginError;
 
-    fn from_str(address: &str) -> Result<Self, EndpointError> {
+    fn from_str(address: &str) -> Result<Self, OriginError> {
         Self::parse(address)
     }
 }

@@ -5,10 +5,12 @@ use http::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use windlass_oci::{Descriptor, Digest, MAX_INDEX_ENTRIES, ManifestLinks, MediaType, Tag};
 
-use crate::error::{RegistryError, RequestContext, RequestKind};
-use crate::manifest::{TagOrDigest, content_type};
+use crate::error::RegistryError;
+use crate::manifest::content_type;
 use crate::page_links::Pages;
 use crate::repository::Repository;
+use crate::request_context::RequestKind;
+use crate::tag_or_digest::TagOrDigest;
 
 /// The maximum number of pages.
 const MAX_PAGES: usize = 100;
@@ -105,14 +107,19 @@ impl Repository {
             let body = body.map_err(|error| context.body_failed(error))?;
             left -= body.len() as u64;
             let listed = ManifestLinks::parse(&body)
-                .map_err(|_| malformed(&context, "it is not an index"))?;
+                .map_err(|_| RegistryError::malformed(&context, "it is not an index"))?;
             let is_empty = listed.manifests.is_empty();
             found.extend(listed.manifests);
             if found.len() > MAX_INDEX_ENTRIES {
-                return Err(malformed(&context, "it lists more than 4096 artifacts"));
+                return Err(RegistryError::malformed(
+                    &context,
+                    "it lists more than 4096 artifacts",
+                ));
             }
             let advanced = pages.advance(&headers, !is_empty);
-            if !advanced.map_err(|error| malformed(&context, &error.reason(MAX_PAGES)))? {
+            if !advanced
+                .map_err(|error| RegistryError::malformed(&context, &error.reason(MAX_PAGES)))?
+            {
                 return Ok(Some(found));
             }
         }
@@ -142,13 +149,6 @@ fn is_missing(error: &RegistryError) -> bool {
 fn is_index(headers: &HeaderMap) -> bool {
     let media_type = content_type(headers).map(MediaType::from_content_type);
     media_type == Some(MediaType::OciIndex)
-}
-
-fn malformed(context: &RequestContext, reason: &str) -> RegistryError {
-    RegistryError::Malformed {
-        context: context.boxed(),
-        reason: reason.to_owned(),
-    }
 }
 
 #[cfg(test)]

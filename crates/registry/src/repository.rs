@@ -7,15 +7,17 @@ use url::Url;
 use windlass_oci::RepositoryName;
 
 use crate::access_scope::AccessScope;
-use crate::auth::AuthSession;
+use crate::auth_session::AuthSession;
 use crate::caller::Caller;
 use crate::challenge::Challenge;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
-use crate::error::{RegistryError, RequestContext, RequestKind};
+use crate::error::RegistryError;
 use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::origin::Origin;
-use crate::request::{EndpointResponse, RangeSpec, RequestPeer, RequestSpec, UploadBody};
+use crate::request::{EndpointResponse, UploadBody};
+use crate::request_context::{RequestContext, RequestKind};
+use crate::request_spec::{RangeSpec, RequestPeer, RequestSpec};
 
 /// A session with one repository at one endpoint: sends requests, authenticates and verifies responses. Cheap
 /// to clone; clones share the session.
@@ -328,6 +330,29 @@ impl Repository {
         let mut spec = self.request_spec(&context, url);
         spec.response_timeout = self.0.client.config().timeouts.ping;
         self.0.client.send(&spec, None).await
+    }
+}
+
+impl Client {
+    /// Opens a session with the repository `name` at `endpoint` on behalf of `caller`, or joins the caller's
+    /// existing session. Sends nothing yet.
+    pub fn repository(
+        &self,
+        endpoint: Endpoint,
+        name: RepositoryName,
+        caller: &Caller,
+    ) -> Repository {
+        Repository::new(self.clone(), endpoint, name, caller, AccessScope::Pull)
+    }
+
+    /// Opens a session that may write to the repository. Sends nothing yet.
+    pub fn repository_to_push(
+        &self,
+        endpoint: Endpoint,
+        name: RepositoryName,
+        caller: &Caller,
+    ) -> Repository {
+        Repository::new(self.clone(), endpoint, name, caller, AccessScope::Push)
     }
 }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use windlass_http::{ConnectFailure, ProxyFailure};
 
-use crate::auth::AuthError;
-use crate::error::{RegistryError, RequestKind};
-use crate::manifest::TagOrDigest;
+use crate::auth_error::AuthError;
+use crate::error::RegistryError;
+use crate::request_context::RequestKind;
+use crate::tag_or_digest::TagOrDigest;
 
 /// The reaction to an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,11 @@ use windlass_oci::DEFAULT_REGISTRY;
 
 use crate::client::Client;
 use crate::endpoint::Endpoint;
-use crate::error::{RegistryError, RequestContext, RequestKind};
+use crate::error::RegistryError;
 use crate::failed_response::{FailedResponse, MAX_ERROR_BODY};
 use crate::login::AccessError;
-use crate::request::{RequestPeer, RequestSpec};
+use crate::request_context::{RequestContext, RequestKind};
+use crate::request_spec::{RequestPeer, RequestSpec};
 
 /// A search result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -94,11 +95,8 @@ impl Client {
         }
         let body = body.read_to_end(MAX_RESPONSE_SIZE).await;
         let body = body.map_err(|error| context.body_failed(error))?;
-        let found: SearchResults =
-            serde_json::from_slice(&body).map_err(|_| RegistryError::Malformed {
-                context: context.boxed(),
-                reason: "it is not a list of repositories".to_owned(),
-            })?;
+        let found: SearchResults = serde_json::from_slice(&body)
+            .map_err(|_| RegistryError::malformed(&context, "it is not a list of repositories"))?;
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(found.results.into_iter().take(most).collect())
     }

@@ -8,10 +8,11 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use windlass_oci::Tag;
 
-use crate::error::{RegistryError, RequestContext, RequestKind};
+use crate::error::RegistryError;
 use crate::page_links::Pages;
 use crate::repository::Repository;
-use crate::request::RangeSpec;
+use crate::request_context::{RequestContext, RequestKind};
+use crate::request_spec::RangeSpec;
 
 /// The maximum number of pages (T23).
 const MAX_PAGES: usize = 1000;
@@ -54,10 +55,7 @@ impl Repository {
 
     async fn all_tags(&self) -> Result<Vec<Tag>, RegistryError> {
         let context = self.context(RequestKind::Tags);
-        let malformed = |reason: &str| RegistryError::Malformed {
-            context: context.boxed(),
-            reason: reason.to_owned(),
-        };
+        let malformed = |reason: &str| RegistryError::malformed(&context, reason);
         let first = self.endpoint().api(&format!("{}/tags/list", self.path()));
         let mut pages = Pages::new(first, MAX_PAGES);
         let mut list = TagList::default();

@@ -145,7 +145,7 @@ pub(crate) fn registry_advice(error: &RegistryError, access: &RegistryAccess<'_>
 
 pub(crate) fn endpoint_advice(error: &EndpointError) -> Advice {
     match error {
-        EndpointError::Address { .. } => Advice::code(ErrorCode::InvalidReference),
+        EndpointError::Address(_) => Advice::code(ErrorCode::InvalidReference),
         EndpointError::Config { registry, .. } => Advice::hint(
             ErrorCode::Config,
             format!("fix the configuration; `windlass config show {registry}` lists its files"),

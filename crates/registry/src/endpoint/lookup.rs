@@ -50,7 +50,7 @@ impl Endpoint {
             let settings = Self::configured(&host, hosts.proxies.as_ref())?;
             // As written in image names, and so in credential files: including port 443 if it is written.
             let credential_host = registry.to_owned();
-            Ok(EndpointConfig {
+            Ok::<_, EndpointError>(EndpointConfig {
                 credential_host,
                 ..settings
             })
@@ -103,7 +103,7 @@ fn own_origin(registry: &str, scheme: &str) -> Result<Origin, EndpointError> {
         "docker.io" => DOCKER_HUB,
         host => host,
     };
-    Origin::parse(&format!("{scheme}://{host}"))
+    Ok(Origin::parse(&format!("{scheme}://{host}"))?)
 }
 
 impl crate::hosts::Registries {

@@ -6,11 +6,12 @@ use windlass_oci::{Digest, ManifestError};
 use super::*;
 use crate::config::RegistryConfig;
 use crate::credential_provider::CredentialError;
-use crate::error::{DigestMismatch, RequestContext};
+use crate::error::DigestMismatch;
 use crate::hosts::{HostConfig, RegistryHosts};
 use crate::origin::Origin;
 use crate::realm::RealmError;
 use crate::redirect::RedirectError;
+use crate::request_context::RequestContext;
 use crate::token::TokenError;
 
 /// A mirror, the registry with TLS, and the registry without TLS.

@@ -8,45 +8,15 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::access_scope::AccessScope;
+use crate::auth_error::AuthError;
 use crate::authenticator::Authenticator;
 use crate::challenge::Challenge;
 use crate::client::Client;
 use crate::credential_provider::{CredentialError, CredentialProvider, CredentialScope};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
-use crate::error::{RegistryError, RequestContext, RequestKind};
-use crate::realm::RealmError;
-use crate::token::TokenError;
-
-/// Why authentication failed before the credentials were checked.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthError {
-    /// The registry names a token server that credentials must not be sent to.
-    #[error("its token server {realm} is not allowed")]
-    Realm {
-        /// The token server, without path and query.
-        realm: String,
-        /// Why it is not allowed.
-        source: RealmError,
-    },
-    /// The response of the token server is unusable.
-    #[error("the token server's response is unusable")]
-    Token(#[from] TokenError),
-    /// The configured registry token has characters that are not allowed in a header.
-    #[error("the configured registry token is not a valid header value")]
-    RegistryToken,
-    /// The user name contains a colon or a control character (RFC 7617, section 2).
-    #[error("the user name contains a colon or a control character")]
-    Username,
-    /// The credentials could not be looked up (D9).
-    #[error("the credentials cannot be looked up")]
-    Credentials(#[source] CredentialError),
-    /// The registry requires credentials, but they would be sent without TLS.
-    #[error(
-        "credentials are not sent over plain http, except to this machine and hosts listed as insecure"
-    )]
-    PlainHttp,
-}
+use crate::error::RegistryError;
+use crate::request_context::{RequestContext, RequestKind};
 
 /// The authorization of one caller for one repository at one endpoint.
 pub(crate) struct AuthSession {
@@ -210,7 +180,7 @@ impl AuthSession {
 
 impl fmt::Debug for AuthSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session")
+        f.debug_struct("AuthSession")
             .field("endpoint", &self.endpoint)
             .field("repository", &self.repository)
             .finish_non_exhaustive()
