@@ -5,7 +5,7 @@ use hyper::header::{ALLOW, CONTENT_RANGE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::response::json_response;
+use crate::json_response::json_response;
 
 /// An error response.
 ///

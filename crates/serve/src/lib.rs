@@ -32,6 +32,7 @@ mod address;
 mod allowed_hosts;
 mod body;
 mod error_response;
+mod json_response;
 mod range;
 mod request;
 mod request_log;

@@ -19,6 +19,7 @@ use windlass::store::{RepositoryLookup, StoredBlob, StoredContent, StoredManifes
 use crate::AllowedHosts;
 use crate::body::RegistryBody;
 use crate::error_response::RegistryErrorResponse;
+use crate::json_response::{JSON, json_response};
 use crate::range::RangeSelection;
 use crate::request::{CatalogRequest, RegistryRequest, RepositoryPath, RepositoryResource};
 
@@ -31,7 +32,6 @@ const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied
 const NOSNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const INDEX: HeaderValue = HeaderValue::from_static("application/vnd.oci.image.index.v1+json");
 /// Content that is named by its digest never changes.
@@ -369,14 +369,4 @@ fn matches_etag(headers: &HeaderMap, digest: &Digest) -> bool {
         let given = given.trim();
         given == "*" || given.strip_prefix("W/").unwrap_or(given) == tag
     })
-}
-
-/// Returns a JSON document.
-pub(crate) fn json_response(document: Bytes) -> Response<Bytes> {
-    let length = document.len();
-    let mut response = Response::new(document);
-    let fields = response.headers_mut();
-    fields.insert(CONTENT_TYPE, JSON);
-    fields.insert(CONTENT_LENGTH, length.into());
-    response
 }

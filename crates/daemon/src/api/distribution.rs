@@ -8,7 +8,7 @@ use windlass::image::{DEFAULT_REGISTRY, Reference};
 use windlass::registry::Secret;
 use windlass_docker_api as api;
 
-use super::reference;
+use super::parameters::reference;
 use crate::Daemon;
 use crate::auth;
 use crate::render;

@@ -9,7 +9,7 @@ use windlass::error::StoreError;
 use windlass::image::{Digest, ImageId, ImageName, ImageSummary};
 use windlass_docker_api::OciDescriptor;
 
-use super::images::seconds;
+use super::values::seconds;
 
 /// Details from the config and the manifest or index of an image.
 #[derive(Clone, Debug, Default)]

@@ -1,30 +1,26 @@
-//! Images: lists, inspection, history and tags.
+//! Lists images, their history, and tags them.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::StatusCode;
-use jiff::{Timestamp, ZonedDateTime};
-
-use serde_json::{Map, Value, json};
 use windlass::error::StoreError;
-use windlass::image::{ImageId, ImageSummary, Platform, Reference};
-use windlass::{Engine, FilterUse, Filters};
-use windlass_docker_api::{self as api, ApiVersion};
+use windlass::image::{ImageId, ImageSummary};
+use windlass::{Engine, FilterUse};
+use windlass_docker_api as api;
 
+use super::execute::blocking;
 use super::image_details::ImageDetails;
 use super::manifests::Manifests;
-use super::{blocking, image_name, reference};
+use super::parameters::{self, filters, image_name, reference};
+use super::response_format::ResponseFormat;
+use super::values::{familiar, seconds, signed};
 use crate::Daemon;
 use crate::render;
-use crate::request::{ApiRequest, QueryParameters};
+use crate::request::ApiRequest;
 use crate::response::{ApiError, ApiResponse, empty, json};
 
-/// The name of the storage driver in the result of an inspection.
-const DRIVER: &str = "windlass";
-/// Docker's value for an unknown time.
-const NO_TIME: &str = "0001-01-01T00:00:00Z";
 const NONE: &str = "<none>";
 
 /// `GET /images/json`
@@ -44,64 +40,6 @@ pub(super) async fn list(
         summaries(daemon, &images, format)
     });
     Ok(json(&images.await?))
-}
-
-/// The fields of an image in the version of the request.
-#[derive(Clone, Copy, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one for each version or parameter"
-)]
-pub(super) struct ResponseFormat {
-    has_virtual_size: bool,
-    /// Images without a name have the name `<none>:<none>`.
-    names_none: bool,
-    has_descriptor: bool,
-    has_manifests: bool,
-    has_shared_size: bool,
-}
-
-impl ResponseFormat {
-    pub(super) fn of(request: &ApiRequest) -> Self {
-        Self::new(request.version, &request.query)
-    }
-
-    fn new(version: ApiVersion, query: &QueryParameters) -> Self {
-        let is_at_least = |minor| version >= ApiVersion::new(1, minor);
-        Self {
-            has_virtual_size: !is_at_least(44),
-            names_none: !is_at_least(43),
-            has_descriptor: is_at_least(48),
-            has_manifests: is_at_least(47) && query.flag("manifests"),
-            has_shared_size: is_at_least(42) && query.flag("shared-size"),
-        }
-    }
-
-    /// Adds the size that each image shares with others.
-    pub(super) fn with_shared_size(self) -> Self {
-        Self {
-            has_shared_size: true,
-            ..self
-        }
-    }
-}
-
-/// Parses the filters; unknown ones are an error.
-pub(super) fn filters(request: &ApiRequest, usage: FilterUse) -> Result<Filters, ApiError> {
-    let values = api::FilterValues::parse(request.query.get("filters"));
-    let mut values =
-        values.map_err(|error| ApiError::bad_request(windlass::text::error_chain(&error)))?;
-    // Old clients send the name in a parameter of its own.
-    if let Some(name) = request
-        .query
-        .get("filter")
-        .filter(|_| usage == FilterUse::Images)
-    {
-        let names = values.0.entry("reference".to_owned()).or_default();
-        names.push(name.to_owned());
-    }
-    let filters = Filters::from_lists(usage, &values.0, &ZonedDateTime::now());
-    filters.map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
 /// Lists images, the newest first.
@@ -174,117 +112,6 @@ fn summary(
     }
 }
 
-/// `GET /images/{name}/json`
-pub(super) async fn inspect(
-    daemon: &Arc<Daemon>,
-    name: &str,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
-    let name = image_name(name)?;
-    let platform_filter = request
-        .query
-        .get("platform")
-        .map(parse_platform)
-        .transpose()?;
-    let format = ResponseFormat::of(request);
-    let legacy = LegacyFields {
-        has_container: !request.is_at_least(1, 45),
-        has_whole_config: !request.is_at_least(1, 50),
-    };
-    let inspected = blocking(daemon, move |daemon| {
-        let image = daemon
-            .engine
-            .image(&name)
-            .map_err(|error| render::error::of_store(&error))?;
-        if let Some(platform_filter) = &platform_filter
-            && platform_filter.rank(&image.platform).is_none()
-        {
-            return Err(ApiError::not_found(format!(
-                "image with reference {name} was found but does not provide the specified platform ({platform_filter})"
-            )));
-        }
-        let details = daemon.details.of(&daemon.engine, &image);
-        let details = details.map_err(|error| render::error::of_store(&error))?;
-        let mut inspected = inspection(&image, &details, format, legacy);
-        if format.has_descriptor && format.has_manifests {
-            let manifests = Manifests::read(&daemon.engine);
-            let manifests = manifests.and_then(|manifests| manifests.of(&daemon.engine, &image));
-            inspected.manifests = Some(manifests.map_err(|error| render::error::of_store(&error))?);
-        }
-        Ok(inspected)
-    });
-    Ok(json(&inspected.await?))
-}
-
-/// The fields of an inspection that only older versions have.
-#[derive(Clone, Copy, Debug)]
-struct LegacyFields {
-    has_container: bool,
-    has_whole_config: bool,
-}
-
-fn inspection(
-    image: &ImageSummary,
-    details: &ImageDetails,
-    format: ResponseFormat,
-    legacy: LegacyFields,
-) -> api::ImageInspect {
-    let size = signed(image.size);
-    let platform = &image.platform;
-    let config = match legacy.has_whole_config {
-        true => with_all_fields(&details.config),
-        false => details.config.clone(),
-    };
-    api::ImageInspect {
-        id: image.id.to_string(),
-        repo_tags: familiar(&image.names),
-        repo_digests: familiar(&image.digests),
-        parent: String::new(),
-        comment: details.comment.clone(),
-        created: image.created.clone(),
-        container: legacy.has_container.then(String::new),
-        container_config: legacy
-            .has_container
-            .then(|| Value::Object(with_all_fields(&Map::new()))),
-        docker_version: details.docker_version.clone(),
-        author: details.author.clone(),
-        config: Value::Object(config),
-        architecture: platform.architecture.clone(),
-        variant: platform.variant.clone(),
-        os: platform.os.clone(),
-        os_version: details.os_version.clone(),
-        size,
-        virtual_size: format.has_virtual_size.then_some(size),
-        graph_driver: api::GraphDriver {
-            data: None,
-            name: DRIVER.to_owned(),
-        },
-        root_fs: api::ImageRootFs {
-            kind: "layers".to_owned(),
-            layers: details.layers.clone(),
-        },
-        metadata: api::ImageMetadata {
-            last_tag_time: time(image.pulled),
-        },
-        descriptor: details.descriptor.clone().filter(|_| format.has_descriptor),
-        manifests: None,
-    }
-}
-
-/// Adds the remaining fields of a container configuration, which older clients require.
-fn with_all_fields(config: &Map<String, Value>) -> Map<String, Value> {
-    let defaults = json!({
-        "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false, "AttachStdout": false,
-        "AttachStderr": false, "Tty": false, "OpenStdin": false, "StdinOnce": false, "Env": null, "Cmd": null,
-        "Image": "", "Volumes": null, "WorkingDir": "", "Entrypoint": null, "OnBuild": null, "Labels": null,
-    });
-    let Value::Object(mut config_with_defaults) = defaults else {
-        return config.clone();
-    };
-    config_with_defaults.extend(config.clone());
-    config_with_defaults
-}
-
 /// `GET /images/{name}/history`
 pub(super) async fn history(daemon: &Arc<Daemon>, name: &str) -> Result<ApiResponse, ApiError> {
     let name = image_name(name)?;
@@ -328,7 +155,7 @@ pub(super) async fn tag(
         ));
     }
     if let Some(text) = request.query.get("tag") {
-        target = target.with_tag(super::tag(text)?);
+        target = target.with_tag(parameters::tag(text)?);
     }
     blocking(daemon, move |daemon| {
         let tagged = daemon.tag(&source, &target);
@@ -336,49 +163,6 @@ pub(super) async fn tag(
     })
     .await?;
     Ok(empty(StatusCode::CREATED))
-}
-
-/// Parses a platform: `os/arch[/variant]`, or its JSON form.
-pub(super) fn parse_platform(text: &str) -> Result<Platform, ApiError> {
-    let parse = |text: &str| {
-        text.parse()
-            .map_err(|error: windlass::error::PlatformError| {
-                ApiError::bad_request(error.to_string())
-            })
-    };
-    if !text.trim_start().starts_with('{') {
-        return parse(text);
-    }
-    let read: api::OciPlatform = serde_json::from_str(text).map_err(|_| {
-        ApiError::bad_request(format!("invalid platform {text:?}: it is not valid JSON"))
-    })?;
-    let parts = [&read.os, &read.architecture, &read.variant];
-    let parts: Vec<&str> = parts
-        .into_iter()
-        .map(String::as_str)
-        .filter(|part| !part.is_empty())
-        .collect();
-    parse(&parts.join("/"))
-}
-
-pub(super) fn familiar(names: &[Reference]) -> Vec<String> {
-    names.iter().map(Reference::familiar).collect()
-}
-
-/// Parses a time of an image config, in seconds since 1970.
-pub(super) fn seconds(text: &str) -> Option<i64> {
-    let time: Timestamp = text.parse().ok()?;
-    Some(time.as_second())
-}
-
-fn time(seconds: u64) -> String {
-    let seconds = i64::try_from(seconds).ok();
-    let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
-    time.map_or(NO_TIME.to_owned(), |time| time.to_string())
-}
-
-pub(super) fn signed(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ use windlass::registry::WebUrl;
 use windlass::{ChunkReader, ContainerConfig, CopyEvent, ImportOptions, ImportSource};
 use windlass_docker_api::ProgressMessage;
 
-use super::{drive, reference};
+use super::execute::drive;
+use super::parameters::{platform, reference, tag};
 use crate::Daemon;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiError, ApiResponse};
@@ -84,13 +85,7 @@ fn options(request: &ApiRequest) -> Result<ImportOptions, ApiError> {
     let query = &request.query;
     let name = query.get("repo").map(reference).transpose()?;
     let name = match (name, query.get("tag")) {
-        (Some(name), Some(tag)) => {
-            let tag = tag.parse();
-            let tag = tag.map_err(|_: windlass::error::TagError| {
-                ApiError::bad_request("invalid tag format")
-            })?;
-            Some(name.without_digest().with_tag(tag))
-        }
+        (Some(name), Some(text)) => Some(name.without_digest().with_tag(tag(text)?)),
         (name, _) => name,
     };
     let mut config = ContainerConfig::default();
@@ -102,7 +97,7 @@ fn options(request: &ApiRequest) -> Result<ImportOptions, ApiError> {
     let from = || format!("Imported from {}", query.get("fromSrc").unwrap_or("-"));
     Ok(ImportOptions {
         name: name.map(Reference::or_latest),
-        platform: super::create::platform(query)?.unwrap_or_else(here),
+        platform: platform(query)?.unwrap_or_else(here),
         config,
         created: Timestamp::now().to_string(),
         comment: query.get("message").map_or_else(from, str::to_owned),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rustix::system::{sysinfo, uname};
 use serde_json::{Map, Value, json};
 
-use super::blocking;
+use super::execute::blocking;
 use super::system::machine;
 use crate::response::{self, ApiError, ApiResponse};
 use crate::{Daemon, DaemonInfo, render};

@@ -8,7 +8,7 @@ use windlass::error::StoreError;
 use windlass::image::{ImageSummary, ImageTree, PlatformImage};
 use windlass_docker_api as api;
 
-use super::images::signed;
+use super::values::signed;
 
 /// The manifests of an index.
 #[derive(Deserialize)]

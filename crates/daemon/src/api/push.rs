@@ -8,8 +8,8 @@ use windlass::image::{ImageChoice, Reference};
 use windlass::registry::Caller;
 use windlass_docker_api::ProgressMessage;
 
-use super::{blocking, drive, reference, tag};
-
+use super::execute::{blocking, drive};
+use super::parameters::{self, reference, tag};
 use crate::Daemon;
 use crate::auth;
 use crate::event_log::{ImageAction, name_attribute};
@@ -37,7 +37,7 @@ pub(super) async fn push(
         Some(text) => named.without_digest().with_tag(tag(text)?),
         None => named,
     };
-    let platform = super::create::platform(&request.query)?;
+    let platform = parameters::platform(&request.query)?;
     let caller = auth::caller(&request.headers, named.repository().registry());
     let tags = tags(daemon, &named).await?;
     let choice = match platform {

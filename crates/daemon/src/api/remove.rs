@@ -5,7 +5,8 @@ use std::sync::Arc;
 use windlass::{FilterUse, Prune, RemoveOptions, Removed};
 use windlass_docker_api as api;
 
-use super::{blocking, image_name};
+use super::execute::blocking;
+use super::parameters::{filters, image_name};
 use crate::Daemon;
 use crate::render;
 use crate::request::ApiRequest;
@@ -34,9 +35,8 @@ pub(super) async fn prune(
     daemon: &Arc<Daemon>,
     request: &ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let filters = super::images::filters(request, FilterUse::Prune)?;
     let what = Prune {
-        filters,
+        filters: filters(request, FilterUse::Prune)?,
         ..Prune::default()
     };
     let pruned = blocking(daemon, move |daemon| {

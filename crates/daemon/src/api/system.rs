@@ -7,8 +7,10 @@ use http::HeaderValue;
 use rustix::system::uname;
 use windlass_docker_api::{self as api, NEWEST, OLDEST};
 
-use super::blocking;
-use super::images::{ResponseFormat, signed, summaries};
+use super::execute::blocking;
+use super::images::summaries;
+use super::response_format::ResponseFormat;
+use super::values::signed;
 use crate::Daemon;
 use crate::metrics::CONTENT_TYPE;
 use crate::render;

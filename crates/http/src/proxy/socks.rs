@@ -8,7 +8,7 @@ use url::Host;
 use crate::cause::Cause;
 use crate::error::ProxyFailure;
 
-use super::{ProxyCredentials, ProxyServer};
+use super::server::{ProxyCredentials, ProxyServer};
 
 const VERSION: u8 = 5;
 const CONNECT: u8 = 1;

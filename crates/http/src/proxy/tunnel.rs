@@ -7,7 +7,7 @@ use crate::cause::Cause;
 use crate::error::ProxyFailure;
 use crate::target::TargetOrigin;
 
-use super::ProxyServer;
+use super::server::ProxyServer;
 
 /// The maximum size of the head of a response, in bytes.
 const MAX_HEAD_SIZE: usize = 16 << 10;

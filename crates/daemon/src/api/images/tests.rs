@@ -1,6 +1,8 @@
-use windlass::image::Digest;
+use windlass::image::{Digest, Platform};
+use windlass_docker_api::ApiVersion;
 
 use super::*;
+use crate::request::QueryParameters;
 
 const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -56,34 +58,4 @@ fn some_fields_are_listed_on_request_only() {
     assert_eq!(fields(41), (false, false));
     assert_eq!(fields(42), (true, false));
     assert_eq!(fields(47), (true, true));
-}
-
-#[test]
-fn a_platform_has_two_forms() {
-    let parse = |text: &str| parse_platform(text).map(|platform| platform.to_string());
-    let arm = Ok("linux/arm64".to_owned());
-    assert_eq!(parse("linux/arm64"), arm);
-    assert_eq!(parse(r#"{"os":"linux","architecture":"arm64"}"#), arm);
-    let v7 = parse(r#"{"os":"linux","architecture":"arm","variant":"v7"}"#);
-    assert_eq!(v7, Ok("linux/arm/v7".to_owned()));
-    let odd = parse("{").unwrap_err();
-    assert_eq!(
-        (odd.status, odd.message.as_str()),
-        (
-            StatusCode::BAD_REQUEST,
-            "invalid platform \"{\": it is not valid JSON"
-        )
-    );
-}
-
-#[test]
-fn old_clients_get_all_fields_of_a_config() {
-    let Value::Object(config) = json!({"Cmd": ["sh"], "Extra": 1}) else {
-        panic!("an object");
-    };
-    let all = with_all_fields(&config);
-    assert_eq!(all["Cmd"], json!(["sh"]));
-    assert_eq!(all["Extra"], 1);
-    assert_eq!(all["Entrypoint"], Value::Null);
-    assert_eq!(all["Tty"], false);
 }

@@ -1,28 +1,23 @@
-//! Image archives: saving (`GET /images/get`) and loading (`POST /images/load`).
+//! `GET /images/get`: writes images to an archive.
 
-use std::fs::File;
-use std::io::{self, Seek as _, Write};
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::task;
-use windlass::error::{LoadError, SaveError};
-use windlass::image::{ImageChoice, LayoutKind};
+use windlass::error::SaveError;
+use windlass::image::LayoutKind;
 use windlass::transfer::{ArchiveCompression, OutputTarget};
-use windlass::{LoadFrom, LoadOptions, Loaded, SaveRequest, SaveTo, Saved};
-use windlass_docker_api::ProgressMessage;
+use windlass::{SaveRequest, SaveTo, Saved};
 
-use super::{drive, image_name};
+use super::parameters::{image_choice, image_name};
 use crate::Daemon;
 use crate::body::{ApiBody, ChunkSender};
 use crate::event_log::{ImageAction, name_attribute};
 use crate::render;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiError, ApiResponse};
-use crate::stream::{MessageQueue, MessageSender};
 
 /// How much of an archive is collected before it is sent, in bytes.
 const CHUNK: usize = 256 << 10;
@@ -61,7 +56,7 @@ pub(super) async fn save(
             "no image is named: set the parameter names",
         ));
     }
-    let choice = choice(request)?;
+    let choice = image_choice(&request.query)?;
     let (head, started) = oneshot::channel();
     let (chunks, body) = ApiBody::chunks();
     let writer = ArchiveResponseWriter::new(ArchiveResponse {
@@ -89,14 +84,6 @@ pub(super) async fn save(
     let lost = |_| ApiError::internal("internal error: see the log of the daemon");
     let body = started.await.map_err(lost)??;
     Ok(response::stream(response::TAR, body))
-}
-
-/// Returns which images of an index are selected: that of one platform, or all in the store.
-fn choice(request: &ApiRequest) -> Result<ImageChoice, ApiError> {
-    let platform = super::create::platform(&request.query)?;
-    Ok(platform.map_or(ImageChoice::All, |platform| {
-        ImageChoice::One(Some(platform))
-    }))
 }
 
 /// Ends the response, on the thread that wrote the archive.
@@ -178,90 +165,5 @@ impl Write for ArchiveResponse {
         self.chunks
             .blocking_send(Ok(Bytes::from(chunk)))
             .map_err(|_| gone())
-    }
-}
-
-/// `POST /images/load`
-pub(super) async fn load(
-    daemon: &Arc<Daemon>,
-    request: ApiRequest,
-) -> Result<ApiResponse, ApiError> {
-    let options = LoadOptions {
-        choice: choice(&request)?,
-        name: None,
-    };
-    let archive = spool(daemon, request.body).await?;
-    let queue = MessageQueue::default();
-    let (sender, body) = MessageSender::new(queue.clone());
-    let daemon = Arc::clone(daemon);
-    let (over, ended) = oneshot::channel::<()>();
-    task::spawn(async move {
-        let loading = drive(daemon.load(LoadFrom::File(archive), options), drop);
-        let loaded = tokio::select! {
-            biased;
-            () = sender.closed() => return,
-            loaded = loading => loaded.and_then(|loaded| loaded.map_err(|error| not_loaded(&error))),
-        };
-        match loaded {
-            Ok(loaded) => report(&loaded, &queue),
-            Err(error) => queue.push(ProgressMessage::failed(error.message)),
-        }
-        drop(over);
-        sender.finish().await;
-    });
-    // Some clients disconnect after the head of the response, so it is sent when the images are loaded.
-    drop(ended.await);
-    Ok(response::stream(response::JSON, body))
-}
-
-/// Writes the archive to a file: its members are read in any order, so all of it has to be there.
-async fn spool(daemon: &Arc<Daemon>, mut body: Incoming) -> Result<File, ApiError> {
-    let failed = |error: io::Error| ApiError::internal(format!("the archive: {error}"));
-    let mut file = daemon.engine.scratch().map_err(failed)?;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| ApiError::bad_request("the archive is incomplete"))?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        let written = task::spawn_blocking(move || file.write_all(&data).map(|()| file)).await;
-        file = written
-            .map_err(|error| failed(io::Error::other(error)))?
-            .map_err(failed)?;
-    }
-    file.rewind().map_err(failed)?;
-    Ok(file)
-}
-
-fn not_loaded(error: &LoadError) -> ApiError {
-    match error {
-        LoadError::Layout(error) => ApiError::internal(format!(
-            "unrecognized image format: {}",
-            windlass::text::error_chain(error)
-        )),
-        error => render::error::of_load(error),
-    }
-}
-
-fn report(loaded: &[Loaded], queue: &MessageQueue) {
-    for image in loaded {
-        for moved in &image.moved {
-            queue.push(ProgressMessage::stream(format!(
-                "The image {} already exists, renaming the old one with ID {} to empty string\n",
-                moved.name.familiar(),
-                moved.from
-            )));
-        }
-        for name in &image.names {
-            queue.push(ProgressMessage::stream(format!(
-                "Loaded image: {}\n",
-                name.familiar()
-            )));
-        }
-        if image.names.is_empty() {
-            queue.push(ProgressMessage::stream(format!(
-                "Loaded image ID: {}\n",
-                image.image_id
-            )));
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /images/create`: a pull, or an import (API-1, API-7).
+//! `POST /images/create?fromImage=…`: pulls an image (API-1).
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use windlass::registry::Caller;
 use windlass::transfer::Throttle;
 use windlass::{PullOutcome, PullRequest, Pulled};
 
-use super::{reference, tag};
+use super::parameters::{platform, reference, tag};
 use crate::Daemon;
 use crate::auth;
 use crate::body::ApiBody;
 use crate::render;
 use crate::render::pull::{PullMessages, final_message};
-use crate::request::{ApiRequest, QueryParameters};
+use crate::request::ApiRequest;
 use crate::response::{self, ApiError, ApiResponse};
 use crate::stream::{MessageQueue, MessageSender};
 
@@ -38,14 +38,12 @@ struct PullParameters {
 /// Starts the response: as a stream, or with an error status.
 type Head = oneshot::Sender<Result<ApiBody, ApiError>>;
 
-/// Pulls or imports an image.
-pub(crate) async fn create(
+/// Pulls an image, or all tags of a repository.
+pub(super) async fn pull(
     daemon: &Arc<Daemon>,
+    image: &str,
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let Some(image) = request.query.get("fromImage") else {
-        return super::import::import(daemon, request).await;
-    };
     let reference = target(image, request.query.get("tag"))?;
     let parameters = PullParameters {
         platform: platform(&request.query)?,
@@ -77,14 +75,6 @@ fn target(image: &str, tag_or_digest: Option<&str>) -> Result<Reference, ApiErro
     Ok(repository.with_tag(tag(which)?))
 }
 
-/// Parses the parameter `platform`: `os/arch[/variant]`, or a platform as JSON.
-pub(super) fn platform(query: &QueryParameters) -> Result<Option<Platform>, ApiError> {
-    let Some(text) = query.get("platform") else {
-        return Ok(None);
-    };
-    super::images::parse_platform(text).map(Some)
-}
-
 /// Pulls and reports progress, until the pull ends or the client disconnects.
 async fn run(daemon: Arc<Daemon>, parameters: PullParameters, mut head: Head) {
     let queue = MessageQueue::default();
@@ -92,7 +82,7 @@ async fn run(daemon: Arc<Daemon>, parameters: PullParameters, mut head: Head) {
     let name = parameters.reference.familiar();
     let work = async {
         if !parameters.reference.is_name_only() {
-            return pull(&daemon, &parameters, &parameters.reference, &progress)
+            return pull_one(&daemon, &parameters, &parameters.reference, &progress)
                 .await
                 .map(|pulled| pulled.outcome);
         }
@@ -135,7 +125,7 @@ async fn run(daemon: Arc<Daemon>, parameters: PullParameters, mut head: Head) {
 type StreamResult<T> = Result<T, (ApiError, bool)>;
 
 /// Pulls one image.
-async fn pull(
+async fn pull_one(
     daemon: &Arc<Daemon>,
     parameters: &PullParameters,
     reference: &Reference,
@@ -188,7 +178,7 @@ async fn pull_all(
         tags.map_err(|error| (render::error::of_pull(&error, &parameters.reference), false))?;
     let pulls = stream::iter(tags).map(|tag| {
         let reference = parameters.reference.with_tag(tag);
-        async move { pull(daemon, parameters, &reference, queue).await }
+        async move { pull_one(daemon, parameters, &reference, queue).await }
     });
     let mut pulls = pulls.buffered(AT_ONCE);
     let (mut outcome, mut has_started) = (PullOutcome::UpToDate, false);

@@ -1,0 +1,145 @@
+//! Inspects images.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use windlass::image::ImageSummary;
+use windlass_docker_api as api;
+
+use super::execute::blocking;
+use super::image_details::ImageDetails;
+use super::manifests::Manifests;
+use super::parameters::{image_name, platform};
+use super::response_format::ResponseFormat;
+use super::values::{familiar, signed, time};
+use crate::Daemon;
+use crate::render;
+use crate::request::ApiRequest;
+use crate::response::{ApiError, ApiResponse, json};
+
+/// The name of the storage driver in the result of an inspection.
+const DRIVER: &str = "windlass";
+
+/// `GET /images/{name}/json`
+pub(super) async fn inspect(
+    daemon: &Arc<Daemon>,
+    name: &str,
+    request: &ApiRequest,
+) -> Result<ApiResponse, ApiError> {
+    let name = image_name(name)?;
+    let platform_filter = platform(&request.query)?;
+    let format = ResponseFormat::of(request);
+    let legacy = LegacyFields {
+        has_container: !request.is_at_least(1, 45),
+        has_whole_config: !request.is_at_least(1, 50),
+    };
+    let inspected = blocking(daemon, move |daemon| {
+        let image = daemon
+            .engine
+            .image(&name)
+            .map_err(|error| render::error::of_store(&error))?;
+        if let Some(platform_filter) = &platform_filter
+            && platform_filter.rank(&image.platform).is_none()
+        {
+            return Err(ApiError::not_found(format!(
+                "image with reference {name} was found but does not provide the specified platform ({platform_filter})"
+            )));
+        }
+        let details = daemon.details.of(&daemon.engine, &image);
+        let details = details.map_err(|error| render::error::of_store(&error))?;
+        let mut inspected = inspection(&image, &details, format, legacy);
+        if format.has_descriptor && format.has_manifests {
+            let manifests = Manifests::read(&daemon.engine);
+            let manifests = manifests.and_then(|manifests| manifests.of(&daemon.engine, &image));
+            inspected.manifests = Some(manifests.map_err(|error| render::error::of_store(&error))?);
+        }
+        Ok(inspected)
+    });
+    Ok(json(&inspected.await?))
+}
+
+/// The fields of an inspection that only older versions have.
+#[derive(Clone, Copy, Debug)]
+struct LegacyFields {
+    has_container: bool,
+    has_whole_config: bool,
+}
+
+fn inspection(
+    image: &ImageSummary,
+    details: &ImageDetails,
+    format: ResponseFormat,
+    legacy: LegacyFields,
+) -> api::ImageInspect {
+    let size = signed(image.size);
+    let platform = &image.platform;
+    let config = match legacy.has_whole_config {
+        true => with_all_fields(&details.config),
+        false => details.config.clone(),
+    };
+    api::ImageInspect {
+        id: image.id.to_string(),
+        repo_tags: familiar(&image.names),
+        repo_digests: familiar(&image.digests),
+        parent: String::new(),
+        comment: details.comment.clone(),
+        created: image.created.clone(),
+        container: legacy.has_container.then(String::new),
+        container_config: legacy
+            .has_container
+            .then(|| Value::Object(with_all_fields(&Map::new()))),
+        docker_version: details.docker_version.clone(),
+        author: details.author.clone(),
+        config: Value::Object(config),
+        architecture: platform.architecture.clone(),
+        variant: platform.variant.clone(),
+        os: platform.os.clone(),
+        os_version: details.os_version.clone(),
+        size,
+        virtual_size: format.has_virtual_size.then_some(size),
+        graph_driver: api::GraphDriver {
+            data: None,
+            name: DRIVER.to_owned(),
+        },
+        root_fs: api::ImageRootFs {
+            kind: "layers".to_owned(),
+            layers: details.layers.clone(),
+        },
+        metadata: api::ImageMetadata {
+            last_tag_time: time(image.pulled),
+        },
+        descriptor: details.descriptor.clone().filter(|_| format.has_descriptor),
+        manifests: None,
+    }
+}
+
+/// Adds the remaining fields of a container configuration, which older clients require.
+fn with_all_fields(config: &Map<String, Value>) -> Map<String, Value> {
+    let defaults = json!({
+        "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false, "AttachStdout": false,
+        "AttachStderr": false, "Tty": false, "OpenStdin": false, "StdinOnce": false, "Env": null, "Cmd": null,
+        "Image": "", "Volumes": null, "WorkingDir": "", "Entrypoint": null, "OnBuild": null, "Labels": null,
+    });
+    let Value::Object(mut config_with_defaults) = defaults else {
+        return config.clone();
+    };
+    config_with_defaults.extend(config.clone());
+    config_with_defaults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_clients_get_all_fields_of_a_config() {
+        let Value::Object(config) = json!({"Cmd": ["sh"], "Extra": 1}) else {
+            panic!("an object");
+        };
+        let all = with_all_fields(&config);
+        assert_eq!(all["Cmd"], json!(["sh"]));
+        assert_eq!(all["Extra"], 1);
+        assert_eq!(all["Entrypoint"], Value::Null);
+        assert_eq!(all["Tty"], false);
+    }
+}
