@@ -86,7 +86,7 @@ pub use compress::BlobCompression;
 pub use confine::{can_confine, confined};
 pub use image::{ImageBuilder, IndexBuilder, PackedImage, PackedIndex, descriptor};
 pub use layer::{LayerBuilder, MTIME, PackedLayer};
-pub use output::OutputMasks;
+pub use output::{OutputMasks, without_times};
 pub use proxy::{HttpProxy, ProxyBuilder, ProxyRequest, Socks5Proxy, SocksHost, SocksRequest};
 pub use random::Random;
 pub use registry::{

@@ -1,4 +1,4 @@
-//! Makes the output of the command comparable from run to run.
+//! Makes output and error messages comparable from run to run.
 
 use std::process::Output;
 
@@ -66,6 +66,21 @@ impl OutputMasks {
         }
         text
     }
+}
+
+/// Replaces times in seconds since 1970 by `TIME`: every number with more than six digits.
+pub fn without_times(text: &str) -> String {
+    let is_time = |digits: &str| digits.len() > 6;
+    let mut masked = String::new();
+    for part in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        let (digits, rest) = match part.find(|c: char| !c.is_ascii_digit()) {
+            Some(end) => part.split_at(end),
+            None => (part, ""),
+        };
+        masked.push_str(if is_time(digits) { "TIME" } else { digits });
+        masked.push_str(rest);
+    }
+    masked
 }
 
 /// Replaces the characters of `kind` that follow each `start`, if `end` follows them.

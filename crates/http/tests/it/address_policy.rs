@@ -3,7 +3,7 @@
 use windlass_http::{AddressPolicy, ConnectionConfig, Proxies, Secret, SendError, Transport};
 
 use crate::server::{RequestLog, ScriptedServer};
-use crate::support::{StaticNames, connection, get, shown, text};
+use crate::support::{StaticNames, connection, error_chain, get, text};
 
 fn careful() -> ConnectionConfig {
     ConnectionConfig {
@@ -26,7 +26,7 @@ async fn a_link_local_literal_is_rejected() {
         let transport = Transport::new(&careful()).unwrap();
         let error = get(&transport, url).await.unwrap_err();
         let expected = format!("connections to the address {address} are not allowed");
-        assert_eq!(shown(&error), expected, "{url}");
+        assert_eq!(error_chain(&error), expected, "{url}");
     }
 }
 
@@ -64,7 +64,7 @@ async fn localhost_names_resolve_to_loopback_only() {
     assert_eq!(text(&transport, &url).await, "hello");
     let error = get(&transport, "http://evil.localhost/").await.unwrap_err();
     assert_eq!(
-        shown(&error),
+        error_chain(&error),
         "no such host: a name of this machine does not resolve to a loopback address"
     );
 }

@@ -1,32 +1,29 @@
 //! Certificate authorities and the certificates they sign.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    date_time_ymd,
-};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
 use windlass_http::{ClientIdentity, Secret};
+use windlass_testing::{Ca, TlsIdentity};
 
-/// The number of authorities created so far.
-static MADE: AtomicUsize = AtomicUsize::new(0);
+/// The names in a [`Certificate::Good`].
+const NAMES: [&str; 2] = ["127.0.0.1", "registry.test"];
 
 /// A certificate authority that only explicit configuration trusts.
 pub(crate) struct CertificateAuthority {
     pub(crate) pem: Vec<u8>,
-    issuer: Issuer<'static, KeyPair>,
+    ca: Ca,
 }
 
 /// The contents of a certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Certificate {
-    /// For `127.0.0.1` and `registry.test`.
+    /// For [`NAMES`].
     Good,
     ForAnotherName,
     Expired,
@@ -34,21 +31,14 @@ pub(crate) enum Certificate {
 
 impl CertificateAuthority {
     pub(crate) fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        // A unique name: authorities with equal names could be distinguished by their signatures only.
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let name = format!("authority {number}");
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = params.self_signed(&key).unwrap().pem().into_bytes();
-        let issuer = Issuer::new(params, key);
-        Self { pem, issuer }
+        let ca = Ca::new();
+        let pem = ca.pem().into();
+        Self { pem, ca }
     }
 
     /// Returns the configuration of an HTTP/1.1 server with a new certificate.
     pub(crate) fn server(&self, certificate: Certificate) -> ServerConfig {
-        let identity = self.sign(certificate);
+        let identity = self.server_identity(certificate);
         let config = builder().with_no_client_auth();
         let (chain, key) = parsed(&identity);
         config.with_single_cert(chain, key).unwrap()
@@ -69,37 +59,31 @@ impl CertificateAuthority {
             .unwrap();
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
-        let (chain, key) = parsed(&self.sign(Certificate::Good));
+        let (chain, key) = parsed(&self.server_identity(Certificate::Good));
         builder()
             .with_client_cert_verifier(verifier.build().unwrap())
             .with_single_cert(chain, key)
             .unwrap()
     }
 
-    pub(crate) fn sign(&self, certificate: Certificate) -> ClientIdentity {
-        let key = KeyPair::generate().unwrap();
-        let mut params = params(certificate);
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
-        let signed = params.signed_by(&key, &self.issuer).unwrap();
-        ClientIdentity {
-            certificates: signed.pem().into_bytes(),
-            key: Secret::new(key.serialize_pem()),
-        }
+    /// Returns a new certificate of a server.
+    pub(crate) fn server_identity(&self, certificate: Certificate) -> ClientIdentity {
+        identity(match certificate {
+            Certificate::Good => self.ca.server(&NAMES),
+            Certificate::ForAnotherName => self.ca.server(&["another.test"]),
+            Certificate::Expired => self.ca.expired_server(&NAMES),
+        })
+    }
+
+    /// Returns a new certificate of a client.
+    pub(crate) fn client_identity(&self) -> ClientIdentity {
+        identity(self.ca.client("client"))
     }
 }
 
 /// Returns the configuration of a server with a self-signed certificate.
 pub(crate) fn self_signed() -> ServerConfig {
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let identity = ClientIdentity {
-        certificates: params.self_signed(&key).unwrap().pem().into_bytes(),
-        key: Secret::new(key.serialize_pem()),
-    };
-    let (chain, key) = parsed(&identity);
+    let (chain, key) = parsed(&identity(TlsIdentity::self_signed(&["127.0.0.1"])));
     builder()
         .with_no_client_auth()
         .with_single_cert(chain, key)
@@ -138,9 +122,7 @@ pub(crate) fn stolen(identity: &ClientIdentity) -> ServerConfig {
 fn params(certificate: Certificate) -> CertificateParams {
     let names = match certificate {
         Certificate::ForAnotherName => vec!["another.test".to_owned()],
-        Certificate::Good | Certificate::Expired => {
-            vec!["127.0.0.1".to_owned(), "registry.test".to_owned()]
-        }
+        Certificate::Good | Certificate::Expired => NAMES.map(str::to_owned).into(),
     };
     let mut params = CertificateParams::new(names).unwrap();
     if certificate == Certificate::Expired {
@@ -148,6 +130,13 @@ fn params(certificate: Certificate) -> CertificateParams {
         params.not_after = date_time_ymd(2001, 1, 1);
     }
     params
+}
+
+fn identity(pem: TlsIdentity) -> ClientIdentity {
+    ClientIdentity {
+        certificates: pem.certificate.into_bytes(),
+        key: Secret::new(pem.key),
+    }
 }
 
 fn builder() -> ConfigBuilder<ServerConfig, WantsVerifier> {

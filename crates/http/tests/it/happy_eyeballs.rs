@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use windlass_http::{ConnectionConfig, SendError, SendPhase, Transport};
 
 use crate::server::{RequestLog, ScriptedServer, serve_hello};
-use crate::support::{SHORT, StaticNames, connection, get, shown, text};
+use crate::support::{SHORT, StaticNames, connection, error_chain, get, text};
 
 /// An address that drops all connection requests as long as this value exists.
 struct BlackHole {
@@ -142,7 +142,7 @@ async fn all_refused() {
     );
     let error = get(&transport, &url).await.unwrap_err();
     assert_eq!(
-        shown(&error),
+        error_chain(&error),
         "nothing is listening there: Connection refused (os error 111)"
     );
 }

@@ -11,7 +11,7 @@ use windlass_http::{
 
 use crate::certificates::{Certificate, CertificateAuthority};
 use crate::server::{RequestLog, ScriptedServer, read_head, serve_hello, wait_for_close, write};
-use crate::support::{SHORT, StaticNames, connection, get, read, shown, text, trusting};
+use crate::support::{SHORT, StaticNames, connection, error_chain, get, read, text, trusting};
 
 /// `me` and `p@ss` in base64.
 const ME: &str = "proxy-authorization: Basic bWU6cEBzcw==";
@@ -196,7 +196,7 @@ async fn the_certificate_of_a_proxy_is_always_verified() {
     let transport = Transport::new(&through(&proxy.secure_url(), rest)).unwrap();
     let error = get(&transport, "https://registry.test/").await.unwrap_err();
     assert_eq!(
-        shown(&error),
+        error_chain(&error),
         "cannot connect through the proxy: no secure connection: \
          invalid peer certificate: UnknownIssuer"
     );
@@ -232,7 +232,7 @@ async fn a_refused_tunnel() {
         let transport = Transport::new(&through(&url, connection())).unwrap();
         let error = get(&transport, "https://registry.test/").await.unwrap_err();
         assert_eq!(
-            shown(&error),
+            error_chain(&error),
             format!("cannot connect through the proxy: {expected}")
         );
         assert!(!format!("{error:?}").contains("hunter2"));
@@ -304,7 +304,7 @@ async fn a_proxy_response_that_never_ends() {
     let transport = Transport::new(&through(&endless.url(), connection())).unwrap();
     let error = get(&transport, "https://registry.test/").await.unwrap_err();
     assert_eq!(
-        shown(&error),
+        error_chain(&error),
         "cannot connect through the proxy: its response is not that of a proxy"
     );
 }

@@ -12,7 +12,8 @@ use crate::server::{
     RequestLog, ScriptedServer, ok, read_head, serve_hello, wait_for_close, write,
 };
 use crate::support::{
-    LONG, LONG_STALL, SHORT, StaticNames, connection, get, read, request, shown, text, transport,
+    LONG, LONG_STALL, SHORT, StaticNames, connection, error_chain, get, read, request, text,
+    transport,
 };
 
 /// HT-2, HT-15.
@@ -118,7 +119,7 @@ async fn nothing_listens() {
     drop(listener);
     let error = get(&transport(), &url).await.unwrap_err();
     assert_eq!(
-        shown(&error),
+        error_chain(&error),
         "nothing is listening there: Connection refused (os error 111)"
     );
 }
@@ -131,7 +132,10 @@ async fn a_name_that_does_not_exist() {
         panic!("{error:?}")
     };
     assert_eq!(*failure, ConnectFailure::NoSuchHost);
-    assert_eq!(shown(&error), "no such host: Name or service not known");
+    assert_eq!(
+        error_chain(&error),
+        "no such host: Name or service not known"
+    );
 }
 
 /// The system resolves `localhost` without name servers.
@@ -176,7 +180,7 @@ async fn a_reset_before_the_head() {
     .await;
     let error = get(&transport(), &server.url()).await.unwrap_err();
     assert_eq!(
-        shown(&error),
+        error_chain(&error),
         "the connection failed: Connection reset by peer (os error 104)"
     );
     assert_eq!(server.connections(), 1);

@@ -10,7 +10,7 @@ use windlass_http::{AddressPolicy, ConnectionConfig, Proxies, Secret, SendError,
 
 use crate::certificates::{Certificate, CertificateAuthority};
 use crate::server::{RequestLog, ScriptedServer, serve_hello};
-use crate::support::{StaticNames, connection, get, shown, text, trusting};
+use crate::support::{StaticNames, connection, error_chain, get, text, trusting};
 
 /// A scripted proxy that connects every client to one origin.
 #[derive(Clone)]
@@ -181,7 +181,7 @@ async fn wrong_and_missing_credentials() {
         let transport = Transport::new(&through(url, connection())).unwrap();
         let error = get(&transport, "http://registry.test/").await.unwrap_err();
         assert_eq!(
-            shown(&error),
+            error_chain(&error),
             "cannot connect through the proxy: it rejected the credentials"
         );
     }
@@ -228,7 +228,7 @@ async fn a_rejection_has_a_reason() {
         let transport = Transport::new(&through(url, connection())).unwrap();
         let error = get(&transport, "http://registry.test/").await.unwrap_err();
         assert_eq!(
-            shown(&error),
+            error_chain(&error),
             format!("cannot connect through the proxy: {reason}")
         );
     }
@@ -250,7 +250,7 @@ async fn a_peer_that_does_not_use_socks() {
     let transport = Transport::new(&through(url, connection())).unwrap();
     let error = get(&transport, "http://registry.test/").await.unwrap_err();
     assert_eq!(
-        shown(&error),
+        error_chain(&error),
         "cannot connect through the proxy: its response is not that of a proxy"
     );
 }

@@ -11,6 +11,8 @@ use windlass_http::{
     AddressLookup, BodyTimeout, ClientTls, ConnectionConfig, NameResolver, Response, SendError,
     Transport,
 };
+pub(crate) use windlass_oci::text::error_chain;
+pub(crate) use windlass_testing::without_times;
 
 /// A timeout that no test reaches.
 pub(crate) const LONG: Duration = Duration::from_secs(120);
@@ -93,30 +95,4 @@ pub(crate) async fn read(response: Response) -> String {
         .await
         .unwrap();
     String::from_utf8(body.to_vec()).unwrap()
-}
-
-/// Returns the error and its causes as shown to a user.
-pub(crate) fn shown(error: &SendError) -> String {
-    let mut shown = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        shown = format!("{shown}: {error}");
-        source = error.source();
-    }
-    shown
-}
-
-/// Replaces times in seconds, which differ from run to run.
-pub(crate) fn without_times(text: &str) -> String {
-    let is_time = |digits: &str| digits.len() > 6;
-    let mut masked = String::new();
-    for part in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
-        let (digits, rest) = match part.find(|c: char| !c.is_ascii_digit()) {
-            Some(end) => part.split_at(end),
-            None => (part, ""),
-        };
-        masked.push_str(if is_time(digits) { "TIME" } else { digits });
-        masked.push_str(rest);
-    }
-    masked
 }

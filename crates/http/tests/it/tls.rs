@@ -13,7 +13,7 @@ use crate::certificates::{
 };
 use crate::server::{RequestLog, ScriptedServer, serve_hello, wait_for_close, write};
 use crate::support::{
-    SHORT, StaticNames, connection, get, read, shown, text, trusting, without_times,
+    SHORT, StaticNames, connection, error_chain, get, read, text, trusting, without_times,
 };
 
 /// The error for a certificate with another name.
@@ -78,7 +78,7 @@ async fn an_invalid_certificate_is_rejected() {
         let transport = Transport::new(&trusting(&trusted.pem)).unwrap();
         let error = get(&transport, &server.secure_url()).await.unwrap_err();
         assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
-        assert_eq!(without_times(&shown(&error)), expected);
+        assert_eq!(without_times(&error_chain(&error)), expected);
         assert_eq!(log.lines(), [""; 0]);
     }
 }
@@ -116,7 +116,7 @@ async fn an_authority_may_be_the_server_itself() {
         match (response, expected) {
             (Ok(response), None) => assert_eq!(read(response).await, "hello"),
             (Err(error), Some(expected)) => {
-                assert_eq!(without_times(&shown(&error)), expected);
+                assert_eq!(without_times(&error_chain(&error)), expected);
             }
             (response, _) => panic!("{response:?}"),
         }
@@ -150,7 +150,7 @@ async fn without_verification_any_certificate_is_accepted() {
 /// Any certificate is accepted, but its key is still required.
 #[tokio::test]
 async fn without_verification_the_handshake_is_still_signed() {
-    let identity = CertificateAuthority::new().sign(Certificate::Good);
+    let identity = CertificateAuthority::new().server_identity(Certificate::Good);
     let log = RequestLog::default();
     let heads = log.clone();
     let server = ScriptedServer::tls(stolen(&identity), move |stream, _| {
@@ -160,7 +160,7 @@ async fn without_verification_the_handshake_is_still_signed() {
     let transport = Transport::new(&unverified()).unwrap();
     let error = get(&transport, &server.secure_url()).await.unwrap_err();
     assert_eq!(
-        shown(&error),
+        error_chain(&error),
         "no secure connection: invalid peer certificate: BadSignature"
     );
     assert_eq!(log.lines(), [""; 0]);
@@ -228,16 +228,16 @@ async fn a_client_certificate_is_sent_on_request() {
         connection.tls.identity = identity;
         Transport::new(&connection).unwrap()
     };
-    let mine = with(Some(authority.sign(Certificate::Good)));
+    let mine = with(Some(authority.client_identity()));
     assert_eq!(text(&mine, &server.secure_url()).await, "hello");
 
     let anonymous = with(None);
     let error = get(&anonymous, &server.secure_url()).await.unwrap_err();
     assert_eq!(
-        shown(&error),
+        error_chain(&error),
         "no secure connection: received fatal alert: CertificateRequired"
     );
-    let untrusted = with(Some(CertificateAuthority::new().sign(Certificate::Good)));
+    let untrusted = with(Some(CertificateAuthority::new().client_identity()));
     let error = get(&untrusted, &server.secure_url()).await.unwrap_err();
     assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
 }
@@ -247,7 +247,7 @@ async fn a_client_certificate_is_not_sent_unrequested() {
     let authority = CertificateAuthority::new();
     let server = server(&authority, Certificate::Good, &RequestLog::default()).await;
     let mut connection = trusting(&authority.pem);
-    connection.tls.identity = Some(authority.sign(Certificate::Good));
+    connection.tls.identity = Some(authority.client_identity());
     let transport = Transport::new(&connection).unwrap();
     assert_eq!(text(&transport, &server.secure_url()).await, "hello");
 }
@@ -277,7 +277,7 @@ async fn on_a_machine_without_roots() {
     assert_eq!(text(&transport, &plain.url()).await, "hello");
     let error = get(&transport, &secure.secure_url()).await.unwrap_err();
     assert_eq!(
-        shown(&error),
+        error_chain(&error),
         "no secure connection: this system has no trusted certificate authorities, \
          and none are configured"
     );
@@ -327,8 +327,8 @@ fn a_root_must_be_a_certificate() {
 #[test]
 fn an_identity_must_be_a_certificate_with_its_key() {
     let (mine, other) = (
-        CertificateAuthority::new().sign(Certificate::Good),
-        CertificateAuthority::new().sign(Certificate::Good),
+        CertificateAuthority::new().client_identity(),
+        CertificateAuthority::new().client_identity(),
     );
     let key = |text: &str| ClientIdentity {
         key: Secret::new(text),

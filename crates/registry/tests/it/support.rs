@@ -1,15 +1,16 @@
 //! Shared helpers: clients for a scripted registry.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use windlass_oci::text::error_chain;
 use windlass_oci::{Descriptor, Digest, MediaType, Reference, RepositoryName};
 use windlass_registry::{
     BlobStream, Caller, Client, Credentials, Endpoint, FetchedManifest, HostConfig, RegistryConfig,
     RegistryError, RegistryHosts, Repository, Secret, StaticCredentials, TagOrDigest, Timeouts,
 };
 use windlass_testing::Registry;
+pub(crate) use windlass_testing::without_times;
 
 /// Opens a session with the repository `app` of `registry`.
 pub(crate) fn open(registry: &Registry) -> Repository {
@@ -159,28 +160,7 @@ pub(crate) async fn drain(mut stream: BlobStream) -> (Vec<u8>, u64, Option<Regis
 
 /// Returns the error and its causes on one line, with the registry's address replaced.
 pub(crate) fn report(error: &RegistryError, registry: &Registry) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    line.replace(registry.url(), "REGISTRY")
-}
-
-/// Replaces times in seconds, which differ from run to run.
-pub(crate) fn without_times(text: &str) -> String {
-    let is_time = |digits: &str| digits.len() > 6;
-    let mut masked = String::new();
-    for part in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
-        let (digits, rest) = match part.find(|c: char| !c.is_ascii_digit()) {
-            Some(end) => part.split_at(end),
-            None => (part, ""),
-        };
-        masked.push_str(if is_time(digits) { "TIME" } else { digits });
-        masked.push_str(rest);
-    }
-    masked
+    error_chain(error).replace(registry.url(), "REGISTRY")
 }
 
 /// Futures that run in spawned tasks have to be `Send`.
