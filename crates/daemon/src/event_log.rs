@@ -1,4 +1,4 @@
-//! The events of images: sent to the clients that listen, and remembered for a while.
+//! The events of images: a bounded history, and subscriptions to new events.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,16 +21,16 @@ pub(crate) enum ImageAction {
     Prune,
 }
 
-/// The latest events, and the clients that receive new ones.
+/// The latest events, and the channel for new ones.
 #[derive(Debug)]
 pub(crate) struct EventLog {
     recent: Mutex<VecDeque<Arc<EventMessage>>>,
     sender: Sender<Arc<EventMessage>>,
 }
 
-/// How many events are remembered: as many as in Docker.
+/// The number of events in the history, as in Docker.
 const HISTORY: usize = 256;
-/// How many events may wait for one subscriber; a slower one misses some.
+/// The number of events that may wait for one subscriber. A slower subscriber misses some.
 const CAPACITY: usize = 1024;
 
 impl EventLog {
@@ -77,7 +77,7 @@ impl EventLog {
         let _subscribers = self.sender.send(event);
     }
 
-    /// Returns the remembered events, and a receiver of the events after them.
+    /// Returns the history, and a receiver of the events after it.
     pub(crate) fn subscribe(&self) -> (Vec<Arc<EventMessage>>, Receiver<Arc<EventMessage>>) {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         (recent.iter().cloned().collect(), self.sender.subscribe())

@@ -1,11 +1,11 @@
 //! The image part of Docker's Engine API over the windlass engine, for `docker`, Compose and the SDKs.
 //!
-//! This crate translates: requests become calls of the [`Engine`], and their results become JSON documents, progress
-//! messages and errors in Docker's wording. `render` has the wording, `api` the handlers.
+//! The handlers in `api` convert requests to calls of the [`Engine`], and `render` converts events, results and errors to
+//! JSON documents and messages in Docker's wording.
 //!
 //! # Invariants
-//! - A slow or dead client delays nothing: progress for it is queued within bounds, a write that makes no progress ends
-//!   its connection, and a pull is cancelled when its last client disconnects.
+//! - A slow or disconnected client delays no other client: its messages are in a bounded queue, a write that makes no
+//!   progress ends its connection, and a pull is cancelled when its last client disconnects.
 //! - A failure before the first byte of a streamed response has a status; a later one is a message in the stream.
 //! - The thread of the server never blocks: disk access runs on threads that may.
 //! - Transfers run on a thread of their own, so that they do not delay responses.
@@ -62,10 +62,10 @@ pub struct DaemonInfo {
     pub labels: Vec<String>,
 }
 
-/// How many blobs one push uploads at a time; Docker's default.
+/// The default number of concurrent uploads of a push, as in Docker.
 const UPLOADS: usize = 5;
-/// How many requests may at a time block a thread for as long as a client or a registry takes. Further ones wait. The
-/// runtime has more blocking threads than this, so that quick requests always find one.
+/// The maximum number of requests that block a thread while they wait for a client or a registry. Further ones wait. The
+/// runtime has more blocking threads than this, so that short requests are not delayed.
 const LONG_RUNNING: usize = 128;
 
 /// A daemon: an engine and the state of its API.
@@ -73,9 +73,9 @@ const LONG_RUNNING: usize = 128;
 pub struct Daemon {
     engine: Arc<Engine>,
     info: RwLock<Arc<DaemonInfo>>,
-    /// How many blobs one push uploads at a time.
+    /// The number of concurrent uploads of a push.
     uploads: AtomicUsize,
-    /// Permits of the requests that block a thread for long.
+    /// Limits the requests that block a thread for a long time.
     long_running: Arc<Semaphore>,
     events: EventLog,
     metrics: Metrics,
@@ -85,12 +85,12 @@ pub struct Daemon {
     /// The transfers that run there.
     transfers: TaskTracker,
     connections: Connections,
-    /// Ends the thread of the transfers when the daemon is dropped.
+    /// Stops the thread of the transfers when the daemon is dropped.
     _end: oneshot::Sender<()>,
 }
 
 impl Daemon {
-    /// Makes a daemon over `engine`, and starts the thread that its transfers run on.
+    /// Creates a daemon over `engine`, and starts the thread that its transfers run on.
     pub fn new(engine: Arc<Engine>, info: DaemonInfo) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let transfer_runtime = runtime.handle().clone();
@@ -137,8 +137,7 @@ impl Daemon {
         *self.info.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(info);
     }
 
-    /// Sets how many blobs a push uploads at a time, at least 1; `None` for the default. It applies to pushes that start
-    /// afterwards.
+    /// Sets the number of concurrent uploads of pushes that start afterwards, at least 1; `None` for the default.
     pub fn set_uploads(&self, uploads: Option<usize>) {
         let uploads = uploads.unwrap_or(UPLOADS).max(1);
         self.uploads.store(uploads, Ordering::Relaxed);

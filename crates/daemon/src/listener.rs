@@ -28,7 +28,7 @@ const SOCKET_MODE: u32 = 0o660;
 impl DaemonListener {
     /// Serves the API on a socket at `path` that its owner and `group` may use.
     ///
-    /// A socket whose daemon died is replaced. Missing directories are made; one in which other users could replace the
+    /// A socket whose daemon died is replaced. Missing directories are created; one in which other users could replace the
     /// socket is refused (T49).
     pub fn unix(path: &Path, group: Option<&str>) -> Result<Self, BindError> {
         let options = UnixSocketOptions {

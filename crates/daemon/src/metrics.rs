@@ -20,7 +20,7 @@ pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 /// The metrics since the daemon started.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    /// All that is below.
+    /// The registry of the metrics below.
     registry: Registry,
     pulls_running: Gauge,
     pulls: LabeledCounter,
@@ -43,16 +43,16 @@ type LabeledCounter = Family<MetricLabel, Counter>;
 
 /// The upper bounds of the buckets, in seconds.
 const DURATION_BUCKETS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0];
-/// How many hosts have a sample of their own; further ones share one, so that registries cannot use up the memory.
+/// The maximum number of hosts with a sample of their own. Further ones share one sample, to bound the memory.
 const MAX_HOSTS: usize = 100;
 /// The value of the label for further hosts.
 const OTHER_HOSTS: &str = "other";
 
-/// A pull that runs. One that is dropped without an outcome counts as left by its client.
+/// A pull in progress. One that is dropped without an outcome was cancelled, because its client disconnected.
 #[derive(Debug)]
 pub(crate) struct RunningPull<'a> {
     metrics: &'a Metrics,
-    is_over: bool,
+    has_ended: bool,
 }
 
 impl Default for Metrics {
@@ -158,7 +158,7 @@ impl Metrics {
         self.pulls_running.inc();
         RunningPull {
             metrics: self,
-            is_over: false,
+            has_ended: false,
         }
     }
 
@@ -314,20 +314,20 @@ impl RunningPull<'_> {
         metrics
             .pull_durations
             .observe(pulled.duration.as_secs_f64());
-        self.is_over = true;
+        self.has_ended = true;
     }
 
     /// Counts a failed pull.
     pub(crate) fn failed(mut self) {
         count_outcome(&self.metrics.pulls, "failed");
-        self.is_over = true;
+        self.has_ended = true;
     }
 }
 
 impl Drop for RunningPull<'_> {
     fn drop(&mut self) {
         self.metrics.pulls_running.dec();
-        if !self.is_over {
+        if !self.has_ended {
             tracing::info!("a pull was cancelled: its client disconnected");
             count_outcome(&self.metrics.pulls, "left");
         }

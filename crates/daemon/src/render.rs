@@ -1,5 +1,5 @@
-//! Messages in Docker's wording. Clients match on them, so they are Docker's to the letter. No other module of the daemon
-//! has any.
+//! All messages that clients of Docker compare with known texts: they are equal to those of Docker, character by
+//! character.
 
 pub(crate) mod error;
 pub(crate) mod pull;

@@ -78,7 +78,7 @@ impl ApiRequest {
                 }
             }
         };
-        // A body that takes longer is left: its client expects the response first.
+        // The rest of a body that takes longer is not read: its client expects the response first.
         let _skipped = time::timeout(SKIP_TIMEOUT, skip).await;
     }
 
@@ -140,7 +140,7 @@ impl QueryParameters {
         of_key.map(|(_, value)| &**value)
     }
 
-    /// Returns a flag by Docker's rule: every value but these means yes.
+    /// Returns a boolean by Docker's rule: every value except these is true.
     pub(crate) fn flag(&self, key: &str) -> bool {
         let no = ["0", "no", "false", "none"];
         self.get(key)

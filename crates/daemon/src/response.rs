@@ -95,7 +95,12 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
-    /// Makes a response of it.
+    /// Returns the error of a request that failed because of a bug. The log has the details.
+    pub(crate) fn bug() -> Self {
+        Self::internal("internal error: see the log of the daemon")
+    }
+
+    /// Converts the error into a response.
     pub(crate) fn into_response(self) -> ApiResponse {
         let Self { status, message } = self;
         json_with(status, &api::ErrorResponse { message })

@@ -22,16 +22,16 @@ use crate::response::{ApiError, ApiResponse};
 /// The resources that clients may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DaemonLimits {
-    /// Connections at a time of each listener; further ones are refused with 503, over TLS by closing them.
+    /// The maximum number of connections of each listener. Further ones are refused with 503, over TLS by closing them.
     pub connections: usize,
-    /// The TLS handshake.
+    /// The timeout for the TLS handshake.
     pub handshake_timeout: Duration,
-    /// The head of a request, from its first byte to its last.
+    /// The timeout for the head of a request, from its first byte to its last.
     pub header_timeout: Duration,
-    /// From the end of a response to the next request, of a TCP connection. A client on a unix socket may keep an idle
-    /// connection: closing one that it is about to use would fail its request.
+    /// The timeout of an idle TCP connection, from the end of a response to the next request. Idle connections on a unix
+    /// socket stay open: a request that the client sends while its connection is closed would fail.
     pub idle_timeout: Duration,
-    /// A write that makes no progress, because the client does not read.
+    /// The timeout for a write that makes no progress, because the client does not read.
     pub write_timeout: Duration,
 }
 
@@ -68,9 +68,9 @@ impl DaemonLimits {
 
 impl Daemon {
     /// Serves on `listeners` until [`Daemon::shutdown`] begins. Then requests in progress may finish until its deadline;
-    /// after that they are cancelled. What cancelled pulls had downloaded is kept for the next pull.
+    /// after that they are cancelled. The partial blobs of cancelled pulls are kept for the next pull.
     ///
-    /// Returns when no transfer runs any more.
+    /// Returns after all transfers have ended.
     pub async fn serve(
         self: Arc<Self>,
         listeners: Vec<DaemonListener>,
@@ -83,7 +83,7 @@ impl Daemon {
         while let Some(ended) = accepting.join_next().await {
             ended.map_err(io::Error::other)??;
         }
-        // Without a listener, this is where the daemon runs.
+        // Without a listener, the loop above ends at once.
         self.shutdown().begun().await;
         let cut = self.connections.drain().await;
         if cut > 0 {
@@ -92,7 +92,7 @@ impl Daemon {
                 "cancelled the requests that did not finish in time"
             );
         }
-        // Pulls that lost their last client write down how far they came.
+        // Cancelled pulls record how much of each partial blob is valid.
         self.transfers.close();
         self.transfers.wait().await;
         self.engine.idle().await;

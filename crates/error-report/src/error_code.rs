@@ -50,7 +50,7 @@ error_codes! {
     CredentialHelper = "credential_helper",
     /// Stored credentials cannot be read or written.
     Credentials = "credentials",
-    /// The daemon cannot start, or its answer cannot be used.
+    /// The daemon cannot start, or its response cannot be used.
     Daemon = "daemon",
     /// The registry denies access.
     Denied = "denied",
@@ -142,7 +142,7 @@ error_codes! {
     SeveralNames = "several_names",
     /// The store cannot be used.
     Store = "store",
-    /// An endpoint did not answer in time.
+    /// An endpoint did not respond in time.
     Timeout = "timeout",
     /// The web page of `--timings` cannot be written.
     Timings = "timings",

@@ -79,7 +79,7 @@ impl AuthSession {
             return Ok(state.authorization.clone());
         }
         if state.challenge.is_none() {
-            state.challenge = client.remembered_challenge(&self.endpoint);
+            state.challenge = client.cached_challenge(&self.endpoint);
         }
         if let Some(challenge) = state.challenge.clone() {
             self.authenticate(client, &mut state, &challenge).await?;
@@ -97,7 +97,7 @@ impl AuthSession {
         rejected: &RequestAuthorization,
         challenge: &Challenge,
     ) -> Result<Option<RequestAuthorization>, RegistryError> {
-        client.remember_challenge(&self.endpoint, challenge);
+        client.cache_challenge(&self.endpoint, challenge);
         let mut state = self.state.lock().await;
         if state.authorization.generation != rejected.generation {
             return Ok(Some(state.authorization.clone()));

@@ -69,7 +69,7 @@ impl Caller {
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
-            .field("keyring", &self.0.provider)
+            .field("provider", &self.0.provider)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! The registry client: connections, and what it remembers about endpoints.
+//! The registry client: its connections, and the health, challenges and schemes of endpoints.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::origin::Origin;
 use crate::scheme_memory::{SchemeMatch, SchemeMemory};
 use crate::transport_pool::{TransportKey, TransportPool};
 
-/// The maximum number of remembered challenges. Each lost one costs one request.
+/// The maximum number of cached challenges. Each one that is evicted costs one request.
 const MAX_CHALLENGES: usize = 1024;
 
 /// Holds the connections to registries and the health of endpoints. Cheap to clone; clones share both.
@@ -157,8 +157,8 @@ impl Client {
         Err(best.expect("every registry has an endpoint"))
     }
 
-    /// Remembers the challenge of `endpoint`.
-    pub(crate) fn remember_challenge(&self, endpoint: &Endpoint, challenge: &Challenge) {
+    /// Caches the challenge of `endpoint`.
+    pub(crate) fn cache_challenge(&self, endpoint: &Endpoint, challenge: &Challenge) {
         let challenge = challenge.clone().without_scope();
         let challenges = self.0.challenges.lock();
         let mut challenges = challenges.unwrap_or_else(PoisonError::into_inner);
@@ -168,8 +168,8 @@ impl Client {
         challenges.insert(endpoint.clone(), challenge);
     }
 
-    /// Returns the last challenge of `endpoint`.
-    pub(crate) fn remembered_challenge(&self, endpoint: &Endpoint) -> Option<Challenge> {
+    /// Returns the cached challenge of `endpoint`.
+    pub(crate) fn cached_challenge(&self, endpoint: &Endpoint) -> Option<Challenge> {
         let challenges = self.0.challenges.lock();
         let challenges = challenges.unwrap_or_else(PoisonError::into_inner);
         challenges.get(endpoint).cloned()

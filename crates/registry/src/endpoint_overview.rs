@@ -1,4 +1,4 @@
-//! The configuration of an endpoint that is in effect, for people.
+//! The effective configuration of an endpoint, for display.
 
 use crate::config::RegistryConfig;
 use crate::credentials::Secret;

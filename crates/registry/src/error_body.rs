@@ -31,7 +31,7 @@ const STANDARD_MESSAGES: [&str; 16] = [
     "unknown error",
 ];
 
-/// The content of an error body. Everything is missing in a body of an unknown form.
+/// The content of an error body. All fields are empty for a body of an unknown form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ErrorBody {
     /// The error code of the distribution protocol, or another one.

@@ -12,6 +12,7 @@ use crate::request_context::{RequestContext, RequestKind};
 
 /// The maximum number of bytes read of an error body.
 pub(crate) const MAX_ERROR_BODY: usize = 64 << 10;
+
 /// An unsuccessful response.
 pub(crate) struct FailedResponse<'a> {
     pub(crate) context: &'a RequestContext,

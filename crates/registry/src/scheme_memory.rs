@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::endpoint::Endpoint;
 
-/// The maximum number of remembered hosts. Each lost one costs one request.
+/// The maximum number of recorded hosts. Each one that is evicted costs one request.
 const MAX_HOSTS: usize = 1024;
 
 /// Whether an endpoint has the scheme by which its host has responded before.

@@ -33,7 +33,7 @@ impl ListenAddress {
         }
     }
 
-    /// Listens on it. A unix socket is for its owner alone.
+    /// Listens on the address. Only the owner of a unix socket can connect to it.
     pub fn bind(&self) -> Result<Listener, BindError> {
         match self {
             Self::Tcp(address) => Listener::bind_tcp(*address),

@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::request_log::PendingLogEntry;
 
-/// How much of a file is read at a time, in bytes. A client that does not read costs one or two of these.
+/// The number of bytes of a file that are read at a time. A client that does not read occupies one or two chunks.
 const CHUNK: usize = 256 << 10;
 
 /// The body of a response, and the log entry that records how much of it was sent.
@@ -32,7 +32,7 @@ enum BodyContent {
 struct FileChunks {
     file: Arc<File>,
     left: Range<u64>,
-    /// The memory of the last chunk, used again once that is sent.
+    /// The memory of the last chunk, reused after it was sent.
     buffer: BytesMut,
     reading: Option<JoinHandle<io::Result<BytesMut>>>,
 }
@@ -42,7 +42,7 @@ impl RegistryBody {
         Self::new(BodyContent::Bytes(bytes))
     }
 
-    /// Sends the bytes `part` of `file`, which must be as long.
+    /// Sends the bytes `part` of `file`, which must not end before them.
     pub(crate) fn file(file: File, part: Range<u64>) -> Self {
         Self::new(BodyContent::File(Box::new(FileChunks {
             file: Arc::new(file),

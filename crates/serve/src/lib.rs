@@ -1,7 +1,7 @@
-//! A read-only registry over the images of a store: the pulling half of the OCI distribution protocol.
+//! A read-only registry over the images of a store: the part of the OCI distribution protocol that pulls use.
 //!
 //! A [`RegistryServer`] answers from [`StoredContent`](windlass::store::StoredContent) on listeners that are bound before. There are no
-//! accounts, and nothing can be changed: every client that can connect may pull everything. [`ListenAddress::is_remote`]
+//! accounts, and all requests only read: every client that can connect may pull everything. [`ListenAddress::is_remote`]
 //! and [`AllowedHosts`] decide which clients those are.
 //!
 //! ```no_run
@@ -10,17 +10,17 @@
 //! use windlass_serve::{ListenAddress, RegistryServer, ServeConfig};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let holdings = Arc::new(StoredContent::at("/var/lib/windlass".into())?);
+//! let content = Arc::new(StoredContent::at("/var/lib/windlass".into())?);
 //! let listener = "127.0.0.1:0".parse::<ListenAddress>()?.bind()?;
 //! println!("{listener}");
-//! let server = RegistryServer::new(holdings, ServeConfig::default());
+//! let server = RegistryServer::new(content, ServeConfig::default());
 //! server.run(vec![listener], std::future::pending()).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # Invariants
-//! - A repository serves what its images keep, and nothing else: a digest alone gives no access.
+//! - A repository contains only the content of its images: a digest alone gives no access.
 //! - Manifests are the exact bytes that were pulled. A request by digest returns bytes that hash to it, or nothing.
 //! - No client makes the server hold more than its [`ServeLimits`] allow: connections, headers, time, memory. A
 //!   connection costs two chunks of a file at most.

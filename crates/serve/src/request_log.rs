@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A request and how it was answered.
+/// A request and its response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestLogEntry {
     /// The address of the client, or `unix`.
@@ -16,9 +16,9 @@ pub struct RequestLogEntry {
     pub status: u16,
     /// Bytes of the body that were passed to the connection.
     pub bytes: u64,
-    /// Whether the whole body was.
+    /// Whether the whole body was passed.
     pub is_complete: bool,
-    /// From the request's head to the body's last byte.
+    /// The time from the request's head to the body's last byte.
     pub duration: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Responses.
+//! Responses with the content of the store.
 
 use std::sync::Arc;
 
@@ -53,11 +53,11 @@ type ResponseResult = Result<Response<RegistryBody>, RegistryErrorResponse>;
 
 /// Answers a request. Its body is not read.
 pub(crate) async fn respond(
-    holdings: &Arc<StoredContent>,
+    content: &Arc<StoredContent>,
     hosts: &AllowedHosts,
     request: &Parts,
 ) -> Response<RegistryBody> {
-    let mut response = match find_response(holdings, hosts, request).await {
+    let mut response = match find_response(content, hosts, request).await {
         Ok(response) => response,
         Err(error) => error.into_response().map(RegistryBody::bytes),
     };
@@ -73,7 +73,7 @@ pub(crate) async fn respond(
 }
 
 async fn find_response(
-    holdings: &Arc<StoredContent>,
+    content: &Arc<StoredContent>,
     hosts: &AllowedHosts,
     request: &Parts,
 ) -> ResponseResult {
@@ -86,8 +86,8 @@ async fn find_response(
         return Err(RegistryErrorResponse::target_too_long());
     }
     let parsed = RegistryRequest::parse(request.uri.path(), request.uri.query())?;
-    let (holdings, headers) = (Arc::clone(holdings), request.headers.clone());
-    let response = spawn_blocking(move || look_up(&holdings, &headers, parsed)).await;
+    let (content, headers) = (Arc::clone(content), request.headers.clone());
+    let response = spawn_blocking(move || look_up(&content, &headers, parsed)).await;
     response.unwrap_or_else(|error| {
         tracing::error!(%error, "a request failed because of a bug");
         Err(RegistryErrorResponse::store_unreadable())
@@ -116,52 +116,52 @@ fn check_host(
 
 /// Looks the resource up in the store. Blocks.
 fn look_up(
-    holdings: &StoredContent,
+    content: &StoredContent,
     headers: &HeaderMap,
     request: RegistryRequest,
 ) -> ResponseResult {
     let (path, resource) = match request {
         RegistryRequest::Version => return Ok(json_response("{}".into()).map(RegistryBody::bytes)),
-        RegistryRequest::Catalog(catalog) => return list_repositories(holdings, &catalog),
+        RegistryRequest::Catalog(catalog) => return list_repositories(content, &catalog),
         RegistryRequest::Resource(path, resource) => (path, resource),
     };
     let repository = &path.repository;
     match resource {
-        RepositoryResource::Tag(tag) => tagged_manifest(holdings, headers, &path, &tag),
+        RepositoryResource::Tag(tag) => tagged_manifest(content, headers, &path, &tag),
         RepositoryResource::Manifest(digest) => {
-            let found = holdings.manifest(repository, &digest)?;
+            let found = content.manifest(repository, &digest)?;
             let found = require(found, &path, || {
                 RegistryErrorResponse::manifest_unknown(&digest.to_string())
             })?;
             Ok(manifest(found, headers, IMMUTABLE))
         }
         RepositoryResource::Blob(digest) => {
-            let found = holdings.blob(repository, &digest)?;
+            let found = content.blob(repository, &digest)?;
             let found = require(found, &path, || {
                 RegistryErrorResponse::blob_unknown(&digest.to_string())
             })?;
             blob(found, headers)
         }
         RepositoryResource::Tags { limit, after } => {
-            list_tags(holdings, &path, limit, after.as_ref())
+            list_tags(content, &path, limit, after.as_ref())
         }
         RepositoryResource::Referrers {
             subject,
             artifact_type,
-        } => referrers(holdings, &path, &subject, artifact_type.as_deref()),
+        } => referrers(content, &path, &subject, artifact_type.as_deref()),
     }
 }
 
 fn tagged_manifest(
-    holdings: &StoredContent,
+    content: &StoredContent,
     headers: &HeaderMap,
     path: &RepositoryPath,
     tag: &Tag,
 ) -> ResponseResult {
     let unknown = || RegistryErrorResponse::manifest_unknown(tag.as_str());
-    let target = holdings.target(&path.repository, tag)?;
+    let target = content.target(&path.repository, tag)?;
     let target = require(target, path, unknown)?;
-    let found = holdings.manifest(&path.repository, &target)?;
+    let found = content.manifest(&path.repository, &target)?;
     let found = require(found, path, unknown)?;
     Ok(manifest(found, headers, REVALIDATE))
 }
@@ -224,14 +224,14 @@ fn requested_range(headers: &HeaderMap, found: &StoredBlob) -> RangeSelection {
     }
 }
 
-fn list_repositories(holdings: &StoredContent, catalog: &CatalogRequest) -> ResponseResult {
+fn list_repositories(content: &StoredContent, catalog: &CatalogRequest) -> ResponseResult {
     let registry = catalog.registry.as_deref();
     let name = |repository: &RepositoryName| match registry {
         Some(_) => repository.path().to_owned(),
         None => repository.to_string(),
     };
     let (limit, after) = (catalog.limit, catalog.after.as_ref());
-    let found = holdings.repositories(registry, after, limit + 1)?;
+    let found = content.repositories(registry, after, limit + 1)?;
     let (names, has_more) = page(found.iter().map(name).collect(), limit);
     let list = json!({ "repositories": names });
     let path = "/v2/_catalog";
@@ -245,12 +245,12 @@ fn list_repositories(holdings: &StoredContent, catalog: &CatalogRequest) -> Resp
 }
 
 fn list_tags(
-    holdings: &StoredContent,
+    content: &StoredContent,
     path: &RepositoryPath,
     limit: usize,
     after: Option<&Tag>,
 ) -> ResponseResult {
-    let found = holdings.tags(&path.repository, after, limit + 1)?;
+    let found = content.tags(&path.repository, after, limit + 1)?;
     let found = require(found, path, RegistryErrorResponse::no_such_resource)?;
     let (tags, has_more) = page(found.iter().map(Tag::to_string).collect(), limit);
     let list = json!({ "name": path.name, "tags": tags });
@@ -296,12 +296,12 @@ fn list_response(
 }
 
 fn referrers(
-    holdings: &StoredContent,
+    content: &StoredContent,
     path: &RepositoryPath,
     subject: &Digest,
     artifact_type: Option<&str>,
 ) -> ResponseResult {
-    let found = holdings.referrers(&path.repository, subject)?;
+    let found = content.referrers(&path.repository, subject)?;
     let mut found = require(found, path, RegistryErrorResponse::no_such_resource)?;
     if let Some(artifact_type) = artifact_type {
         found.retain(|descriptor| descriptor.artifact_type.as_deref() == Some(artifact_type));

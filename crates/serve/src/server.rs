@@ -21,7 +21,7 @@ use crate::request_log::PendingLogEntry;
 use crate::response::respond;
 use crate::{AllowedHosts, OnResponse};
 
-/// How a server works.
+/// The configuration of a server.
 #[derive(Clone, Default)]
 pub struct ServeConfig {
     /// The host names that requests may be addressed to. They do not apply to unix sockets.
@@ -37,24 +37,24 @@ pub struct ServeConfig {
 /// The resources that clients may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServeLimits {
-    /// Connections at a time; further ones are refused with 503, over TLS by closing them.
+    /// The maximum number of connections. Further ones are refused with 503, over TLS by closing them.
     pub connections: usize,
-    /// Bytes of the head of a request; values below 8192 count as 8192.
+    /// The maximum size of the head of a request, in bytes; values below 8192 count as 8192.
     pub head_bytes: usize,
-    /// The TLS handshake, and the head of a request from its first byte to its last.
+    /// The timeout for the TLS handshake, and for the head of a request from its first byte to its last.
     pub header_timeout: Duration,
-    /// From the end of a response to the next request.
+    /// The timeout of an idle connection, from the end of a response to the next request.
     pub idle_timeout: Duration,
-    /// A write that makes no progress, because the client does not read.
+    /// The timeout for a write that makes no progress, because the client does not read.
     pub write_timeout: Duration,
     /// How long responses in progress may take when the server shuts down.
     pub drain: Duration,
 }
 
-/// How a server ended.
+/// The result of [`RegistryServer::run`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeReport {
-    /// Connections that were open at the end of the drain, and were cut.
+    /// The number of connections that were still open at the end of the drain, and were closed.
     pub cut: usize,
 }
 
@@ -64,10 +64,10 @@ pub struct RegistryServer {
     shared: Arc<ServerShared>,
 }
 
-/// What the connections of a server share.
+/// The state that all connections of a server share.
 #[derive(Debug)]
 struct ServerShared {
-    holdings: Arc<StoredContent>,
+    content: Arc<StoredContent>,
     config: ServeConfig,
 }
 
@@ -98,10 +98,10 @@ impl fmt::Debug for ServeConfig {
 }
 
 impl RegistryServer {
-    /// Makes a server of the images in `holdings`.
-    pub fn new(holdings: Arc<StoredContent>, config: ServeConfig) -> Self {
+    /// Creates a server of the images in `content`.
+    pub fn new(content: Arc<StoredContent>, config: ServeConfig) -> Self {
         Self {
-            shared: Arc::new(ServerShared { holdings, config }),
+            shared: Arc::new(ServerShared { content, config }),
         }
     }
 
@@ -196,7 +196,7 @@ async fn respond_to(
         Some(_) => &shared.config.hosts,
         None => &AllowedHosts::Any,
     };
-    let response = respond(&shared.holdings, hosts, &head).await;
+    let response = respond(&shared.content, hosts, &head).await;
     match entry {
         Some(mut entry) => {
             entry.set_status(response.status().as_u16());

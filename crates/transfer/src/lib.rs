@@ -107,7 +107,7 @@ where
     P: Default + Send + Sync + 'static,
     T: Clone + Send + Sync + 'static,
 {
-    /// Makes an empty set of transfers whose jobs share `slots`.
+    /// Creates an empty set of transfers whose jobs share `slots`.
     pub fn new(slots: SlotPool) -> Self {
         Self(Arc::new(TransferMap {
             slots,

@@ -5,7 +5,7 @@
 //!   waiting jobs at once (better than TM-9).
 //! - A granted slot is either received or passed on to the next job: a job that stops waiting, at whatever moment,
 //!   loses no slot.
-//! - No group starves: every waiting job gets a slot in the end.
+//! - No group starves: every waiting job gets a slot eventually.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -64,7 +64,7 @@ struct QueueGuard<'a> {
 }
 
 impl SlotPool {
-    /// Makes a pool of `count` slots; 0 means no limit, as in Docker (TM-7).
+    /// Creates a pool of `count` slots; 0 means no limit, as in Docker (TM-7).
     pub fn new(count: usize) -> Self {
         Self(Arc::new(Mutex::new(SlotQueue {
             limit: NonZeroUsize::new(count),
@@ -76,7 +76,7 @@ impl SlotPool {
         })))
     }
 
-    /// Makes a pool without a limit.
+    /// Creates a pool without a limit.
     pub fn unlimited() -> Self {
         Self::new(0)
     }

@@ -46,7 +46,7 @@ impl Throttle {
         }))
     }
 
-    /// Makes a throttle without a limit.
+    /// Creates a throttle without a limit.
     pub fn unlimited() -> Self {
         Self::new(None)
     }

@@ -123,9 +123,10 @@ async fn platform(
     }])
 }
 
-/// The default and the largest number of search results, as in Docker.
-const FOUND: u32 = 25;
-const MOST_FOUND: u32 = 100;
+/// The default number of search results, as in Docker.
+const DEFAULT_RESULTS: u32 = 25;
+/// The maximum number of search results, as in Docker.
+const MAX_RESULTS: u32 = 100;
 
 /// `GET /images/search`
 pub(super) async fn search(
@@ -134,8 +135,8 @@ pub(super) async fn search(
 ) -> Result<ApiResponse, ApiError> {
     let term = request.query.get("term").unwrap_or_default();
     let limit = match request.query.get("limit").map(str::parse::<u32>) {
-        None | Some(Ok(0)) => FOUND,
-        Some(Ok(limit)) if limit <= MOST_FOUND => limit,
+        None | Some(Ok(0)) => DEFAULT_RESULTS,
+        Some(Ok(limit)) if limit <= MAX_RESULTS => limit,
         _ => return Err(ApiError::bad_request("limit has to be between 1 and 100")),
     };
     let filters = filters(&request.query)?;

@@ -38,11 +38,11 @@ pub(super) fn events(daemon: &Arc<Daemon>, request: &ApiRequest) -> Result<ApiRe
         is_new: request.is_at_least(1, 52),
     };
     let (chunks, body) = ApiBody::chunks();
-    let (past, mut coming) = daemon.events.subscribe();
+    let (history, mut receiver) = daemon.events.subscribe();
     let stop = daemon.shutdown().clone();
     tokio::spawn(async move {
         let sending = async {
-            for event in past.iter().filter(|_| filter.since.is_some()) {
+            for event in history.iter().filter(|_| filter.since.is_some()) {
                 if filter.matches(event) && chunks.send(Ok(filter.line(event))).await.is_err() {
                     return;
                 }
@@ -52,7 +52,7 @@ pub(super) fn events(daemon: &Arc<Daemon>, request: &ApiRequest) -> Result<ApiRe
             };
             let listening = async {
                 loop {
-                    let event = match coming.recv().await {
+                    let event = match receiver.recv().await {
                         Ok(event) => event,
                         // A slow client misses events.
                         Err(RecvError::Lagged(_)) => continue,
@@ -64,7 +64,7 @@ pub(super) fn events(daemon: &Arc<Daemon>, request: &ApiRequest) -> Result<ApiRe
                     }
                 }
             };
-            let _over = time::timeout(left, listening).await;
+            let _timed_out = time::timeout(left, listening).await;
         };
         tokio::select! {
             () = sending => {}

@@ -20,9 +20,7 @@ pub(super) async fn blocking<T: Send + 'static>(
         Ok(done) => done,
         Err(error) => {
             tracing::error!(%error, "a request failed because of a bug");
-            Err(ApiError::internal(
-                "internal error: see the log of the daemon",
-            ))
+            Err(ApiError::bug())
         }
     }
 }
@@ -35,6 +33,6 @@ pub(super) async fn drive<E: Event, T: Send + 'static, X: Send + 'static>(
     let driven = AssertUnwindSafe(operation.drive(on_event)).catch_unwind();
     driven.await.map_err(|_panic| {
         tracing::error!("a request failed because of a bug");
-        ApiError::internal("internal error: see the log of the daemon")
+        ApiError::bug()
     })
 }

@@ -26,8 +26,8 @@ use crate::stream::{MessageQueue, MessageSender};
 /// The maximum number of chunks of the body that wait to be written.
 const CHANNEL_CAPACITY: usize = 16;
 
-/// The place of the tar.
-enum TarPlace {
+/// The location of the tar.
+enum TarLocation {
     /// In the body of the request.
     Body(Incoming),
     /// At a URL.
@@ -49,7 +49,7 @@ pub(super) async fn import(
 ) -> Result<ApiResponse, ApiError> {
     let options = options(&request)?;
     let source = match request.query.get("fromSrc") {
-        Some("-") => TarPlace::Body(request.body),
+        Some("-") => TarLocation::Body(request.body),
         Some(url) => {
             // As in Docker, no scheme means plain HTTP.
             let url = match url.contains("://") {
@@ -57,7 +57,7 @@ pub(super) async fn import(
                 false => format!("http://{url}"),
             };
             let url = WebUrl::parse(&url);
-            TarPlace::Web(url.map_err(|error: windlass::error::WebUrlError| {
+            TarLocation::Web(url.map_err(|error: windlass::error::WebUrlError| {
                 ApiError::bad_request(windlass::text::error_chain(&error))
             })?)
         }
@@ -93,14 +93,16 @@ fn options(request: &ApiRequest) -> Result<ImportOptions, ApiError> {
         let changed = config.change(change);
         changed.map_err(|error| ApiError::bad_request(windlass::text::error_chain(&error)))?;
     }
-    let here = || Platform::new("linux", std::env::consts::ARCH, None);
-    let from = || format!("Imported from {}", query.get("fromSrc").unwrap_or("-"));
+    let default_platform = || Platform::new("linux", std::env::consts::ARCH, None);
+    let default_comment = || format!("Imported from {}", query.get("fromSrc").unwrap_or("-"));
     Ok(ImportOptions {
         name: name.map(Reference::or_latest),
-        platform: platform(query)?.unwrap_or_else(here),
+        platform: platform(query)?.unwrap_or_else(default_platform),
         config,
         created: Timestamp::now().to_string(),
-        comment: query.get("message").map_or_else(from, str::to_owned),
+        comment: query
+            .get("message")
+            .map_or_else(default_comment, str::to_owned),
         limit: None,
     })
 }
@@ -108,7 +110,7 @@ fn options(request: &ApiRequest) -> Result<ImportOptions, ApiError> {
 /// Imports and reports progress, until the import ends or the client disconnects.
 async fn run(
     daemon: Arc<Daemon>,
-    source: TarPlace,
+    source: TarLocation,
     options: ImportOptions,
     response: ImportResponse,
 ) {
@@ -140,20 +142,20 @@ async fn run(
 
 async fn import_from(
     daemon: &Arc<Daemon>,
-    source: TarPlace,
+    source: TarLocation,
     options: ImportOptions,
     queue: &MessageQueue,
 ) -> Result<String, ApiError> {
     match source {
-        TarPlace::Body(body) => {
+        TarLocation::Body(body) => {
             let (sender, mut chunks) = channel(CHANNEL_CAPACITY);
             let reader = ChunkReader::new(move || chunks.blocking_recv().transpose());
             let source = ImportSource::Reader(Box::new(reader));
             let import = daemon.permitted(daemon.import(source, options)).await;
             let (imported, ()) = tokio::join!(drive(import, drop), forward(body, sender));
-            ended(imported?)
+            image_id(imported?)
         }
-        TarPlace::Web(url) => {
+        TarLocation::Web(url) => {
             let download = daemon.engine.remote().download(&url, None).await;
             let download = download
                 .map_err(|error| ApiError::internal(windlass::text::error_chain(&error)))?;
@@ -169,12 +171,12 @@ async fn import_from(
                     queue.push_progress("", "Importing", so_far, total);
                 }
             });
-            ended(imported.await?)
+            image_id(imported.await?)
         }
     }
 }
 
-fn ended(imported: Result<windlass::Loaded, ImportError>) -> Result<String, ApiError> {
+fn image_id(imported: Result<windlass::Loaded, ImportError>) -> Result<String, ApiError> {
     match imported {
         Ok(image) => Ok(image.image_id.to_string()),
         Err(error) => Err(ApiError::internal(windlass::text::error_chain(&error))),

@@ -33,7 +33,7 @@ pub(super) async fn load(
     let queue = MessageQueue::default();
     let (sender, body) = MessageSender::new(queue.clone());
     let daemon = Arc::clone(daemon);
-    let (over, ended) = oneshot::channel::<()>();
+    let (done, finished) = oneshot::channel::<()>();
     task::spawn(async move {
         let loading = drive(daemon.load(LoadFrom::File(archive), options), drop);
         let loaded = tokio::select! {
@@ -45,15 +45,15 @@ pub(super) async fn load(
             Ok(loaded) => report(&loaded, &queue),
             Err(error) => queue.push(ProgressMessage::failed(error.message)),
         }
-        drop(over);
+        drop(done);
         sender.finish().await;
     });
     // Some clients disconnect after the head of the response, so it is sent when the images are loaded.
-    drop(ended.await);
+    drop(finished.await);
     Ok(response::stream(response::JSON, body))
 }
 
-/// Writes the archive to a file: its members are read in any order, so all of it has to be there.
+/// Writes the archive to a file, because its members are read in any order.
 async fn spool(daemon: &Arc<Daemon>, mut body: Incoming) -> Result<File, ApiError> {
     let failed = |error: io::Error| ApiError::internal(format!("the archive: {error}"));
     let mut file = daemon.engine.scratch().map_err(failed)?;

@@ -50,8 +50,8 @@ impl Manifests {
                 .collect());
         }
         let entries = index.manifests.into_iter().map(|entry| {
-            let is_it = |one: &&PlatformImage| one.manifest.to_string() == entry.digest;
-            let stored = platforms.iter().find(is_it);
+            let is_entry = |one: &&PlatformImage| one.manifest.to_string() == entry.digest;
+            let stored = platforms.iter().find(is_entry);
             manifest(entry, stored)
         });
         Ok(entries.collect())

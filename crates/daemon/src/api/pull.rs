@@ -53,8 +53,7 @@ pub(super) async fn pull(
     let (head, started) = oneshot::channel();
     let work = run(Arc::clone(daemon), parameters, head);
     daemon.transfers.spawn_on(work, &daemon.transfer_runtime);
-    let lost = || ApiError::internal("internal error: see the log of the daemon");
-    let body = started.await.map_err(|_| lost())??;
+    let body = started.await.map_err(|_| ApiError::bug())??;
     Ok(response::stream(response::JSON, body))
 }
 

@@ -81,8 +81,7 @@ pub(super) async fn save(
     });
     // A client that disconnects fails the next write.
     task::spawn(save.into_future());
-    let lost = |_| ApiError::internal("internal error: see the log of the daemon");
-    let body = started.await.map_err(lost)??;
+    let body = started.await.map_err(|_| ApiError::bug())??;
     Ok(response::stream(response::TAR, body))
 }
 
@@ -154,9 +153,9 @@ impl Write for ArchiveResponse {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let disconnected = || io::Error::from(io::ErrorKind::BrokenPipe);
         if let Some((head, body)) = self.head.take() {
-            head.send(Ok(body)).map_err(|_| gone())?;
+            head.send(Ok(body)).map_err(|_| disconnected())?;
         }
         if self.buffer.is_empty() {
             return Ok(());
@@ -164,6 +163,6 @@ impl Write for ArchiveResponse {
         let chunk = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
         self.chunks
             .blocking_send(Ok(Bytes::from(chunk)))
-            .map_err(|_| gone())
+            .map_err(|_| disconnected())
     }
 }

@@ -142,10 +142,10 @@ impl TestServer {
         config.on_response = Some(Arc::new(move |entry| entries.lock().unwrap().push(entry)));
         let no_address = ([0, 0, 0, 0], 0).into();
         let address = listener.tcp_address().unwrap_or(no_address);
-        let holdings = Arc::new(StoredContent::at(root.to_owned()).unwrap());
+        let content = Arc::new(StoredContent::at(root.to_owned()).unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
-            let server = RegistryServer::new(holdings, config);
+            let server = RegistryServer::new(content, config);
             let until = async { drop(stopped.await) };
             runtime()
                 .block_on(server.run(vec![listener], until))
