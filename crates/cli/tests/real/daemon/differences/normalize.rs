@@ -39,11 +39,13 @@ const OF_NOW: [&str; 6] = [
 ];
 /// dockerd prunes images in any order.
 const IN_ANY_ORDER: &str = "ImagesDeleted";
-/// Steps that depend on timing: dockerd sends each watcher of a layer the latest step only.
-const CHANCY: [&str; 5] = [
+/// Steps that depend on timing: dockerd sends each watcher of a layer the latest step only, so that every step
+/// between the first and the last may be left out.
+const STEPS_THAT_MAY_MISS: [&str; 6] = [
     "Waiting",
     "Downloading",
     "Verifying Checksum",
+    "Download complete",
     "Extracting",
     "Pushing",
 ];
@@ -115,7 +117,7 @@ fn progress(text: &str) -> Value {
             continue;
         };
         let status = message["status"].as_str().unwrap_or_default();
-        if CHANCY.contains(&status) {
+        if STEPS_THAT_MAY_MISS.contains(&status) {
             continue;
         }
         let step = json!(status);
