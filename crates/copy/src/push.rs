@@ -2,49 +2,25 @@
 //!
 //! Blobs are sent first, several at a time. Then come the manifests: children before parents, and the images last.
 
+mod attempt;
 mod blob_upload;
 mod body_feed;
 mod document_order;
+mod target;
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+pub use target::PushTarget;
 
-use tokio::time;
 use windlass_layout::Batch;
-use windlass_oci::{Digest, ManifestLinks, RepositoryName, Tag};
-use windlass_pull::{Attempts, RetryPolicy};
-use windlass_registry::{RegistryError, Repository, TagOrDigest};
+use windlass_oci::{Digest, ManifestLinks, Tag};
+use windlass_registry::TagOrDigest;
 
-use crate::error::{CopyError, PushError};
+use crate::error::CopyError;
 use crate::events::{BlobStatus, CopyContext, report_planned, report_status};
 use crate::parallel::for_each_parallel;
 use crate::referrers::artifact_descriptor;
 use crate::source::ContentSource;
 use blob_upload::BlobUpload;
 use document_order::document_order;
-
-/// A repository that images are pushed to.
-#[derive(Clone, Debug)]
-pub struct PushTarget {
-    /// The session, which may write.
-    pub repository: Repository,
-    /// The policy for failed requests.
-    pub retry: RetryPolicy,
-    /// The number of blobs that are sent at a time.
-    pub concurrent_blobs: usize,
-    /// Other repositories of the registry from which blobs may be mounted.
-    pub mount_sources: BTreeMap<Digest, RepositoryName>,
-    /// The maximum number of bytes in one request, unless the registry requires more; `None` for no limit.
-    pub chunk_size: Option<u64>,
-}
-
-/// The reason why an attempt failed.
-enum AttemptError {
-    /// The request to the registry failed. The error defines whether it is retried.
-    Registry(RegistryError),
-    /// An error that a retry does not correct.
-    Permanent(CopyError),
-}
 
 /// Pushes the images of `batch`, which `source` has, under `tags`; if there are none, under their digests.
 ///
@@ -109,49 +85,5 @@ impl PushTarget {
                 self.retry(context, add)
             }
         }
-    }
-
-    /// Repeats a request until it succeeds, fails permanently or has no attempts left.
-    fn retry<T, F>(&self, context: &CopyContext, request: impl Fn() -> F) -> Result<T, CopyError>
-    where
-        F: Future<Output = Result<T, RegistryError>>,
-    {
-        let mut attempts = Attempts::new(self.retry);
-        loop {
-            let error = match wait(request(), context) {
-                Ok(done) => return Ok(done),
-                Err(AttemptError::Permanent(error)) => return Err(error),
-                Err(AttemptError::Registry(error)) => error,
-            };
-            match attempts.pause_after(&error) {
-                Some(pause) => pause_for(pause, context)?,
-                None => return Err(PushError::from(error).into()),
-            }
-        }
-    }
-}
-
-/// Blocks until the response to a request arrives, or the copy is cancelled.
-fn wait<T>(
-    request: impl Future<Output = Result<T, RegistryError>>,
-    context: &CopyContext,
-) -> Result<T, AttemptError> {
-    let response = context.wait(request).map_err(CopyError::from)?;
-    Ok(response?)
-}
-
-fn pause_for(pause: Duration, context: &CopyContext) -> Result<(), CopyError> {
-    Ok(context.wait(async { time::sleep(pause).await })?)
-}
-
-impl From<RegistryError> for AttemptError {
-    fn from(error: RegistryError) -> Self {
-        Self::Registry(error)
-    }
-}
-
-impl From<CopyError> for AttemptError {
-    fn from(error: CopyError) -> Self {
-        Self::Permanent(error)
     }
 }

@@ -1,6 +1,6 @@
 //! Errors of parsing and rendering.
 
-use super::{MAX_DEPTH, MAX_OUTPUT_BYTES, MAX_STEPS, MAX_TEMPLATE_BYTES, MAX_WIDTH};
+use super::limits::{MAX_DEPTH, MAX_OUTPUT_BYTES, MAX_STEPS, MAX_TEMPLATE_BYTES, MAX_WIDTH};
 
 /// A template that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,8 +3,9 @@
 use super::ast::{Branch, Command, Operand, Pipeline, PipelineTarget, TemplateNode};
 use super::error::EvalError;
 use super::functions::{self, Function};
+use super::limits::{BYTES_PER_STEP, MAX_OUTPUT_BYTES, MAX_STEPS};
+use super::show;
 use super::value::Value;
-use super::{BYTES_PER_STEP, MAX_OUTPUT_BYTES, MAX_STEPS, show};
 
 /// Renders one value.
 pub(crate) struct Evaluator {

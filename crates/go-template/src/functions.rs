@@ -6,11 +6,12 @@ mod texts;
 use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
+use super::arguments::{check_length, int_of, text_of};
 use super::compare;
 use super::error::{CallFault, EvalError};
 use super::printf;
-use super::value::{TextValue, Value};
-use super::{MAX_OUTPUT_BYTES, show};
+use super::show;
+use super::value::Value;
 use windlass_oci::text::escape_json;
 
 /// A function that templates can call.
@@ -238,32 +239,4 @@ fn json(value: &Value) -> Result<Value, CallFault> {
     let text = escape_json(&text);
     check_length(&text)?;
     Ok(Value::plain(&text))
-}
-
-/// Returns an error if a text exceeds the limit.
-pub(crate) fn check_length(text: &str) -> Result<(), CallFault> {
-    match text.len() {
-        ..=MAX_OUTPUT_BYTES => Ok(()),
-        _ => Err(CallFault::TooLong),
-    }
-}
-
-fn text_of(value: &Value) -> Result<&TextValue, CallFault> {
-    match value {
-        Value::Text(text) => Ok(text),
-        value => Err(CallFault::Kind {
-            wanted: "a text",
-            found: value.kind(),
-        }),
-    }
-}
-
-fn int_of(value: &Value) -> Result<i64, CallFault> {
-    match value {
-        Value::Int(int) => Ok(*int),
-        value => Err(CallFault::Kind {
-            wanted: "a whole number",
-            found: value.kind(),
-        }),
-    }
 }

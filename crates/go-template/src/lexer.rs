@@ -1,8 +1,18 @@
 //! Lexing.
 
 use super::error::{ParseError, ParseFault};
+use super::limits::MAX_TEMPLATE_BYTES;
 use super::literal;
-use super::{Escapes, MAX_TEMPLATE_BYTES, Value};
+use super::value::Value;
+
+/// Whether `\t` and `\n` in the text around the actions are escapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Escapes {
+    /// They are a tab and a line break, as in Docker's lists.
+    Interpreted,
+    /// They are not interpreted, as in `docker inspect`.
+    Verbatim,
+}
 
 /// A token and its position.
 #[derive(Clone, Debug, PartialEq)]

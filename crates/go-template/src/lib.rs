@@ -4,6 +4,7 @@
 //! templates in templates; the functions are those of Go and Docker. Templates may be malformed, and values come from
 //! images: neither causes a panic or unlimited use of memory or time.
 
+mod arguments;
 mod ast;
 mod compare;
 mod error;
@@ -11,6 +12,7 @@ mod eval;
 mod float;
 mod functions;
 mod lexer;
+mod limits;
 mod literal;
 mod parser;
 mod printf;
@@ -18,33 +20,11 @@ mod show;
 mod value;
 
 pub use error::{CallFault, EvalError, ParseError};
+pub use lexer::Escapes;
 pub use value::{StructField, StructValue, Value};
 
 use ast::TemplateNode;
 use eval::Evaluator;
-
-/// The largest size of a template, in bytes.
-const MAX_TEMPLATE_BYTES: usize = 64 << 10;
-/// How deep blocks and parentheses may be nested.
-const MAX_DEPTH: usize = 100;
-/// The largest size of the rendered text, in bytes.
-const MAX_OUTPUT_BYTES: usize = 16 << 20;
-/// How many steps rendering may take: actions, calls, loop iterations, and the bytes that functions process.
-const MAX_STEPS: usize = 10_000_000;
-/// How many bytes of a text, or how many elements of a list, count as a step. All texts that variables hold have at most
-/// [`MAX_STEPS`] times as many bytes.
-const BYTES_PER_STEP: usize = 16;
-/// The largest width and precision in `printf` (Rust's own limit is 65535), and the largest number of parts of `split`.
-const MAX_WIDTH: usize = 60_000;
-
-/// Whether `\t` and `\n` in the text around the actions are escapes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Escapes {
-    /// They are a tab and a line break, as in Docker's lists.
-    Interpreted,
-    /// They are not interpreted, as in `docker inspect`.
-    Verbatim,
-}
 
 /// A parsed template.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,8 @@ mod command;
 use super::ast::{Branch, Pipeline, PipelineTarget, TemplateNode};
 use super::error::{ParseError, ParseFault};
 use super::lexer::{LexerToken, TokenKind};
-use super::{MAX_DEPTH, Value};
+use super::limits::MAX_DEPTH;
+use super::value::Value;
 
 /// Parses a template.
 pub(crate) fn nodes(tokens: Vec<LexerToken>) -> Result<Vec<TemplateNode>, ParseError> {

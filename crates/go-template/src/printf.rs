@@ -3,9 +3,9 @@
 mod spec;
 mod verb;
 
-use super::MAX_OUTPUT_BYTES;
+use super::arguments::check_length;
 use super::error::CallFault;
-use super::functions::check_length;
+use super::limits::{MAX_OUTPUT_BYTES, MAX_WIDTH};
 use super::value::{TextValue, Value};
 use spec::{DirectiveCount, FormatDirective};
 
@@ -90,7 +90,7 @@ impl Printer<'_> {
         let value = self.values.get(self.next)?;
         self.next += 1;
         match value {
-            Value::Int(int) if int.unsigned_abs() <= super::MAX_WIDTH as u64 => Some(*int),
+            Value::Int(int) if int.unsigned_abs() <= MAX_WIDTH as u64 => Some(*int),
             _ => None,
         }
     }

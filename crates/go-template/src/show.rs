@@ -1,7 +1,7 @@
 //! Go's default format of values.
 
-use super::MAX_OUTPUT_BYTES;
 use super::float;
+use super::limits::MAX_OUTPUT_BYTES;
 use super::value::{Value, shown};
 
 /// Formats `value` as an action prints it.

@@ -1,36 +1,16 @@
 //! The accept loop.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::time::sleep;
 
+use crate::accepted_connection::{AcceptedConnection, AcceptedStream};
 use crate::{ConnectionLimit, Connections, ServerTls};
 
 /// How long accepting pauses after an error that is not about one connection, such as a lack of file descriptors.
 pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
-
-/// A connection as it was accepted: no byte is read yet.
-#[derive(Debug)]
-pub struct AcceptedConnection {
-    /// The connection itself.
-    pub stream: AcceptedStream,
-    /// The address of the client, of a TCP connection.
-    pub peer: Option<SocketAddr>,
-    /// The TLS to speak on it.
-    pub tls: Option<ServerTls>,
-}
-
-/// A socket that was accepted.
-#[derive(Debug)]
-pub enum AcceptedStream {
-    /// By a path.
-    Unix(UnixStream),
-    /// By an address.
-    Tcp(TcpStream),
-}
 
 /// A listening socket that is registered with the runtime.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use tokio::time::{timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use crate::Shutdown;
-use crate::accept::{AcceptedConnection, AcceptedStream};
+use crate::accepted_connection::{AcceptedConnection, AcceptedStream};
 
 /// The open connections of a server, from one listener or several. Clones share one set.
 #[derive(Clone, Debug, Default)]

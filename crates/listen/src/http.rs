@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use crate::accept::{AcceptedConnection, AcceptedStream};
+use crate::accepted_connection::{AcceptedConnection, AcceptedStream};
 use crate::request_clock::{RequestClock, RequestTimeout};
 use crate::{ServerTls, Shutdown, WriteTimeout};
 

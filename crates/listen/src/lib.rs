@@ -23,6 +23,7 @@
 //!    removed with it unless another process has taken the path over.
 
 mod accept;
+mod accepted_connection;
 mod connections;
 mod error;
 mod http;
@@ -34,7 +35,8 @@ mod tls;
 mod unix;
 mod write_timeout;
 
-pub use accept::{ACCEPT_BACKOFF, AcceptedConnection, AcceptedStream};
+pub use accept::ACCEPT_BACKOFF;
+pub use accepted_connection::{AcceptedConnection, AcceptedStream};
 pub use connections::{ConnectionLimit, Connections};
 pub use error::BindError;
 pub use http::{ConnectionTimeouts, HttpOptions, overload_response, serve_http};

@@ -6,7 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use crate::accept::{AcceptedConnection, AsyncListener, accept_all};
+use crate::accept::{AsyncListener, accept_all};
+use crate::accepted_connection::AcceptedConnection;
 use crate::unix::{self, SocketPath};
 use crate::{BindError, ConnectionLimit, Connections, ServerTls, UnixSocketOptions};
 

@@ -12,47 +12,14 @@ use std::marker::PhantomData;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::text::{Sanitized, sanitize, sanitize_up_to};
+use crate::text::{sanitize, sanitize_up_to};
 
+mod error;
 mod keys;
 
-use keys::{KeyChecker, MAX_DEPTH};
+pub use error::JsonError;
 
-/// Why a JSON document is rejected.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JsonError {
-    /// The bytes are not JSON.
-    #[error("not JSON: {message}")]
-    Syntax {
-        /// The parser's message, with line and column.
-        message: Sanitized,
-    },
-    /// An object has the same key twice.
-    #[error("{at}: duplicate key")]
-    DuplicateKey {
-        /// The path of the second occurrence.
-        at: Sanitized,
-    },
-    /// A key differs only in case from a known one, and some readers would treat it as that key.
-    #[error("{at}: the key must be spelled {expected:?}")]
-    OtherCase {
-        /// The path of the key.
-        at: Sanitized,
-        /// The known key.
-        expected: &'static str,
-    },
-    /// Objects or arrays are nested too deep.
-    #[error("nested deeper than {MAX_DEPTH} levels")]
-    TooDeep,
-    /// A value is missing, of the wrong type or invalid.
-    #[error("{at}: {message}")]
-    Value {
-        /// The path of the value, or of the object that lacks it.
-        at: Sanitized,
-        /// What is wrong with it.
-        message: Sanitized,
-    },
-}
+use keys::KeyChecker;
 
 /// Parses `bytes` as one JSON document without duplicate keys. Other spellings of `keys` are rejected.
 pub fn parse<'de, T: Deserialize<'de>>(

@@ -4,14 +4,14 @@
 //! normalizes them, so that two references are equal if they mean the same image (REF-1..REF-3).
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::text::{Sanitized, sanitize};
+use crate::text::Sanitized;
 use crate::{Digest, DigestError};
 
 mod grammar;
+mod lexical;
 
 /// The registry of names without one (REF-1).
 pub const DEFAULT_REGISTRY: &str = "docker.io";
@@ -124,12 +124,12 @@ impl RepositoryName {
 
     /// Returns the registry's host without the port; an IPv6 address is in brackets.
     pub fn host(&self) -> &str {
-        grammar::split_port(&self.registry).0
+        lexical::split_port(&self.registry).0
     }
 
     /// Returns the registry's port, if there is one.
     pub fn port(&self) -> Option<u16> {
-        grammar::split_port(&self.registry).1?.parse().ok()
+        lexical::split_port(&self.registry).1?.parse().ok()
     }
 
     /// Returns the path in the registry, such as `library/alpine`.
@@ -142,7 +142,7 @@ impl RepositoryName {
     /// Parsing it always returns this repository: a path whose first component looks like a host
     /// (`docker.io/localhost/x`) keeps its registry.
     pub fn familiar(&self) -> String {
-        if self.registry != DEFAULT_REGISTRY || grammar::begins_with_host(&self.path) {
+        if self.registry != DEFAULT_REGISTRY || lexical::begins_with_host(&self.path) {
             return self.to_string();
         }
         let official = self.path.strip_prefix(OFFICIAL);
@@ -257,45 +257,6 @@ impl Reference {
             text.push_str(&digest.to_string());
         }
         text
-    }
-}
-
-impl FromStr for RepositoryName {
-    type Err = ReferenceError;
-
-    fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let reference: Reference = text.parse()?;
-        if !reference.is_name_only() {
-            return Err(ReferenceError {
-                reference: sanitize(text),
-                problem: ReferenceProblem::NotNameOnly,
-            });
-        }
-        Ok(reference.repository)
-    }
-}
-
-impl FromStr for Tag {
-    type Err = TagError;
-
-    fn from_str(text: &str) -> Result<Self, TagError> {
-        if !grammar::is_tag(text) {
-            return Err(TagError {
-                tag: sanitize(text),
-            });
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl FromStr for Reference {
-    type Err = ReferenceError;
-
-    fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        grammar::parse(text).map_err(|problem| ReferenceError {
-            reference: sanitize(text),
-            problem,
-        })
     }
 }
 

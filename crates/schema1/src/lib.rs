@@ -20,11 +20,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::value::RawValue;
-use windlass_oci::{DiffId, Digest, MAX_LAYERS, MAX_MANIFEST_SIZE, Platform, Tag};
+use windlass_oci::{DiffId, Digest, MAX_LAYERS, MAX_MANIFEST_SIZE, Platform};
 
 mod chain;
 mod config;
 mod error;
+mod expected_manifest;
 mod go_json;
 mod go_time;
 mod history;
@@ -34,22 +35,9 @@ mod payload;
 mod signature;
 
 pub use error::{HistoryError, Schema1Error, SignatureError};
-
-/// The media types of schema 1, the signed one first.
-///
-/// Both are accepted for the same document; a document without signatures is rejected.
-pub const MEDIA_TYPES: [&str; 2] = [
-    "application/vnd.docker.distribution.manifest.v1+prettyjws",
-    "application/vnd.docker.distribution.manifest.v1+json",
-];
-
-/// The largest number of signatures of a manifest.
-pub const MAX_SIGNATURES: usize = 16;
-
-/// The largest number of histories of a manifest, including those without a layer (T21).
-///
-/// The largest number of layers is [`MAX_LAYERS`], as for every image.
-pub const MAX_HISTORY: usize = 4096;
+pub use expected_manifest::{ExpectedManifest, ExpectedVersion};
+pub use payload::{MAX_HISTORY, MEDIA_TYPES};
+pub use signature::MAX_SIGNATURES;
 
 /// A verified manifest of schema 1.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,24 +48,6 @@ pub struct Schema1 {
     platform: Platform,
     /// The members of the config except `rootfs`: names, and values as Go writes them.
     config: BTreeMap<String, String>,
-}
-
-/// The requested manifest.
-#[derive(Clone, Copy, Debug)]
-pub struct ExpectedManifest<'a> {
-    /// The path of the repository in the registry, such as `library/alpine`.
-    pub repository: &'a str,
-    /// The tag or digest.
-    pub version: ExpectedVersion<'a>,
-}
-
-/// The tag or digest of the requested manifest.
-#[derive(Clone, Copy, Debug)]
-pub enum ExpectedVersion<'a> {
-    /// The tag, which the manifest must contain.
-    Tag(&'a Tag),
-    /// The digest. The tag in the manifest is then ignored, because other tags may point to the same manifest.
-    Digest(&'a Digest),
 }
 
 /// A layer.

@@ -5,9 +5,20 @@ use windlass_oci::{Digest, JsonError};
 
 use crate::history::V1History;
 use crate::object::Object;
-use crate::{
-    ExpectedManifest, ExpectedVersion, HistoryError, MAX_HISTORY, MEDIA_TYPES, Schema1Error,
-};
+use crate::{ExpectedManifest, ExpectedVersion, HistoryError, Schema1Error};
+
+/// The media types of schema 1, the signed one first.
+///
+/// Both are accepted for the same document; a document without signatures is rejected.
+pub const MEDIA_TYPES: [&str; 2] = [
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+    "application/vnd.docker.distribution.manifest.v1+json",
+];
+
+/// The largest number of histories of a manifest, including those without a layer (T21).
+///
+/// The largest number of layers is [`windlass_oci::MAX_LAYERS`], as for every image.
+pub const MAX_HISTORY: usize = 4096;
 
 const KEYS: &[&str] = &[
     "schemaVersion",

@@ -11,11 +11,16 @@ use windlass_oci::MAX_MANIFEST_SIZE;
 use windlass_oci::text::sanitize;
 
 use crate::object::Object;
-use crate::{MAX_SIGNATURES, Schema1Error, SignatureError};
+use crate::{Schema1Error, SignatureError};
 
+mod base64_text;
 mod key;
 
+use base64_text::decoded;
 use key::{PublicKey, SignatureAlgorithm};
+
+/// The largest number of signatures of a manifest.
+pub const MAX_SIGNATURES: usize = 16;
 
 const PROTECTED: &[&str] = &["formatLength", "formatTail", "time"];
 
@@ -135,11 +140,6 @@ impl PayloadFormat {
 /// Returns a function that adds the index of a signature to its error.
 fn at(index: usize) -> impl Fn(SignatureError) -> Schema1Error {
     move |source| Schema1Error::Signature { index, source }
-}
-
-fn decoded(at: &'static str, text: &str) -> Result<Vec<u8>, SignatureError> {
-    let decoded = URL_SAFE_NO_PAD.decode(text);
-    decoded.map_err(|_| SignatureError::Base64 { at })
 }
 
 /// Removes white space and then `token` from the start of `bytes`.

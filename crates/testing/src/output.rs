@@ -119,7 +119,8 @@ mod tests {
     #[test]
     fn digests_ages_and_times_are_replaced() {
         let masks = OutputMasks::default();
-        let text = r#"sha256:, sha256:12ab-, 3 years ago, in 2.5s, in it, in 0..=9, "duration_ms":17}"#;
+        let text =
+            r#"sha256:, sha256:12ab-, 3 years ago, in 2.5s, in it, in 0..=9, "duration_ms":17}"#;
         assert_eq!(
             masks.apply(text),
             r#"sha256:, sha256:[digest]-, [age], in [time]s, in it, in 0..=9, "duration_ms":0}"#

@@ -9,8 +9,9 @@ use windlass_registry::{
     NextStep, RegistryError, RequestKind, SendOutcome, StreamingBody, Upload, UploadStart,
 };
 
+use super::attempt::{AttemptError, pause_for, wait};
 use super::body_feed::BodyFeed;
-use super::{AttemptError, PushTarget, pause_for, wait};
+use super::target::PushTarget;
 use crate::error::{CopyError, PushError};
 use crate::events::{BlobStatus, CopyContext, CopyEvent, report_status};
 use crate::source::{ContentSource, open_verified};

@@ -1,8 +1,8 @@
 //! Functions on lists, maps and texts.
 
-use super::{check_length, text_of};
-use crate::MAX_WIDTH;
+use crate::arguments::{check_length, int_of, text_of};
 use crate::error::CallFault;
+use crate::limits::MAX_WIDTH;
 use crate::value::{TextValue, Value};
 
 /// Looks up the keys one after the other.
@@ -61,7 +61,7 @@ pub(crate) fn slice(value: &Value, bounds: &[Value]) -> Result<Value, CallFault>
     let bound = |number: usize, default: usize| match bounds.get(number) {
         None => Ok(default),
         Some(bound) => {
-            let bound = super::int_of(bound)?;
+            let bound = int_of(bound)?;
             let place = usize::try_from(bound).ok();
             let place = place.filter(|place| *place <= length);
             place.ok_or(CallFault::OutOfRange(bound))

@@ -1,7 +1,8 @@
 //! Functions on texts.
 
-use crate::MAX_WIDTH;
+use crate::arguments::check_length;
 use crate::error::CallFault;
+use crate::limits::MAX_WIDTH;
 use crate::value::{TextValue, Value};
 
 pub(crate) fn lower(text: &TextValue) -> Value {
@@ -49,6 +50,6 @@ pub(crate) fn pad(text: &TextValue, before: i64, after: i64) -> Result<Value, Ca
         }
     };
     let padded = spaces(before)? + text.raw() + &spaces(after)?;
-    super::check_length(&padded)?;
+    check_length(&padded)?;
     Ok(Value::Text(text.with(&padded)))
 }

@@ -1,6 +1,6 @@
 //! The text between a percent sign and its verb.
 
-use crate::MAX_WIDTH;
+use crate::limits::MAX_WIDTH;
 
 /// A formatting directive.
 #[derive(Clone, Debug, Default)]

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::error::ParseFault;
 
 use super::*;
+use crate::limits::{MAX_DEPTH, MAX_TEMPLATE_BYTES, MAX_WIDTH};
 
 fn guarded(source: &str) -> String {
     let json = serde_json::json!({ "t": "a\u{1b}[2J\nb", "\u{9b}": ["\u{202e}x"] });

@@ -3,11 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::JsonError;
+use super::error::{JsonError, MAX_DEPTH};
 use crate::text::{Sanitized, sanitize};
-
-/// The largest nesting depth of objects and arrays. Manifests and configs need five levels.
-pub(super) const MAX_DEPTH: usize = 64;
 
 /// Scans the text of a valid JSON document and tracks the path of the current value.
 ///

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::error::MAX_DEPTH;
 use super::*;
 
 fn rejection(text: &str) -> String {

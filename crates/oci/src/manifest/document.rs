@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{
-    ArtifactKind, ImageManifest, Index, MAX_INDEX_ENTRIES, MAX_LAYERS, Manifest, ManifestAmbiguity,
-    ManifestError,
-};
+use super::error::{ArtifactKind, ManifestAmbiguity, ManifestError};
+use super::types::{ImageManifest, Index, MAX_INDEX_ENTRIES, MAX_LAYERS, Manifest};
 use crate::json::{read_from_objects, string_map};
 use crate::{Descriptor, MediaType};
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{MAX_INDEX_ENTRIES, MAX_MANIFEST_SIZE, ManifestError, document};
+use super::document;
+use super::error::ManifestError;
+use super::types::{MAX_INDEX_ENTRIES, MAX_MANIFEST_SIZE};
 use crate::json::{self, bounded_list, read_from_objects, string_map};
 use crate::{Descriptor, MediaType};
 

@@ -7,14 +7,58 @@
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
+use std::str::FromStr;
 
-use super::{DEFAULT_REGISTRY, OFFICIAL, Reference, ReferenceProblem, RepositoryName};
+use super::lexical::{begins_with_host, is_tag, split_port};
+use super::{
+    DEFAULT_REGISTRY, OFFICIAL, Reference, ReferenceError, ReferenceProblem, RepositoryName, Tag,
+    TagError,
+};
 use crate::text::sanitize;
 
 /// The largest length of a host, and of the path of a repository, in bytes.
 const MAX_NAME: usize = 255;
 
-pub(super) fn parse(text: &str) -> Result<Reference, ReferenceProblem> {
+impl FromStr for RepositoryName {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let reference: Reference = text.parse()?;
+        if !reference.is_name_only() {
+            return Err(ReferenceError {
+                reference: sanitize(text),
+                problem: ReferenceProblem::NotNameOnly,
+            });
+        }
+        Ok(reference.repository)
+    }
+}
+
+impl FromStr for Tag {
+    type Err = TagError;
+
+    fn from_str(text: &str) -> Result<Self, TagError> {
+        if !is_tag(text) {
+            return Err(TagError {
+                tag: sanitize(text),
+            });
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        parse(text).map_err(|problem| ReferenceError {
+            reference: sanitize(text),
+            problem,
+        })
+    }
+}
+
+fn parse(text: &str) -> Result<Reference, ReferenceProblem> {
     if let Some((scheme, _)) = text.split_once("://") {
         let scheme = sanitize(&format!("{scheme}://"));
         return Err(ReferenceProblem::Scheme(scheme));
@@ -29,29 +73,6 @@ pub(super) fn parse(text: &str) -> Result<Reference, ReferenceProblem> {
         tag: tag.map(str::parse).transpose()?,
         digest: digest.map(str::parse).transpose()?,
     })
-}
-
-/// Splits a registry into its host and its port.
-pub(super) fn split_port(registry: &str) -> (&str, Option<&str>) {
-    match registry.rsplit_once(':') {
-        // A colon inside the brackets of an IPv6 address does not start a port.
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (registry, None),
-    }
-}
-
-/// Returns whether there are several components and the first one looks like a host (REF-1).
-pub(super) fn begins_with_host(name: &str) -> bool {
-    let first = name.split_once('/').map(|(first, _)| first);
-    first.is_some_and(|first| first.contains(['.', ':']) || first == "localhost")
-}
-
-pub(super) fn is_tag(text: &str) -> bool {
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let mut bytes = text.bytes();
-    text.len() <= 128
-        && bytes.next().is_some_and(word)
-        && bytes.all(|byte| word(byte) || matches!(byte, b'.' | b'-'))
 }
 
 /// Splits off the tag. A colon before the last slash starts a port, not a tag.

@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{
 use aws_lc_rs::{digest, error::Unspecified};
 use windlass_oci::text::sanitize;
 
-use super::decoded;
+use super::base64_text::decoded;
 use crate::SignatureError;
 use crate::object::Object;
 
