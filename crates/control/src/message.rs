@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
-use windlass::image::{Digest, ImageChoice, Platform, Reference};
+use windlass::image::{Descriptor, Digest, ImageChoice, Platform, Reference};
 use windlass::registry::{Credentials, Secret};
 use windlass::{CopyEvent, LoadOptions, Loaded, Pruned, PullEvent, Pulled, Removal};
 use windlass_error_report::{ErrorReport, LoginState, RegistryLogin};
@@ -64,6 +64,8 @@ pub struct PullParams {
     pub reference: Reference,
     /// The platform; the daemon's own if there is none.
     pub platform: Option<Platform>,
+    /// Artifacts of the same index that are stored with the image.
+    pub artifacts: Vec<Descriptor>,
     /// The limit of the throughput, in bytes per second.
     pub limit_rate: Option<NonZeroU64>,
     /// The credentials that the user has configured, for the hints of errors.

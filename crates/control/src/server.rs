@@ -215,6 +215,7 @@ async fn pull(
     let pull = daemon.start_pull(PullRequest {
         reference: params.reference.clone(),
         platform: params.platform,
+        artifacts: params.artifacts,
         caller: Caller::new(Arc::new(ForwardedCredentials(credentials))),
         throttle: Throttle::new(params.limit_rate),
     });

@@ -169,6 +169,7 @@ impl Engine {
             config: self.put_document::<ImportError>(&id, &documents.config)?,
             manifest: self.put_document::<ImportError>(&manifest, &documents.manifest)?,
             indexes: Vec::new(),
+            artifacts: Vec::new(),
             layers: vec![NewLayer {
                 digest: *layer.blob.digest(),
                 size: layer.blob.size(),

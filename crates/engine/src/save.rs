@@ -60,6 +60,8 @@ pub struct Saved {
     /// Whether the manifest differs from the pulled one, because the store has some of its layers in another
     /// compression only.
     pub is_rewritten: bool,
+    /// The manifests that the saved index names and the store does not have.
+    pub missing: Vec<Digest>,
 }
 
 /// Why images were not saved.
@@ -188,6 +190,7 @@ impl Engine {
                 digest: descriptor.digest,
                 names,
                 is_rewritten: root.is_rewritten,
+                missing: gathered.missing,
             });
         }
         Ok((batch, saved))

@@ -55,6 +55,11 @@ impl Index {
         index::candidates(&self.manifests, wanted)
     }
 
+    /// Returns the entries that are neither images nor indexes: attestations, other artifacts and unknown types.
+    pub fn artifacts(&self) -> Vec<&Descriptor> {
+        index::artifacts(&self.manifests)
+    }
+
     /// Returns the platforms of the manifests, each once, in the order of the document.
     pub fn platforms(&self) -> Vec<Platform> {
         index::platforms(&self.manifests)

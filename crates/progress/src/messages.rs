@@ -27,6 +27,7 @@ pub(crate) fn pulled(view: &PullView, pulled: &Pulled, mirrors: &[Origin]) -> St
             line.push(TextStyle::Plain, " is up to date");
         }
     }
+    line.push(TextStyle::Warning, missing_artifacts(pulled));
     line.push(TextStyle::Faint, used_mirrors(view, pulled, mirrors));
     line
 }
@@ -83,6 +84,16 @@ fn amounts(pulled: &Pulled) -> String {
         amounts.push(format!("{} unpacked", human::about(pulled.unpacked_bytes)));
     }
     amounts.join(", ")
+}
+
+fn missing_artifacts(pulled: &Pulled) -> String {
+    match pulled.missing_artifacts.len() {
+        0 => String::new(),
+        missing => {
+            let missing = human::count(missing as u64, "artifact");
+            format!(", without {missing} of the index")
+        }
+    }
 }
 
 fn skipped(skipped: SkippedItems) -> String {

@@ -78,6 +78,9 @@ pub(crate) enum ProgressRecord<'a> {
         endpoint: String,
         /// The layers that were downloaded.
         layers: Vec<FetchedLayerRecord>,
+        /// The manifests of the index that were left out.
+        #[serde(skip_serializing_if = "<[Digest]>::is_empty")]
+        missing_artifacts: &'a [Digest],
     },
     /// The result of a dry run.
     Preview {
@@ -223,7 +226,7 @@ impl<'a> ProgressRecord<'a> {
     }
 
     /// Returns the last record of a successful pull.
-    pub(crate) fn done(reference: &'a str, pulled: &Pulled, view: &PullView) -> Self {
+    pub(crate) fn done(reference: &'a str, pulled: &'a Pulled, view: &PullView) -> Self {
         let fetched = view.layers().iter().map(|layer| FetchedLayerRecord {
             digest: layer.digest,
             size: layer.size,
@@ -244,6 +247,7 @@ impl<'a> ProgressRecord<'a> {
             duration_ms: millis(pulled.duration),
             endpoint: pulled.endpoint.to_string(),
             layers: fetched.collect(),
+            missing_artifacts: &pulled.missing_artifacts,
         }
     }
 

@@ -18,11 +18,12 @@ use crate::puller::Puller;
 use crate::request::PullOutcome;
 
 impl Puller {
-    /// Commits the whole image under `reference`, or nothing. The commit completes even if this future is dropped.
+    /// Commits the whole image under `reference`, with `artifacts` of its index, or nothing. The commit completes even if this future is dropped.
     pub(crate) async fn commit(
         &self,
         reference: &Reference,
         complete: CompleteImage,
+        artifacts: Vec<BlobSource>,
     ) -> Result<PullOutcome, PullError> {
         let CompleteImage {
             resolved,
@@ -34,12 +35,15 @@ impl Puller {
         let pending = self.pending.subscribe();
         blocking_result(task::spawn_blocking(move || {
             let _pending = pending;
+            let is_new = |blob: &BlobSource| matches!(blob, BlobSource::New(_));
+            let has_new_artifacts = artifacts.iter().any(is_new);
             let image = NewImage {
                 config: document_source(&store, &resolved.config_bytes)?,
                 manifest: document_source(&store, &resolved.manifest_bytes)?,
                 indexes: (resolved.indexes.iter())
                     .map(|index| document_source(&store, index))
                     .collect::<Result<_, _>>()?,
+                artifacts,
                 layers: layer_stack(&plan, &layers),
                 reference: Some(reference),
             };
@@ -47,8 +51,8 @@ impl Puller {
             // The layers are shared with other pulls until they are visible, so that no pull fetches them again.
             drop(layers);
             Ok(match committed.outcome {
-                CommitOutcome::Downloaded => PullOutcome::Downloaded,
-                CommitOutcome::UpToDate => PullOutcome::UpToDate,
+                CommitOutcome::UpToDate if !has_new_artifacts => PullOutcome::UpToDate,
+                CommitOutcome::Downloaded | CommitOutcome::UpToDate => PullOutcome::Downloaded,
             })
         }))
         .await

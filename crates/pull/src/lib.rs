@@ -20,6 +20,7 @@ mod events;
 mod fetch_image;
 mod fetched_layers;
 mod image_layers;
+mod index_artifacts;
 mod json_fields;
 mod layer_attempt;
 mod layer_fetcher;

@@ -6,6 +6,9 @@ use crate::error::PullError;
 use crate::remote::Remote;
 use crate::request::PullRequest;
 
+/// The annotation of an attestation with the digest of the manifest that it is about.
+const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
+
 /// The platforms to pull an image for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Platforms {
@@ -25,6 +28,9 @@ impl Remote {
     /// request has this reference, because a name refers to one image: the request for this machine's platform, or for the
     /// first of `platforms`. The others have the digests of their manifests. All images are from the same index, even if
     /// the tag moves in the meantime.
+    ///
+    /// With [`Platforms::All`], each request includes the artifacts of the index that are about its image, and the first
+    /// request those about no image, so that the whole index can be copied afterwards.
     pub async fn for_platforms(
         &self,
         request: &PullRequest,
@@ -51,6 +57,7 @@ impl Remote {
             Ok(Manifest::Index(index)) => Some(index),
             Ok(Manifest::Image(_)) | Err(_) => None,
         };
+        let all = platforms;
         let platforms = match (platforms, &index) {
             (Platforms::All, Some(index)) => index.platforms(),
             (Platforms::These(platforms), _) => platforms.clone(),
@@ -74,6 +81,9 @@ impl Remote {
                 ..request.clone()
             });
         }
+        if let (Platforms::All, Some(index)) = (all, &index) {
+            add_artifacts(&mut requests, index);
+        }
         Ok(requests)
     }
 
@@ -92,6 +102,21 @@ impl Remote {
         }
         let found = self.manifest(of_index, Some(platform), &request.caller);
         Ok(found.await?.digest)
+    }
+}
+
+/// Adds the artifacts of `index` to the requests for the images that they are about, or otherwise to the first request.
+fn add_artifacts(requests: &mut [PullRequest], index: &Index) {
+    for artifact in index.artifacts() {
+        let subject = artifact.annotations.get(REFERENCE_DIGEST);
+        let is_subject = |request: &PullRequest| {
+            let digest = request.reference.digest().map(Digest::to_string);
+            subject.is_some() && digest.as_ref() == subject
+        };
+        let position = requests.iter().position(is_subject).unwrap_or(0);
+        if let Some(request) = requests.get_mut(position) {
+            request.artifacts.push(artifact.clone());
+        }
     }
 }
 

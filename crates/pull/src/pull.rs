@@ -21,6 +21,7 @@ impl Puller {
         let named = resolver.resolve_reference(&context.reference).await?;
         let endpoint = named.endpoint.origin().clone();
         let complete = self.fetch_image(&context, named).await?;
+        let artifacts = self.fetch_artifacts(&context).await?;
 
         events.send(PullEvent::Committing);
         let fetched = &complete.layers.fetched;
@@ -33,11 +34,14 @@ impl Puller {
             unpacked_bytes,
             image_id: complete.resolved.image_id(),
             outcome: PullOutcome::UpToDate,
+            missing_artifacts: artifacts.missing,
             duration: started.elapsed(),
             endpoint,
             reference: context.reference.clone(),
         };
-        pulled.outcome = self.commit(&pulled.reference, complete).await?;
+        pulled.outcome = self
+            .commit(&pulled.reference, complete, artifacts.blobs)
+            .await?;
         pulled.duration = started.elapsed();
         Ok(pulled)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use windlass_oci::{Digest, ImageId, Platform, Reference};
+use windlass_oci::{Descriptor, Digest, ImageId, Platform, Reference};
 use windlass_registry::{Caller, Origin};
 use windlass_transfer::Throttle;
 
@@ -16,6 +16,8 @@ pub struct PullRequest {
     pub reference: Reference,
     /// The platform to choose from an index; this machine's if it is `None`.
     pub platform: Option<Platform>,
+    /// Artifacts of the same index, such as attestations, that are fetched and stored with the image.
+    pub artifacts: Vec<Descriptor>,
     /// The credentials that requests are sent with. Pulls of the same caller share tokens.
     pub caller: Caller,
     /// The rate limit of this pull; it can be changed while the pull runs.
@@ -46,6 +48,8 @@ pub struct Pulled {
     pub reused_bytes: u64,
     /// Bytes of file content that were unpacked.
     pub unpacked_bytes: u64,
+    /// The requested artifacts that were left out, because the registry does not have them in full or they are too large.
+    pub missing_artifacts: Vec<Digest>,
     /// How long the pull took.
     pub duration: Duration,
 }
@@ -66,6 +70,7 @@ impl From<Reference> for PullRequest {
         Self {
             reference,
             platform: None,
+            artifacts: Vec::new(),
             caller: Caller::anonymous(),
             throttle: Throttle::unlimited(),
         }

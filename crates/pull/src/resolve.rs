@@ -290,7 +290,7 @@ fn index_entries(
 }
 
 /// Checks the size of a document that was not fetched by its descriptor (T16).
-fn check_size(descriptor: &Descriptor, bytes: &Bytes) -> Result<(), PullError> {
+pub(crate) fn check_size(descriptor: &Descriptor, bytes: &Bytes) -> Result<(), PullError> {
     let (expected, actual) = (descriptor.size, bytes.len() as u64);
     if actual == expected {
         return Ok(());

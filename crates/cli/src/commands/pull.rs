@@ -66,7 +66,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',')]
     platform: Vec<String>,
 
-    /// Pull every platform
+    /// Pull every platform, and the attestations of the index
     #[arg(long, conflicts_with = "platform")]
     all_platforms: bool,
 

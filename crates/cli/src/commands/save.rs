@@ -79,6 +79,9 @@ struct SaveRecord<'a> {
     digest: String,
     names: Vec<String>,
     is_rewritten: bool,
+    /// The manifests of the index that the archive lacks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<String>,
     output: Option<&'a str>,
 }
 
@@ -154,9 +157,16 @@ impl Args {
     fn print_result(&self, context: &mut Context<'_>, saved: &[Saved]) -> Result<(), Error> {
         let output = self.output().file().map(Path::to_string_lossy);
         for image in saved {
+            let name = image.names.first();
+            let name = name.map_or(image.image_id.short(), Reference::familiar);
+            if !image.missing.is_empty() {
+                let missing = human::count(image.missing.len() as u64, "manifest");
+                warn(&format!(
+                    "{name} was saved without {missing} of its index, which the store does not have; \
+                     `windlass pull --all-platforms` fetches what the registry has"
+                ));
+            }
             if image.is_rewritten {
-                let name = image.names.first();
-                let name = name.map_or(image.image_id.short(), Reference::familiar);
                 warn(&format!(
                     "{name} has layers that the store holds in another compression; it was saved with a new manifest, {}",
                     image.digest
@@ -169,6 +179,7 @@ impl Args {
                     digest: image.digest.to_string(),
                     names: names.collect(),
                     is_rewritten: image.is_rewritten,
+                    missing: image.missing.iter().map(ToString::to_string).collect(),
                     output: output.as_deref(),
                 };
                 output::json::line(context.out, &record)?;

@@ -93,7 +93,7 @@ fn a_whole_index_is_copied_between_registries() {
     }
     // The second copy sends nothing but manifests.
     let posts = to.requests().into_iter().filter(|it| it.method == "POST");
-    assert_eq!(posts.count(), 5);
+    assert_eq!(posts.count(), 6);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod all_platforms;
 mod bad_input;
 mod bundle;
 mod config_show;

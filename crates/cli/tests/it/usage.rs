@@ -105,7 +105,7 @@ fn help_shows_commands_and_examples() {
       -q, --quiet                         Print only the references
           --platform <OS/ARCH[/VARIANT]>  Platforms to pull, separated by commas [default: that of this
                                           machine]
-          --all-platforms                 Pull every platform
+          --all-platforms                 Pull every platform, and the attestations of the index
           --json                          Print one JSON object per line, like --progress=json
           --progress <HOW>                Type of progress output [possible values: auto, tty, plain,
                                           json, none]

@@ -55,6 +55,7 @@ fn pull(directory: &TempDir) -> Result<Pulled, ControlError> {
     let params = PullParams {
         reference: "r.test/app:1".parse().unwrap(),
         platform: None,
+        artifacts: Vec::new(),
         limit_rate: None,
         login: LoginState::Missing,
     };

@@ -109,6 +109,7 @@ async fn platform(
     let request = windlass::PullRequest {
         reference: reference.clone(),
         platform: None,
+        artifacts: Vec::new(),
         caller: caller.clone(),
         throttle: windlass::transfer::Throttle::unlimited(),
     };

@@ -133,6 +133,7 @@ async fn pull_one(
     let request = PullRequest {
         reference: reference.clone(),
         platform: parameters.platform.clone(),
+        artifacts: Vec::new(),
         caller: parameters.caller.clone(),
         throttle: Throttle::unlimited(),
     };

@@ -40,6 +40,7 @@ impl Copying<'_> {
                 ImageChoice::One(platform) => platform.clone(),
                 ImageChoice::All | ImageChoice::AllIfComplete => None,
             },
+            artifacts: Vec::new(),
             caller: caller.clone(),
             throttle: Throttle::unlimited(),
         };

@@ -57,6 +57,7 @@ impl Engine {
             config: put(&image.manifest.config.digest, &image.config_bytes)?,
             manifest: put(&image.descriptor.digest, &image.bytes)?,
             indexes: indexes.collect::<Result<_, _>>()?,
+            artifacts: Vec::new(),
             layers: stack
                 .map(|(blob, diff_id)| layers.new_layer(blob, *diff_id))
                 .collect(),

@@ -42,6 +42,7 @@ impl World {
         PullRequest {
             reference: self.registry.name(name).parse().unwrap(),
             platform: None,
+            artifacts: Vec::new(),
             caller: Caller::anonymous(),
             throttle: Throttle::unlimited(),
         }

@@ -97,6 +97,14 @@ fn is_runnable(descriptor: &Descriptor) -> bool {
             .is_none_or(is_image_type)
 }
 
+/// The entries that are neither images nor indexes.
+pub(super) fn artifacts(manifests: &[Descriptor]) -> Vec<&Descriptor> {
+    let artifacts = manifests
+        .iter()
+        .filter(|descriptor| !is_runnable(descriptor));
+    artifacts.collect()
+}
+
 fn is_image_type(artifact_type: &str) -> bool {
     artifact_type.is_empty() || crate::MediaType::from(artifact_type).is_config()
 }

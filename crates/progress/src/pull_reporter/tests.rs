@@ -40,6 +40,7 @@ fn pulled(name: &str, outcome: PullOutcome) -> Pulled {
         downloaded_bytes: 144_600_000,
         reused_bytes: 61_000_000,
         unpacked_bytes: 431_000_000,
+        missing_artifacts: Vec::new(),
         duration: at(900),
         endpoint: "https://registry-1.docker.io".parse().unwrap(),
     }

@@ -336,6 +336,7 @@ pub(crate) fn request(registry: &Registry, name: &str) -> PullRequest {
     PullRequest {
         reference: reference.expect("the test has a good name"),
         platform: None,
+        artifacts: Vec::new(),
         caller: Caller::anonymous(),
         throttle: Throttle::unlimited(),
     }

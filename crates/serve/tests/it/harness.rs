@@ -81,6 +81,7 @@ impl TestStore {
         let request = PullRequest {
             reference: name.parse().unwrap(),
             platform: None,
+            artifacts: Vec::new(),
             caller: Caller::anonymous(),
             throttle: Throttle::unlimited(),
         };

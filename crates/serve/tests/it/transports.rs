@@ -71,6 +71,7 @@ fn images_are_pulled_over_tls() {
     let request = PullRequest {
         reference: format!("{}/app:1", server.address).parse().unwrap(),
         platform: None,
+        artifacts: Vec::new(),
         caller: Caller::anonymous(),
         throttle: Throttle::unlimited(),
     };

@@ -16,6 +16,8 @@ pub struct NewImage {
     /// The indexes that led to the manifest, the outermost first: its digest is the target of the name. A
     /// manifest of another format that this one was converted from counts as an index.
     pub indexes: Vec<BlobSource>,
+    /// Manifests and blobs of artifacts in these indexes, such as attestations. They are kept as long as the image.
+    pub artifacts: Vec<BlobSource>,
     /// The layers, base first, in the order of the config's `diff_ids`.
     pub layers: Vec<NewLayer>,
     /// The name that was pulled, if any. Its tag is set, and a digest reference for the target in its
@@ -89,7 +91,8 @@ impl NewImage {
     pub(super) fn blobs(&self) -> impl Iterator<Item = &BlobSource> {
         let documents = [&self.config, &self.manifest];
         let layers = self.layers.iter().filter_map(|layer| layer.blob.as_ref());
-        documents.into_iter().chain(&self.indexes).chain(layers)
+        let documents = documents.into_iter().chain(&self.indexes);
+        documents.chain(&self.artifacts).chain(layers)
     }
 }
 

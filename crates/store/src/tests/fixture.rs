@@ -194,6 +194,7 @@ impl ImagePlan {
                 .then(|| put(store, &self.index_bytes()))
                 .into_iter()
                 .collect(),
+            artifacts: Vec::new(),
             layers,
             reference: self.reference.clone(),
         }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use windlass_oci::Digest;
 
 use super::{ImageBuilder, JsonEdit, PackedImage, descriptor};
+use crate::layer::LayerBuilder;
 
 pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
@@ -68,11 +69,13 @@ impl IndexBuilder {
         self.descriptor(entry)
     }
 
-    /// Adds an attestation in the format of `BuildKit`: a manifest for the platform `unknown/unknown`.
+    /// Adds an attestation about the last entry in the format of `BuildKit`: a manifest for the platform `unknown/unknown`.
     #[must_use]
     pub fn attestation(mut self) -> Self {
         let about = self.descriptors.last().map(|last| last["digest"].clone());
-        let image = ImageBuilder::new().platform("unknown/unknown").pack();
+        let statement = LayerBuilder::new().file("statement", json!(about).to_string());
+        let image = ImageBuilder::new().platform("unknown/unknown");
+        let image = image.layer(statement).pack();
         let size = image.manifest.len() as u64;
         let mut entry = descriptor(&image.media_type, image.digest, size);
         entry["platform"] = image.platform.clone();

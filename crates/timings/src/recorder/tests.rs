@@ -176,6 +176,7 @@ fn a_pull_is_recorded_from_end_to_end() {
         reused_bytes: 70,
 
         unpacked_bytes: 4000,
+        missing_artifacts: Vec::new(),
         duration: at(1300),
         endpoint: origin("registry.test"),
     };

@@ -67,6 +67,7 @@ impl<'a> PullContext<'a> {
         let params = PullParams {
             reference,
             platform: request.platform.clone(),
+            artifacts: request.artifacts.clone(),
             limit_rate: *limit_rate,
             login,
         };
@@ -83,6 +84,7 @@ impl<'a> PullContext<'a> {
         let request = PullRequest {
             reference,
             platform: None,
+            artifacts: Vec::new(),
             caller: self.caller.clone(),
             throttle: Throttle::unlimited(),
         };
