@@ -12,7 +12,7 @@ pub enum StoreOpenError {
     /// The directory cannot serve as a store.
     #[error(transparent)]
     Root(#[from] StoreRootError),
-    /// Another process has the store open, and the caller chose [`WhenBusy::Fail`].
+    /// Another process has the store open, and the caller chose [`WhenBusy::Fail`](crate::WhenBusy::Fail).
     #[error("{} is in use by {owner}", .path.display())]
     InUse {
         /// The store.

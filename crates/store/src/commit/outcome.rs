@@ -12,7 +12,7 @@ pub struct Committed {
     /// The image that the digest reference already referred to, and still does (ST-4): a digest refers to one
     /// image, and another platform of the same index does not replace it.
     pub digest_stays_with: Option<ImageId>,
-    /// The image that had the tag before [`Store::commit_as`].
+    /// The image that had the tag before [`Store::commit_as`](crate::Store::commit_as).
     pub tag_taken_from: Option<ImageId>,
 }
 
