@@ -218,7 +218,7 @@ fn code_uses_plain_words() {
     assert!(checked > 0, "no source was found");
     assert!(
         all.is_empty(),
-        "{} places speak the retired dialect; see CONTRIBUTING.md:\n{}",
+        "{} places use retired words; see CONTRIBUTING.md:\n{}",
         all.len(),
         all.join("\n")
     );

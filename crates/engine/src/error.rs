@@ -27,7 +27,7 @@ pub use windlass_oci::{
 pub use windlass_pull::{EndpointsError, LayerError, LocalLayerError, NoSpace, PullError};
 pub use windlass_registry::{
     AccessError, AuthError, ClientError, ConnectFailure, CredentialError, EndpointError,
-    InvalidConfig, OriginError, ProxyFailure, RegistryError, WebUrlError,
+    InvalidConfig, OriginError, ProxyFailure, RegistryError, TlsProblem, WebUrlError,
 };
 pub use windlass_store::{
     CommitError, FindError, StoreOpenError, StoreRemoveError, StoreRootError, TagImageError,

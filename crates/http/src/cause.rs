@@ -4,10 +4,12 @@ use std::error::Error;
 use std::sync::Arc;
 use std::{fmt, io};
 
+use crate::tls_problem::TlsProblem;
+
 /// A failure of a lower layer.
 ///
 /// `Display` shows the innermost cause only ("Connection refused (os error 111)"): the wrappers around it add
-/// nothing. It never contains a URL, because the URL of a redirect may be a secret.
+/// nothing. Some errors of the TLS library are replaced by the sentence of their [`TlsProblem`]. It never contains a URL, because the URL of a redirect may be a secret.
 #[derive(Clone)]
 pub struct Cause(Arc<dyn Error + Send + Sync>);
 
@@ -26,15 +28,19 @@ impl Cause {
         self.find::<io::Error>().map(io::Error::kind)
     }
 
-    /// Returns whether a TLS handshake failed because the peer sent something else: it does not use TLS.
-    pub fn is_not_tls(&self) -> bool {
-        let error = self.find::<rustls::Error>();
-        matches!(error, Some(rustls::Error::InvalidMessage(_)))
+    /// Returns why a TLS handshake failed, if it is one of the reasons for which there is a remedy.
+    pub fn tls_problem(&self) -> Option<TlsProblem> {
+        self.find::<rustls::Error>().and_then(TlsProblem::of)
     }
 }
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(problem) = self.tls_problem()
+            && problem.replaces_message()
+        {
+            return fmt::Display::fmt(&problem, f);
+        }
         let outermost: &(dyn Error + 'static) = &*self.0;
         let innermost = chain(outermost).last().unwrap_or(outermost);
         fmt::Display::fmt(innermost, f)

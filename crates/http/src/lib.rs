@@ -34,6 +34,7 @@ mod secret;
 mod stream;
 mod target;
 mod tls;
+mod tls_problem;
 mod transport;
 
 pub use address::SpecialAddress;
@@ -47,4 +48,5 @@ pub use resolve::{AddressLookup, NameResolver, SystemResolver};
 pub use response::Response;
 pub use response_body::{BodyError, BodyTimeout, ResponseBody};
 pub use secret::Secret;
+pub use tls_problem::TlsProblem;
 pub use transport::Transport;

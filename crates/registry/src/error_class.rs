@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use windlass_http::TlsProblem;
+
 use crate::auth_error::AuthError;
 use crate::endpoint::Endpoint;
 use crate::error::{RegistryError, WaitPhase};
@@ -92,7 +94,9 @@ impl RegistryError {
                     waiting_for: WaitPhase::Connection,
                     ..
                 } => RequestProgress::NotConnected,
-                Self::Tls { source, .. } if source.is_not_tls() => RequestProgress::Connected,
+                Self::Tls { source, .. } if source.tls_problem() == Some(TlsProblem::NotTls) => {
+                    RequestProgress::Connected
+                }
                 Self::Tls { .. } => RequestProgress::Tls,
                 _ => RequestProgress::Connected,
             },

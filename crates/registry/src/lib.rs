@@ -100,5 +100,5 @@ pub use token::TokenError;
 pub use upload::{SendOutcome, Upload};
 pub use upload_start::UploadStart;
 pub use windlass_http::{
-    Cause, ConnectFailure, ProxyFailure, SetupError as ClientError, StreamingBody,
+    Cause, ConnectFailure, ProxyFailure, SetupError as ClientError, StreamingBody, TlsProblem,
 };

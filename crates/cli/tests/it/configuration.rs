@@ -54,7 +54,7 @@ fn a_private_ca_is_trusted_by_its_directory() {
     --- stderr
     error: pulling registry.test/app:1: app:1 at https://registry.test: no secure connection: invalid peer certificate: UnknownIssuer
     tried: app:1 at http://registry.test: this is not an OCI registry: /v2/ returns status 400
-    hint: if the registry uses plain HTTP, allow it with --insecure-registry registry.test; if its CA is private, save the CA certificate as /etc/windlass/certs.d/registry.test/ca.crt or ~/.config/windlass/certs.d/registry.test/ca.crt, or set `ca` in windlass.toml
+    hint: if its CA is private, save the CA certificate as /etc/windlass/certs.d/registry.test/ca.crt or ~/.config/windlass/certs.d/registry.test/ca.crt, or set `ca` in windlass.toml
     ");
 }
 

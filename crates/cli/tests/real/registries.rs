@@ -63,7 +63,7 @@ fn own_ca(shared: &SharedState) {
     registry.test/hold/small:gzip: hold/small:gzip at http://registry.test: this is not an OCI registry: /v2/ returns status 400; trying another endpoint
     error: pulling registry.test/hold/small:gzip: hold/small:gzip at https://registry.test: no secure connection: invalid peer certificate: UnknownIssuer
     tried: hold/small:gzip at http://registry.test: this is not an OCI registry: /v2/ returns status 400
-    hint: if the registry uses plain HTTP, allow it with --insecure-registry registry.test; if its CA is private, save the CA certificate as /etc/windlass/certs.d/registry.test/ca.crt or ~/.config/windlass/certs.d/registry.test/ca.crt, or set `ca` in windlass.toml
+    hint: if its CA is private, save the CA certificate as /etc/windlass/certs.d/registry.test/ca.crt or ~/.config/windlass/certs.d/registry.test/ca.crt, or set `ca` in windlass.toml
     ");
     client.configure(&format!(
         "[registry.{host:?}]\nca = {:?}\n",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use windlass::error::{
     AccessError, AuthError, ConnectFailure, EndpointError, EndpointsError, ManifestError,
-    ProxyFailure, RegistryError,
+    ProxyFailure, RegistryError, TlsProblem,
 };
 use windlass::image::DEFAULT_REGISTRY;
 use windlass_credentials::{CredentialLocation, CredentialSource};
@@ -123,14 +123,9 @@ pub(crate) fn registry_advice(error: &RegistryError, access: &RegistryAccess<'_>
         ),
         RegistryError::Proxy { source, .. } => proxy_advice(source),
         RegistryError::Connect { failure, .. } => connect_advice(*failure, host),
-        RegistryError::Tls { .. } => Advice::hint(
-            ErrorCode::Tls,
-            format!(
-                "if the registry uses plain HTTP, allow it with --insecure-registry {host}; if its CA is private, save the \
-                 CA certificate as /etc/windlass/certs.d/{host}/ca.crt or ~/.config/windlass/certs.d/{host}/ca.crt, or \
-                 set `ca` in windlass.toml"
-            ),
-        ),
+        RegistryError::Tls { source, .. } => {
+            Advice::hint(ErrorCode::Tls, tls_hint(source.tls_problem(), host))
+        }
         RegistryError::Manifest {
             source: ManifestError::Schema1,
             ..
@@ -151,6 +146,37 @@ pub(crate) fn endpoint_advice(error: &EndpointError) -> Advice {
             format!("fix the configuration; `windlass config show {registry}` lists its files"),
         ),
         EndpointError::Header { .. } => Advice::hint(ErrorCode::Config, "fix or remove the header"),
+    }
+}
+
+fn tls_hint(problem: Option<TlsProblem>, host: &str) -> String {
+    match problem {
+        // A server that closes the connection in the handshake often uses plain HTTP.
+        None | Some(TlsProblem::NotTls) => {
+            format!("if the registry uses plain HTTP, allow it with --insecure-registry {host}")
+        }
+        Some(TlsProblem::UnknownIssuer) => format!(
+            "if its CA is private, save the CA certificate as /etc/windlass/certs.d/{host}/ca.crt or \
+             ~/.config/windlass/certs.d/{host}/ca.crt, or set `ca` in windlass.toml"
+        ),
+        Some(TlsProblem::InvalidCertificate) => {
+            "the registry needs a valid certificate for this name; check the clock of this machine, too".to_owned()
+        }
+        Some(TlsProblem::AuthorityCertificate) => format!(
+            "issue a server certificate without CA:TRUE, or trust this certificate itself: save it as \
+             /etc/windlass/certs.d/{host}/ca.crt"
+        ),
+        Some(TlsProblem::ShortKey) => {
+            "issue a certificate with an RSA key of at least 2048 bits or an elliptic curve key".to_owned()
+        }
+        Some(TlsProblem::OldVersion | TlsProblem::NoCommonAlgorithm) => {
+            "enable TLS 1.3 at the registry, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20, or put a proxy in front \
+             of it"
+                .to_owned()
+        }
+        Some(TlsProblem::ClientCertificate) => format!(
+            "save the client certificate and its key as /etc/windlass/certs.d/{host}/client.cert and client.key"
+        ),
     }
 }
 

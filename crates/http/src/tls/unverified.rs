@@ -7,6 +7,8 @@ use rustls::crypto::{
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
+use crate::tls_problem::explain_signature;
+
 /// Verifies the signatures of the handshake only.
 #[derive(Debug)]
 pub(super) struct AnyCertificateVerifier(WebPkiSupportedAlgorithms);
@@ -36,6 +38,7 @@ impl ServerCertVerifier for AnyCertificateVerifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls12_signature(message, certificate, signed, &self.0)
+            .map_err(|error| explain_signature(error, std::slice::from_ref(certificate), &[]))
     }
 
     fn verify_tls13_signature(
@@ -45,6 +48,7 @@ impl ServerCertVerifier for AnyCertificateVerifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls13_signature(message, certificate, signed, &self.0)
+            .map_err(|error| explain_signature(error, std::slice::from_ref(certificate), &[]))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -9,6 +9,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
+use crate::tls_problem::explain_signature;
+
 /// Verifies like rustls, but also accepts a trusted root that is itself the server's certificate.
 ///
 /// `openssl req -x509` creates such certificates and Docker's guide uses them. RFC 5280 permits them, and Go
@@ -55,7 +57,14 @@ impl ServerCertVerifier for TrustedRootVerifier {
                     true => Ok(()),
                     false => Err(error),
                 },
-            )?;
+            )
+            .map_err(|error| {
+                let presented: Vec<_> = std::iter::once(certificate)
+                    .chain(others)
+                    .cloned()
+                    .collect();
+                explain_signature(error, &presented, &self.roots.roots)
+            })?;
         verify_server_name(&parsed, name)?;
         Ok(ServerCertVerified::assertion())
     }
@@ -67,6 +76,7 @@ impl ServerCertVerifier for TrustedRootVerifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls12_signature(message, certificate, signed, &self.algorithms)
+            .map_err(|error| explain_signature(error, std::slice::from_ref(certificate), &[]))
     }
 
     fn verify_tls13_signature(
@@ -76,6 +86,7 @@ impl ServerCertVerifier for TrustedRootVerifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls13_signature(message, certificate, signed, &self.algorithms)
+            .map_err(|error| explain_signature(error, std::slice::from_ref(certificate), &[]))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

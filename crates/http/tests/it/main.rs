@@ -14,3 +14,4 @@ mod socks_proxy;
 mod stale;
 mod support;
 mod tls;
+mod tls_problems;
