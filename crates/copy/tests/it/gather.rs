@@ -102,6 +102,7 @@ fn all_includes_nested_indexes_and_attestations() {
             blobs(&source, &gathered),
             [
                 "attestation config",
+                "attestation layer",
                 "host config",
                 "host layer",
                 "s390x config",
