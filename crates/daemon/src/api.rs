@@ -35,9 +35,7 @@ pub(crate) async fn respond(
     mut request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let route = Route::of(&request.method, &request.path);
-    if !matches!(route, Route::Auth | Route::Create | Route::Load) {
-        request.skip_body().await;
-    }
+    read_parameters(&route, &mut request).await?;
     match route {
         Route::Ping => Ok(system::ping()),
         Route::Version => Ok(system::version(&daemon)),
@@ -64,4 +62,26 @@ pub(crate) async fn respond(
         Route::Unsupported(what) => unsupported::respond(&what),
         Route::NotFound => Err(ApiError::not_found("page not found")),
     }
+}
+
+/// Reads the body of a request unless its handler does: parameters in it count, anything else has no meaning.
+async fn read_parameters(route: &Route, request: &mut ApiRequest) -> Result<(), ApiError> {
+    let handler_reads = match route {
+        Route::Auth | Route::Load => true,
+        // The body is the tar to import.
+        Route::Create => request.query.get("fromSrc").is_some(),
+        _ => false,
+    };
+    if handler_reads {
+        return Ok(());
+    }
+    let may_have_form = matches!(
+        route,
+        Route::Create | Route::Tag(_) | Route::Push(_) | Route::Prune
+    );
+    if may_have_form && request.has_form() {
+        return request.read_form().await;
+    }
+    request.skip_body().await;
+    Ok(())
 }

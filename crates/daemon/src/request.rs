@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -33,7 +34,9 @@ pub(crate) struct QueryParameters(Vec<(String, String)>);
 /// How many bytes of an unused body are read, and for how long.
 const MAX_SKIPPED: usize = 256 << 10;
 const SKIP_TIMEOUT: Duration = Duration::from_secs(2);
-/// The largest JSON body, in bytes.
+/// The media type of parameters in a body.
+const FORM: &str = "application/x-www-form-urlencoded";
+/// The largest body with JSON or parameters, in bytes.
 const MAX_DOCUMENT: usize = 1 << 20;
 
 impl ApiRequest {
@@ -82,8 +85,25 @@ impl ApiRequest {
         let _skipped = time::timeout(SKIP_TIMEOUT, skip).await;
     }
 
+    /// Returns whether the body has parameters in the form of a query.
+    pub(crate) fn has_form(&self) -> bool {
+        let content_type = self.headers.get(CONTENT_TYPE);
+        let media_type = content_type
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next());
+        media_type.is_some_and(|value| value.trim().eq_ignore_ascii_case(FORM))
+    }
+
+    /// Adds the parameters in the body to those of the query. As in Docker, those of the body come first.
+    pub(crate) async fn read_form(&mut self) -> Result<(), ApiError> {
+        let form = Self::document(&mut self.body).await?;
+        let form = QueryParameters::parse_bytes(&form);
+        self.query.0.splice(..0, form.0);
+        Ok(())
+    }
+
     /// Reads a JSON body.
-    pub(crate) async fn document(body: Incoming) -> Result<Vec<u8>, ApiError> {
+    pub(crate) async fn document(body: &mut Incoming) -> Result<Vec<u8>, ApiError> {
         match Limited::new(body, MAX_DOCUMENT).collect().await {
             Ok(collected) => Ok(collected.to_bytes().into()),
             Err(error) if error.is::<LengthLimitError>() => {
@@ -122,7 +142,11 @@ fn split_version(path: &str) -> Result<(ApiVersion, &str), ApiError> {
 impl QueryParameters {
     /// Parses a query, without its question mark.
     pub(crate) fn parse(text: &str) -> Self {
-        let pairs = url::form_urlencoded::parse(text.as_bytes());
+        Self::parse_bytes(text.as_bytes())
+    }
+
+    fn parse_bytes(text: &[u8]) -> Self {
+        let pairs = url::form_urlencoded::parse(text);
         Self(pairs.into_owned().collect())
     }
 

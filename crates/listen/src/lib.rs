@@ -16,20 +16,28 @@
 //!    progress: a client that reads slowly is served for as long as it reads, one that reads nothing is disconnected.
 //!    Only the idle timeout may be absent, so that clients on the same machine may keep connections open. How long a
 //!    request takes to answer, and how long its body takes to arrive, are not limited here.
-//! 4. **Shutting down has three steps**, and [`Shutdown`] names them: once it begins, sockets close, handshakes are
+//! 4. **A response is not lost because of how the client sends.** A client that has shut down its writing end gets its
+//!    response; it counts as disconnected when it has closed both directions. If a response ends a connection while the
+//!    client still sends, the rest is read and dropped for a limited time, because the kernel discards a response whose
+//!    socket is closed with unread bytes.
+//! 5. **Shutting down has three steps**, and [`Shutdown`] names them: once it begins, sockets close, handshakes are
 //!    abandoned and idle connections close; requests in progress may finish until the deadline; what is left is
 //!    cancelled by dropping it. [`Connections::drain`] returns when no connection is left.
-//! 5. **A socket with a path has its owner, group and mode before the first client can connect**, and its path is
+//! 6. **A socket with a path has its owner, group and mode before the first client can connect**, and its path is
 //!    removed with it unless another process has taken the path over.
 
 mod accept;
 mod accepted_connection;
 mod connections;
+mod encoded_target;
 mod error;
+mod hangup;
 mod http;
 mod inherited;
+mod linger;
 mod listener;
 mod request_clock;
+mod shared_stream;
 mod shutdown;
 mod tls;
 mod unix;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
 
 /// The phase of one connection.
@@ -27,6 +28,7 @@ struct ClockState {
     /// The task whose read is pending. hyper does not read again when a response is sent, so the stream has to be polled
     /// for its timer to start.
     reader: Mutex<Option<Waker>>,
+    begun: Notify,
 }
 
 /// A request in progress, until it is dropped.
@@ -67,12 +69,29 @@ impl RequestClock {
         let before = self.count();
         let count = before + 1 + before % 2;
         self.0.count.store(count, Ordering::Relaxed);
+        self.0.begun.notify_one();
         let clock = self.clone();
         RequestInProgress { clock, count }
     }
 
-    fn count(&self) -> u64 {
+    /// Returns a number that changes when a request begins and when it ends.
+    pub(crate) fn count(&self) -> u64 {
         self.0.count.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether a request was in progress when the clock had the value `count`.
+    pub(crate) fn is_in_progress(count: u64) -> bool {
+        !count.is_multiple_of(2)
+    }
+
+    /// Returns whether a request is in progress.
+    pub(crate) fn has_request(&self) -> bool {
+        Self::is_in_progress(self.count())
+    }
+
+    /// Waits for a request that begins, or has begun since the last call. There is one caller.
+    pub(crate) async fn request_begun(&self) {
+        self.0.begun.notified().await;
     }
 
     fn reader(&self) -> MutexGuard<'_, Option<Waker>> {
@@ -159,7 +178,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for RequestTimeout<S> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let count = this.clock.count();
-        let is_between_requests = count.is_multiple_of(2) && !this.is_writing;
+        let is_between_requests = !RequestClock::is_in_progress(count) && !this.is_writing;
         if count != this.count || !is_between_requests {
             this.count = count;
             this.has_begun = false;

@@ -18,9 +18,9 @@ use crate::response::{ApiError, ApiResponse, json};
 /// `POST /auth`
 pub(super) async fn log_in(
     daemon: &Arc<Daemon>,
-    request: ApiRequest,
+    mut request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let document = ApiRequest::document(request.body).await?;
+    let document = ApiRequest::document(&mut request.body).await?;
     let config = api::AuthConfig::parse(&document);
     let config = config.map_err(|error| ApiError::bad_request(error.to_string()))?;
     let registry = auth::server(&config.serveraddress)

@@ -45,7 +45,7 @@ fn serve(
             sleep(duration).await;
             Response::new(Full::new(Bytes::from(vec![b'x'; size])))
         };
-        serve_stream(stream, &options, &shutdown, respond).await;
+        serve_stream(stream, ClosedWhen::ReadEnds, &options, &shutdown, respond).await;
     });
     (client, serving)
 }
@@ -242,7 +242,14 @@ async fn a_request_that_does_not_end_is_cut_at_the_deadline() {
     let stopping = shutdown.clone();
     connections.spawn(async move {
         let respond = |_: Request<Incoming>| async { Response::new(EndlessBody) };
-        serve_stream(server, &options(None), &stopping, respond).await;
+        serve_stream(
+            server,
+            ClosedWhen::ReadEnds,
+            &options(None),
+            &stopping,
+            respond,
+        )
+        .await;
     });
     client.write_all(REQUEST).await.unwrap();
     sleep(Duration::from_secs(1)).await;

@@ -103,7 +103,7 @@ fn malformed_requests_are_refused() {
         ),
         format!(
             "GET /v2/ HTTP/1.1\r\n{host}{}\r\n{next}",
-            field.repeat(1000)
+            field.repeat(2000)
         ),
         format!("GET /v2/ HTTP/1.1\r\n{host}Content-Length: 5\r\nContent-Length: 6\r\n\r\n{next}"),
         format!("GET /v2/ HTTP/1.1\r\n{host}Content-Length: -1\r\n\r\n{next}"),
