@@ -10,7 +10,9 @@ mod info;
 mod inspect;
 mod load;
 mod manifests;
+mod parameter_table;
 mod parameters;
+mod platform_image;
 mod pull;
 mod push;
 mod remove;
@@ -36,6 +38,7 @@ pub(crate) async fn respond(
 ) -> Result<ApiResponse, ApiError> {
     let route = Route::of(&request.method, &request.path);
     read_parameters(&route, &mut request).await?;
+    parameter_table::check(&route, &request.query)?;
     match route {
         Route::Ping => Ok(system::ping()),
         Route::Version => Ok(system::version(&daemon)),
@@ -50,7 +53,7 @@ pub(crate) async fn respond(
             None => import::import(&daemon, request).await,
         },
         Route::Inspect(name) => inspect::inspect(&daemon, &name, &request).await,
-        Route::History(name) => images::history(&daemon, &name).await,
+        Route::History(name) => images::history(&daemon, &name, &request).await,
         Route::Tag(name) => images::tag(&daemon, &name, &request).await,
         Route::Push(name) => push::push(&daemon, &name, request).await,
         Route::Remove(name) => remove::remove(&daemon, &name, &request).await,

@@ -61,14 +61,14 @@ pub struct VersionComponent {
 pub struct SystemDiskUsage {
     /// The bytes of all unpacked layers.
     pub layers_size: i64,
-    /// The images.
-    pub images: Vec<ImageListItem>,
-    /// Always empty.
-    pub containers: [Value; 0],
-    /// Always empty.
-    pub volumes: [Value; 0],
-    /// Always empty.
-    pub build_cache: [Value; 0],
+    /// The images; `None` if they were not requested, here and below.
+    pub images: Option<Vec<ImageListItem>>,
+    /// Empty.
+    pub containers: Option<[Value; 0]>,
+    /// Empty.
+    pub volumes: Option<[Value; 0]>,
+    /// Empty.
+    pub build_cache: Option<[Value; 0]>,
     /// Always 0; up to API version 1.41.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub builder_size: Option<i64>,

@@ -31,7 +31,7 @@ pub(crate) async fn hung_up(socket: &UnixStream, clock: &RequestClock) {
 
 /// Returns whether both directions of `socket` are closed.
 fn is_hung_up(socket: &UnixStream) -> bool {
-    // The kernel reports POLLHUP without being asked for it.
+    // The kernel always reports POLLHUP, whatever events are requested.
     let mut sockets = [PollFd::new(socket, PollFlags::empty())];
     let found = poll(&mut sockets, Some(&Timespec::default()));
     found.is_ok() && sockets[0].revents().contains(PollFlags::HUP)

@@ -5,6 +5,7 @@ mod control;
 mod http;
 mod malformed;
 mod many_clients;
+mod parameters;
 mod parity;
 mod reload;
 mod shutdown;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use windlass::error::StoreError;
-use windlass::image::{ImageId, ImageSummary};
+use windlass::image::{ImageId, ImageName, ImageSummary};
 use windlass::{Engine, FilterUse};
 use windlass_docker_api as api;
 
@@ -14,6 +14,7 @@ use super::execute::blocking;
 use super::image_details::ImageDetails;
 use super::manifests::Manifests;
 use super::parameters::{self, filters, image_name, reference};
+use super::platform_image;
 use super::response_format::ResponseFormat;
 use super::values::{familiar, seconds, signed};
 use crate::Daemon;
@@ -113,12 +114,19 @@ fn summary(
 }
 
 /// `GET /images/{name}/history`
-pub(super) async fn history(daemon: &Arc<Daemon>, name: &str) -> Result<ApiResponse, ApiError> {
+pub(super) async fn history(
+    daemon: &Arc<Daemon>,
+    name: &str,
+    request: &ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let name = image_name(name)?;
+    let platform = parameters::platform(&request.query)?;
     let steps = blocking(daemon, move |daemon| {
         let of_store = |error| render::error::of_store(&error);
-        let tags = familiar(&daemon.engine.image(&name).map_err(of_store)?.names);
-        let steps = daemon.engine.history(&name).map_err(of_store)?;
+        let image = platform_image::find(&daemon.engine, &name, platform.as_ref())?;
+        let tags = familiar(&image.names);
+        let id = ImageName::Id(image.id);
+        let steps = daemon.engine.history(&id).map_err(of_store)?;
         let steps = steps.into_iter().map(|step| api::HistoryStep {
             comment: step.comment,
             created: step

@@ -9,7 +9,8 @@ use windlass_docker_api as api;
 use super::execute::blocking;
 use super::image_details::ImageDetails;
 use super::manifests::Manifests;
-use super::parameters::{image_name, platform};
+use super::parameters::{self, image_name};
+use super::platform_image;
 use super::response_format::ResponseFormat;
 use super::values::{familiar, signed, time};
 use crate::Daemon;
@@ -27,24 +28,19 @@ pub(super) async fn inspect(
     request: &ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let name = image_name(name)?;
-    let platform_filter = platform(&request.query)?;
+    let platform = parameters::platform(&request.query)?;
     let format = ResponseFormat::of(request);
+    if format.has_manifests && platform.is_some() {
+        return Err(ApiError::bad_request(
+            "conflicting options: manifests and platform options cannot both be set",
+        ));
+    }
     let legacy = LegacyFields {
         has_container: !request.is_at_least(1, 45),
         has_whole_config: !request.is_at_least(1, 50),
     };
     let inspected = blocking(daemon, move |daemon| {
-        let image = daemon
-            .engine
-            .image(&name)
-            .map_err(|error| render::error::of_store(&error))?;
-        if let Some(platform_filter) = &platform_filter
-            && platform_filter.rank(&image.platform).is_none()
-        {
-            return Err(ApiError::not_found(format!(
-                "image with reference {name} was found but does not provide the specified platform ({platform_filter})"
-            )));
-        }
+        let image = platform_image::find(&daemon.engine, &name, platform.as_ref())?;
         let details = daemon.details.of(&daemon.engine, &image);
         let details = details.map_err(|error| render::error::of_store(&error))?;
         let mut inspected = inspection(&image, &details, format, legacy);

@@ -34,6 +34,11 @@ pub(super) fn platform(query: &QueryParameters) -> Result<Option<Platform>, ApiE
     parse_platform(text).map(Some)
 }
 
+/// Parses the parameter `platforms` of a removal.
+pub(super) fn platform_to_remove(query: &QueryParameters) -> Result<Option<Platform>, ApiError> {
+    query.get("platforms").map(parse_platform).transpose()
+}
+
 /// Returns which images of an index are selected: that of one platform, or all in the store.
 pub(super) fn image_choice(query: &QueryParameters) -> Result<ImageChoice, ApiError> {
     let platform = platform(query)?;
@@ -68,7 +73,7 @@ fn invalid_reference(error: &ReferenceError) -> ApiError {
 fn parse_platform(text: &str) -> Result<Platform, ApiError> {
     let parse = |text: &str| {
         text.parse()
-            .map_err(|error: PlatformError| ApiError::bad_request(error.to_string()))
+            .map_err(|error: PlatformError| ApiError::bad_request(platform_error(&error)))
     };
     if !text.trim_start().starts_with('{') {
         return parse(text);
@@ -83,6 +88,15 @@ fn parse_platform(text: &str) -> Result<Platform, ApiError> {
         .filter(|part| !part.is_empty())
         .collect();
     parse(&parts.join("/"))
+}
+
+/// Returns the message of an invalid platform. Tools look for Docker's words about a single name.
+fn platform_error(error: &PlatformError) -> String {
+    let text = error.platform.to_string();
+    match text.contains('/') {
+        true => error.to_string(),
+        false => format!("{text:?}: unknown operating system or architecture"),
+    }
 }
 
 #[cfg(test)]

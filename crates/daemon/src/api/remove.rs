@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use windlass::{FilterUse, Prune, RemoveOptions, Removed};
+use http::StatusCode;
+use windlass::image::{ImageName, Platform};
+use windlass::{Engine, FilterUse, Prune, RemoveOptions, Removed};
 use windlass_docker_api as api;
 
 use super::execute::blocking;
-use super::parameters::{filters, image_name};
+use super::parameters::{filters, image_name, platform_to_remove};
+use super::platform_image;
 use crate::Daemon;
 use crate::render;
 use crate::request::ApiRequest;
@@ -22,12 +25,30 @@ pub(super) async fn remove(
     let how = RemoveOptions {
         force: request.query.flag("force"),
     };
+    let platform = platform_to_remove(&request.query)?;
     let removed = blocking(daemon, move |daemon| {
+        if let Some(platform) = platform {
+            check_platform(&daemon.engine, &name, &platform)?;
+        }
         let removed = daemon.remove(&name, how);
         let removed = removed.map_err(|error| render::error::of_remove(&error))?;
         Ok(in_order(removed.removed.into_iter().map(to_api).collect()))
     });
     Ok(json(&removed.await?))
+}
+
+/// Fails unless the image of `name` is for `platform`, and the only one that the store has of its index.
+fn check_platform(engine: &Engine, name: &ImageName, platform: &Platform) -> Result<(), ApiError> {
+    let image = platform_image::find(engine, name, Some(platform))?;
+    if platform_image::images_of(engine, &image)?.len() > 1 {
+        return Err(ApiError::new(
+            StatusCode::NOT_IMPLEMENTED,
+            format!(
+                "{name} has images for several platforms: removing one of them is not supported"
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// `POST /images/prune`: images without a tag, or with `dangling=false` all.

@@ -14,7 +14,7 @@ use super::values::signed;
 use crate::Daemon;
 use crate::metrics::CONTENT_TYPE;
 use crate::render;
-use crate::request::ApiRequest;
+use crate::request::{ApiRequest, QueryParameters};
 use crate::response::{self, ApiError, ApiResponse, with};
 
 const METRICS: HeaderValue = HeaderValue::from_static(CONTENT_TYPE);
@@ -71,25 +71,63 @@ pub(super) async fn disk_usage(
     request: &ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let format = ResponseFormat::of(request).with_shared_size();
+    let types = ObjectTypes::of(&request.query)?;
     let has_builder = !request.is_at_least(1, 42);
     let usage = blocking(daemon, move |daemon| {
-        let of_store = |error| render::error::of_store(&error);
-        let usage = daemon.engine.disk_usage().map_err(of_store)?;
-        let images = daemon.engine.images().map_err(of_store)?;
-        let mut images = summaries(daemon, &images, format)?;
-        for image in &mut images {
-            image.containers = 0;
-        }
+        let (images, layers) = match types.has(IMAGE) {
+            true => image_usage(daemon, format).map(|(images, layers)| (Some(images), layers))?,
+            false => (None, 0),
+        };
         Ok(api::SystemDiskUsage {
-            layers_size: signed(usage.layers.size),
+            layers_size: signed(layers),
             images,
-            containers: [],
-            volumes: [],
-            build_cache: [],
+            containers: types.has(CONTAINER).then_some([]),
+            volumes: types.has(VOLUME).then_some([]),
+            build_cache: types.has(BUILD_CACHE).then_some([]),
             builder_size: has_builder.then_some(0),
         })
     });
     Ok(response::json(&usage.await?))
+}
+
+/// Returns the images, and the size of all layers in bytes.
+fn image_usage(
+    daemon: &Daemon,
+    format: ResponseFormat,
+) -> Result<(Vec<api::ImageListItem>, u64), ApiError> {
+    let of_store = |error| render::error::of_store(&error);
+    let usage = daemon.engine.disk_usage().map_err(of_store)?;
+    let images = daemon.engine.images().map_err(of_store)?;
+    let mut images = summaries(daemon, &images, format)?;
+    for image in &mut images {
+        image.containers = 0;
+    }
+    Ok((images, usage.layers.size))
+}
+
+const IMAGE: &str = "image";
+const CONTAINER: &str = "container";
+const VOLUME: &str = "volume";
+const BUILD_CACHE: &str = "build-cache";
+
+/// The types of objects whose disk usage a client requests; empty for all.
+struct ObjectTypes(Vec<String>);
+
+impl ObjectTypes {
+    fn of(query: &QueryParameters) -> Result<Self, ApiError> {
+        let types: Vec<_> = query.all("type").map(str::to_owned).collect();
+        let known = [IMAGE, CONTAINER, VOLUME, BUILD_CACHE];
+        match types.iter().find(|name| !known.contains(&name.as_str())) {
+            Some(unknown) => Err(ApiError::bad_request(format!(
+                "unknown object type: {unknown}"
+            ))),
+            None => Ok(Self(types)),
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|requested| requested == name)
+    }
 }
 
 /// `GET /metrics`

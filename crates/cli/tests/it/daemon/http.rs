@@ -148,7 +148,7 @@ fn parameters_may_be_in_the_body() {
     assert_eq!((tagged.status, &*tagged.body), (201, ""));
     assert_eq!(daemon.get("/images/other:33/json").status, 200);
 
-    // curl sends this type unless it is told otherwise; the body of a load is an archive all the same.
+    // curl sends this type by default; the body of a load is an archive all the same.
     let loaded = post("/images/load", "no archive");
     assert_eq!(loaded.status, 200);
     let refused: serde_json::Value = loaded.json();
