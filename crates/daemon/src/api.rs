@@ -69,22 +69,15 @@ pub(crate) async fn respond(
 
 /// Reads the body of a request unless its handler does: parameters in it count, anything else has no meaning.
 async fn read_parameters(route: &Route, request: &mut ApiRequest) -> Result<(), ApiError> {
-    let handler_reads = match route {
-        Route::Auth | Route::Load => true,
+    match route {
         // The body is the tar to import.
-        Route::Create => request.query.get("fromSrc").is_some(),
-        _ => false,
-    };
-    if handler_reads {
-        return Ok(());
+        Route::Create if request.query.get("fromSrc").is_some() => {}
+        Route::Create | Route::Tag(_) | Route::Push(_) | Route::Prune if request.has_form() => {
+            request.read_form().await?;
+        }
+        // Credentials, or an archive.
+        Route::Auth | Route::Load | Route::Push(_) => {}
+        _ => request.skip_body().await,
     }
-    let may_have_form = matches!(
-        route,
-        Route::Create | Route::Tag(_) | Route::Push(_) | Route::Prune
-    );
-    if may_have_form && request.has_form() {
-        return request.read_form().await;
-    }
-    request.skip_body().await;
     Ok(())
 }

@@ -10,26 +10,53 @@ use windlass::image::DEFAULT_REGISTRY;
 use windlass::registry::{Caller, Credentials, Secret, StaticCredentials};
 use windlass_docker_api::AuthConfig;
 
+use crate::request::ApiRequest;
+use crate::response::ApiError;
+
 /// Clients differ in padding and in the alphabet.
 const CONFIG: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
 
+const HEADER: &str = "x-registry-auth";
 /// The longest header that is decoded, in bytes.
 const MAX_HEADER: usize = 64 << 10;
 
 /// Returns the caller that the headers authenticate at `registry`, named as in an image reference.
 ///
-/// A header that cannot be decoded means an anonymous caller, as in Docker: the registry decides. Credentials for another
-/// registry are not sent to any.
+/// A header that cannot be decoded means an anonymous caller, as in Docker: the registry decides. The server address in the
+/// header does not count, because some clients always send that of Docker Hub; the credentials are sent to `registry` and
+/// its token server only (decision 0024).
 pub(crate) fn caller(headers: &HeaderMap, registry: &str) -> Caller {
-    let Some(config) = config(headers) else {
-        return Caller::anonymous();
-    };
-    let intended = server(&config.serveraddress).unwrap_or(registry);
-    let credentials = credentials(&config);
-    if intended != registry || credentials == Credentials::Anonymous {
+    config(headers).map_or_else(Caller::anonymous, |config| of_config(&config, registry))
+}
+
+/// Returns the caller that old clients authenticate in the body of a push, if they send no header.
+pub(crate) async fn caller_of_push(
+    request: &mut ApiRequest,
+    registry: &str,
+) -> Result<Caller, ApiError> {
+    if request.headers.contains_key(HEADER) {
+        request.skip_body().await;
+        return Ok(caller(&request.headers, registry));
+    }
+    let body = ApiRequest::document(&mut request.body).await?;
+    if body.trim_ascii().is_empty() {
+        return Ok(Caller::anonymous());
+    }
+    let config = AuthConfig::parse(&body);
+    let config = config.map_err(|error| {
+        ApiError::bad_request(format!(
+            "bad parameters and missing X-Registry-Auth: {error}"
+        ))
+    })?;
+    Ok(of_config(&config, registry))
+}
+
+fn of_config(config: &AuthConfig, registry: &str) -> Caller {
+    let credentials = credentials(config);
+    if credentials == Credentials::Anonymous {
         return Caller::anonymous();
     }
     Caller::new(Arc::new(StaticCredentials {
@@ -39,7 +66,7 @@ pub(crate) fn caller(headers: &HeaderMap, registry: &str) -> Caller {
 }
 
 fn config(headers: &HeaderMap) -> Option<AuthConfig> {
-    let text = headers.get("x-registry-auth")?.as_bytes();
+    let text = headers.get(HEADER)?.as_bytes();
     if text.len() > MAX_HEADER {
         return None;
     }

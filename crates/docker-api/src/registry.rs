@@ -1,8 +1,10 @@
 //! Types of the registry endpoints: credentials, login and inspection of remote images.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::images::{OciDescriptor, OciPlatform};
 
@@ -61,11 +63,15 @@ pub struct DistributionInspect {
 }
 
 impl AuthConfig {
-    /// Parses the JSON; `null` means no credentials.
+    /// Parses the JSON; `null` means no credentials. As in Docker, the case of the keys does not matter.
     pub fn parse(json: &[u8]) -> Result<Self, AuthHeaderError> {
-        let read: Result<Option<Self>, _> = serde_json::from_slice(json);
-        read.map(Option::unwrap_or_default)
-            .map_err(|_| AuthHeaderError { _private: () })
+        let parse = || {
+            let members: Option<BTreeMap<String, Value>> = serde_json::from_slice(json)?;
+            let members = members.unwrap_or_default().into_iter();
+            let lower = members.map(|(key, value)| (key.to_ascii_lowercase(), value));
+            Self::deserialize(Value::Object(lower.collect()))
+        };
+        parse().map_err(|_: serde_json::Error| AuthHeaderError { _private: () })
     }
 }
 
@@ -102,6 +108,9 @@ mod tests {
         assert_eq!(read("null").unwrap(), AuthConfig::default());
         let config = read(r#"{"username":"u","password":null,"email":"x"}"#).unwrap();
         assert_eq!((&*config.username, &*config.password), ("u", ""));
+        let config = read(r#"{"Username":"u","PassWord":"p","serverAddress":"a"}"#).unwrap();
+        assert_eq!((&*config.username, &*config.password), ("u", "p"));
+        assert_eq!(config.serveraddress, "a");
         let error = read(r#"{"password":"hunter2""#).unwrap_err();
         assert_eq!(
             format!("{error:?} {error}"),

@@ -43,8 +43,8 @@ struct LoginAttempt<'a> {
 }
 
 impl Client {
-    /// Verifies `username` and `password` with `registry` (`host`, `host:port`, `docker.io` for Docker Hub)
-    /// and the token server that it names. `Ok` means that they are valid, or that the registry requires
+    /// Verifies `credentials` with `registry` (`host`, `host:port`, `docker.io` for Docker Hub) and the token server that
+    /// it names. `Ok` means that they are valid, or that the registry requires
     /// none.
     ///
     /// Uses the endpoints of the registry itself, without mirrors, in the order of a pull. Nothing is stored:
@@ -52,13 +52,8 @@ impl Client {
     pub async fn log_in(
         &self,
         registry: &str,
-        username: &str,
-        password: &Secret,
+        credentials: &Credentials,
     ) -> Result<LoggedIn, AccessError> {
-        let credentials = &Credentials::Basic {
-            username: username.to_owned(),
-            password: password.clone(),
-        };
         let endpoints = Endpoint::of_server(registry, self.config())?;
         let attempt = |endpoint: Endpoint| async move {
             let attempt = LoginAttempt {

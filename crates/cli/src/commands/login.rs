@@ -2,7 +2,7 @@
 
 use clap::builder::{StringValueParser, TypedValueParser as _};
 use windlass::image::DEFAULT_REGISTRY;
-use windlass::registry::{CredentialScope, LoggedIn, Secret};
+use windlass::registry::{CredentialScope, Credentials, LoggedIn, Secret};
 use windlass::text::escape;
 use windlass_credentials::{
     CredentialLocation, CredentialSource, CredentialStore, LoginCredentials, LoginSecret,
@@ -77,9 +77,11 @@ impl Args {
                 Ok(user) => user,
                 Err(signal) => return Ok(Err(signal)),
             };
-            let request = remote
-                .client()
-                .log_in(&registry, &user.username, &user.password);
+            let credentials = Credentials::Basic {
+                username: user.username.clone(),
+                password: user.password.clone(),
+            };
+            let request = remote.client().log_in(&registry, &credentials);
             match signals.interruptible(request).await {
                 Ok(Ok(logged_in)) => Ok(Ok(login_credentials(user, logged_in))),
                 Ok(Err(source)) => Err(OperationError::LogIn {

@@ -2,6 +2,7 @@
 
 mod clients;
 mod control;
+mod credentials;
 mod http;
 mod malformed;
 mod many_clients;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use windlass::image::{DEFAULT_REGISTRY, Reference};
-use windlass::registry::Secret;
+use windlass::registry::Credentials;
 use windlass_docker_api as api;
 
 use super::parameters::reference;
@@ -26,15 +26,14 @@ pub(super) async fn log_in(
     let registry = auth::server(&config.serveraddress)
         .unwrap_or(DEFAULT_REGISTRY)
         .to_owned();
-    if config.username.is_empty() {
-        return Err(ApiError::bad_request("a login needs a user name"));
+    let credentials = auth::credentials(&config);
+    if credentials == Credentials::Anonymous {
+        return Err(ApiError::bad_request(
+            "a login needs a user name and a password, or an identity token",
+        ));
     }
     let remote = daemon.engine.remote();
-    let password = Secret::new(config.password.clone());
-    let logged_in = remote
-        .client()
-        .log_in(&registry, &config.username, &password)
-        .await;
+    let logged_in = remote.client().log_in(&registry, &credentials).await;
     let logged_in = logged_in.map_err(|error| render::error::of_login(&error))?;
     let token = logged_in.identity_token;
     Ok(json(&api::AuthResponse {

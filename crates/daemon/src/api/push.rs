@@ -30,7 +30,7 @@ struct PushParameters {
 pub(super) async fn push(
     daemon: &Arc<Daemon>,
     name: &str,
-    request: ApiRequest,
+    mut request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let named = reference(name)?;
     let named = match request.query.get("tag") {
@@ -38,7 +38,8 @@ pub(super) async fn push(
         None => named,
     };
     let platform = parameters::platform(&request.query)?;
-    let caller = auth::caller(&request.headers, named.repository().registry());
+    let registry = named.repository().registry();
+    let caller = auth::caller_of_push(&mut request, registry).await?;
     let tags = tags(daemon, &named).await?;
     let choice = match platform {
         Some(platform) => ImageChoice::One(Some(platform)),

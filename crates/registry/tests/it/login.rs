@@ -1,14 +1,22 @@
 //! Logins: requests and results.
 
-use windlass_registry::{AccessError, AuthError, LoggedIn, RegistryConfig, RegistryError, Secret};
+use windlass_registry::{
+    AccessError, AuthError, Credentials, LoggedIn, RegistryConfig, RegistryError, Secret,
+};
 use windlass_testing::Registry;
 
 use crate::support::client;
 
+fn basic(password: &str) -> Credentials {
+    Credentials::Basic {
+        username: "me".to_owned(),
+        password: Secret::new(password),
+    }
+}
+
 async fn log_in(registry: &Registry, password: &str) -> Result<LoggedIn, RegistryError> {
     let client = client(RegistryConfig::default());
-    let (host, password) = (registry.host(), Secret::new(password));
-    let outcome = client.log_in(&host, "me", &password).await;
+    let outcome = client.log_in(&registry.host(), &basic(password)).await;
     outcome.map_err(|error| match error {
         AccessError::Registry(error) => error,
         AccessError::Endpoint(error) => panic!("{error}"),
@@ -144,8 +152,11 @@ async fn a_server_that_is_not_a_registry_is_an_error() {
 async fn a_user_name_with_a_colon_is_not_sent() {
     let registry = Registry::builder().basic("me", "hunter2").start();
     let client = client(RegistryConfig::default());
-    let (host, password) = (registry.host(), Secret::new("x"));
-    let outcome = client.log_in(&host, "me:you", &password).await;
+    let credentials = Credentials::Basic {
+        username: "me:you".to_owned(),
+        password: Secret::new("x"),
+    };
+    let outcome = client.log_in(&registry.host(), &credentials).await;
     let error = outcome.unwrap_err();
     assert!(
         matches!(
@@ -164,7 +175,7 @@ async fn a_user_name_with_a_colon_is_not_sent() {
 async fn an_invalid_host_is_an_error() {
     let client = client(RegistryConfig::default());
     for registry in ["", "a b", "me@host", "host/path"] {
-        let outcome = client.log_in(registry, "me", &Secret::new("x")).await;
+        let outcome = client.log_in(registry, &basic("x")).await;
         assert!(
             matches!(outcome, Err(AccessError::Endpoint(_))),
             "{registry}"
