@@ -128,6 +128,8 @@ struct Found {
     batch: Batch,
     /// Its names at the source.
     names: Vec<Reference>,
+    /// As in [`BatchImage::named`].
+    named: Option<Digest>,
 }
 
 /// A copy that is in progress.
@@ -226,8 +228,15 @@ impl Copying<'_> {
                 let (source, root, mut batch) =
                     (self.store()?).stored(name, &self.request.choice, completeness)?;
                 let images = std::mem::take(&mut batch.images);
+                let named = images.first().and_then(|image| image.named);
                 let names = images.into_iter().flat_map(|image| image.names).collect();
-                self.put(&source, Found { root, batch, names })
+                let found = Found {
+                    root,
+                    batch,
+                    names,
+                    named,
+                };
+                self.put(&source, found)
             }
         }
     }
@@ -249,7 +258,12 @@ impl Copying<'_> {
         if self.request.referrers {
             gather_referrers(source, &mut batch, &mut budget)?;
         }
-        Ok(Found { root, batch, names })
+        Ok(Found {
+            root,
+            batch,
+            names,
+            named: None,
+        })
     }
 
     /// Copies the image into the store: an image of a registry is pulled, an image in files is loaded.

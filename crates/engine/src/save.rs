@@ -19,7 +19,8 @@ use crate::engine::Engine;
 /// The request of [`Engine::save`].
 #[derive(Debug)]
 pub struct SaveRequest {
-    /// The images: each by a name, which the archive contains, or by its ID. A repository without a tag selects all its tags.
+    /// The images: each by a name, which the archive contains, or by its ID, which selects this image alone whatever
+    /// `choice` is. A repository without a tag selects all its tags.
     pub names: Vec<ImageName>,
     /// The images of an index. [`ImageChoice::All`] includes the index, and every image of it that the store has.
     pub choice: ImageChoice,
@@ -102,6 +103,15 @@ pub(crate) enum Completeness {
     Optional,
 }
 
+/// An image to save.
+struct ChosenImage {
+    image: Image,
+    /// The requested names.
+    names: Vec<Reference>,
+    /// Whether it was only requested by its ID. An ID is that of one image, not of its index.
+    by_id: bool,
+}
+
 /// The number of blobs that are written into a directory at a time.
 const CONCURRENT_BLOBS: usize = 4;
 
@@ -172,7 +182,16 @@ impl Engine {
     ) -> Result<(Batch, Vec<Saved>), SaveError> {
         let mut batch = Batch::default();
         let mut saved = Vec::new();
-        for (image, names) in self.chosen(names)? {
+        for ChosenImage {
+            image,
+            names,
+            by_id,
+        } in self.chosen(names)?
+        {
+            let choice = match by_id {
+                true => &ImageChoice::One(None),
+                false => choice,
+            };
             let (root, gathered) = gather_image(source, &image, choice)?;
             if completeness == Completeness::Required {
                 gathered.check_complete()?;
@@ -184,6 +203,7 @@ impl Engine {
                 root: descriptor.clone(),
                 names: names.clone(),
                 ref_name: None,
+                named: Some(*image.id.digest()),
             });
             saved.push(Saved {
                 image_id: image.id,
@@ -197,25 +217,34 @@ impl Engine {
     }
 
     /// Finds the images, each once, with the requested names.
-    fn chosen(&self, names: &[ImageName]) -> Result<Vec<(Image, Vec<Reference>)>, SaveError> {
-        let mut chosen: Vec<(Image, Vec<Reference>)> = Vec::new();
+    fn chosen(&self, names: &[ImageName]) -> Result<Vec<ChosenImage>, SaveError> {
+        let mut chosen: Vec<ChosenImage> = Vec::new();
         let mut places = BTreeMap::new();
-        let mut add = |image: Image, name: Option<Reference>| {
+        let mut add = |image: Image, name: Option<Reference>, by_id: bool| {
             let at = *places.entry(image.id).or_insert(chosen.len());
             if at == chosen.len() {
-                chosen.push((image, Vec::new()));
+                chosen.push(ChosenImage {
+                    image,
+                    names: Vec::new(),
+                    by_id,
+                });
             }
-            let names = &mut chosen[at].1;
-            names.extend(name.filter(|name| !names.contains(name)));
+            let known = &mut chosen[at];
+            known.by_id &= by_id;
+            let is_new = |name: &Reference| !known.names.contains(name);
+            let name = name.filter(is_new);
+            known.names.extend(name);
         };
         for name in names {
             let tags = self.tags_of(name)?;
             if tags.is_empty() {
                 let image = self.store.image(name)?;
-                add(image.clone(), tag_of(name, &image));
+                let by_id = is_id(name, &image);
+                let tag = tag_of(name, &image);
+                add(image, tag, by_id);
             }
             for (image, tag) in tags {
-                add(image, Some(tag));
+                add(image, Some(tag), false);
             }
         }
         Ok(chosen)
@@ -236,6 +265,16 @@ impl Engine {
         });
         let of_repository = tags.filter(|(_, tag)| tag.repository() == name.repository());
         Ok(of_repository.collect())
+    }
+}
+
+/// Returns whether `name`, which led to `image`, is its ID or a prefix of it.
+fn is_id(name: &ImageName, image: &Image) -> bool {
+    match name {
+        ImageName::Id(_) | ImageName::IdPrefix(_) => true,
+        ImageName::Reference(_) => false,
+        // A tag of this name would have been found first.
+        ImageName::ReferenceOrPrefix(_, _) => tag_of(name, image).is_none(),
     }
 }
 

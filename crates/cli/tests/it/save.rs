@@ -3,9 +3,11 @@
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use windlass_testing::{PackedImage, Registry};
+use serde_json::{Value, json};
+use windlass_testing::{ImageBuilder, IndexBuilder, LayerBuilder, PackedImage, Registry};
 
 use crate::harness::{PLATFORM, Windlass};
 use crate::transfers::image;
@@ -87,7 +89,7 @@ fn several_images_are_one_archive() {
     let [name, again] = ["app:1", "app:2"].map(|name| registry.name(name));
     windlass.stdout(["tag", &name, &again]);
     let other = registry.push(
-        windlass_testing::ImageBuilder::new()
+        ImageBuilder::new()
             .platform(PLATFORM)
             .layer(&image.layers[0]),
         "other:1",
@@ -266,4 +268,57 @@ fn conflicting_arguments_are_refused() {
     hint: choose an available platform: --platform linux/amd64
     ");
     assert!(!windlass.path("x").exists());
+}
+
+/// The config and the names of each image that Docker's `manifest.json` lists.
+fn listed(archive: &Path) -> Vec<(String, Value)> {
+    let output = Command::new("tar")
+        .args(["-xOf", archive.to_str().unwrap(), "manifest.json"])
+        .output()
+        .unwrap();
+    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let images = list.as_array().unwrap().iter();
+    let listed = images.map(|image| {
+        let config = image["Config"].as_str().unwrap();
+        let config = config.rsplit('/').next().unwrap().to_owned();
+        (config, image["RepoTags"].clone())
+    });
+    listed.collect()
+}
+
+/// The store has two images of an index, and the name leads to the one that was pulled last.
+#[test]
+fn a_tag_is_saved_on_the_image_that_inspect_shows() {
+    let registry = Registry::start();
+    let image = |platform: &str, size| {
+        let image = ImageBuilder::new().platform(platform);
+        image.layer(LayerBuilder::of_size(size)).pack()
+    };
+    let index = IndexBuilder::new()
+        .image(image(PLATFORM, 100))
+        .image(image("linux/s390x", 200));
+    let index = registry.push_index(index.pack(), "app:1");
+    let windlass = Windlass::with(&registry);
+    let name = registry.name("app:1");
+    for platform in [PLATFORM, "linux/s390x"] {
+        windlass.stdout(["pull", "-q", "--platform", platform, &name]);
+    }
+    let ids = index.images.iter().map(|image| image.config_digest);
+    let ids: Vec<_> = ids.map(|digest| digest.hex()).collect();
+    let archive = windlass.path("all.tar");
+    let to = archive.to_str().unwrap();
+    windlass.stdout(["save", "-q", "--all-platforms", "-o", to, &name]);
+    let expected = [
+        (ids[0].clone(), Value::Null),
+        (ids[1].clone(), json!([name])),
+    ];
+    assert_eq!(listed(&archive), expected);
+
+    // An ID is that of one image.
+    for id in &ids {
+        let archive = windlass.path("one.tar");
+        let to = archive.to_str().unwrap();
+        windlass.stdout(["save", "-q", "--all-platforms", "-o", to, &id[..12]]);
+        assert_eq!(listed(&archive), [(id.clone(), Value::Null)]);
+    }
 }

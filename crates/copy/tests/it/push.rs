@@ -49,6 +49,7 @@ fn batch(source: &MemorySource, root: &Descriptor) -> Batch {
         root: root.clone(),
         names: Vec::new(),
         ref_name: None,
+        named: None,
     });
     batch
 }

@@ -23,6 +23,7 @@ impl Copying<'_> {
             root,
             mut batch,
             names,
+            named,
         } = found;
         let copied = Copied {
             digest: root.digest,
@@ -32,6 +33,7 @@ impl Copying<'_> {
             root,
             names,
             ref_name,
+            named,
         };
         match &self.request.destination {
             ImageLocation::Registry(reference) => {

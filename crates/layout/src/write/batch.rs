@@ -41,6 +41,9 @@ pub struct BatchImage {
     /// The `org.opencontainers.image.ref.name` annotation in an OCI layout if it differs from the tag, or if the image
     /// has no name.
     pub ref_name: Option<String>,
+    /// The config of the image that has the names in Docker's `manifest.json`, which has no indexes; `None` for the first
+    /// image of the index `root`.
+    pub named: Option<Digest>,
 }
 
 impl Batch {

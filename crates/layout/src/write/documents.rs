@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
-use windlass_oci::{Descriptor, Digest, MediaType, Reference, Tag};
+use windlass_oci::{Descriptor, Digest, ImageManifest, MediaType, Reference, Tag};
 
 use super::batch::{Artifact, Batch};
 
@@ -59,14 +59,18 @@ pub(super) fn index(entries: &[Descriptor]) -> Vec<u8> {
     index.to_string().into_bytes()
 }
 
-/// Returns the content of Docker's `manifest.json`: the config and layer paths of each image. The first image of an
-/// index gets the names of the index.
+/// Returns the content of Docker's `manifest.json`: the config and layer paths of each image. One image of an index gets the
+/// names of the index.
 pub(super) fn manifest_json(batch: &Batch) -> Vec<u8> {
     let mut listed = Vec::new();
     let mut named: HashSet<&Reference> = HashSet::new();
     for image in &batch.images {
-        for manifest in batch.image_manifests(&image.root.digest) {
-            let names = image.names.iter().filter(|name| named.insert(name));
+        let manifests = batch.image_manifests(&image.root.digest);
+        let is_named = |manifest: &ImageManifest| image.named == Some(manifest.config.digest);
+        let of_names = manifests.iter().position(is_named).unwrap_or(0);
+        for (index, manifest) in manifests.iter().enumerate() {
+            let names = image.names.iter().filter(|_| index == of_names);
+            let names = names.filter(|name| named.insert(name));
             let names: Vec<_> = names.map(Reference::familiar).collect();
             let layers = manifest.layers.iter();
             let layers: Vec<_> = layers.map(|layer| blob_path(&layer.digest)).collect();

@@ -95,6 +95,7 @@ pub(crate) fn batch(image: &PackedImage, names: &[&str]) -> Batch {
         root,
         names,
         ref_name: None,
+        named: None,
     });
     batch
 }
