@@ -17,6 +17,7 @@ mod api;
 mod auth;
 mod body;
 mod event_log;
+mod image_events;
 mod listener;
 mod metrics;
 mod notify;

@@ -1,18 +1,19 @@
 //! The operations that clients of the API and of the control socket share: each records its events and metrics.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use windlass::error::{ImportError, LoadError, PruneError, PullError, RemoveError, TagImageError};
-use windlass::image::{ImageName, Reference};
+use windlass::image::{ImageName, ImageSummary, Reference};
 use windlass::{
     CopyEvent, Event, ImportOptions, ImportSource, LoadFrom, LoadOptions, Loaded, Operation, Prune,
     Pruned, PullEvent, PullRequest, Pulled, Removal, RemoveOptions, Removed,
 };
 
 use crate::Daemon;
-use crate::event_log::{ImageAction, name_attribute};
+use crate::event_log::ImageAction;
+use crate::image_events::RemovedBy;
 
 impl Daemon {
     /// Pulls an image on the thread of transfers.
@@ -32,10 +33,7 @@ impl Daemon {
         let daemon = Arc::clone(self);
         Operation::new(|events| async move {
             let running = daemon.metrics.start_pull();
-            let (name, repository) = (
-                request.reference.clone().or_latest().familiar(),
-                request.reference.repository().familiar(),
-            );
+            let name = request.reference.clone().or_latest().familiar();
             let pull = daemon.engine.pull(request).start();
             let outcome = pull.drive(|event| {
                 daemon.metrics.count_event(&event);
@@ -45,8 +43,8 @@ impl Daemon {
             match &outcome {
                 Ok(pulled) => {
                     daemon
-                        .events
-                        .record(ImageAction::Pull, &name, name_attribute(repository));
+                        .record_transfer(ImageAction::Pull, &pulled.reference)
+                        .await;
                     running.succeeded(pulled);
                     tracing::info!(
                         reference = %name,
@@ -86,50 +84,39 @@ impl Daemon {
     pub fn tag(&self, source: &ImageName, target: &Reference) -> Result<(), TagImageError> {
         let target = target.clone().or_latest();
         self.engine.tag(source, &target)?;
-        if let Ok(image) = self.engine.image(&ImageName::Reference(target.clone())) {
-            let id = image.id.to_string();
-            self.events
-                .record(ImageAction::Tag, &id, name_attribute(target.familiar()));
-        }
+        self.record_tag(&target);
         Ok(())
     }
 
     /// Removes a name, and with the last name the image. Blocks.
     pub fn remove(&self, name: &ImageName, how: RemoveOptions) -> Result<Removal, RemoveError> {
         let image = self.engine.image(name);
+        let image = image.map(|image| (image.id, self.labels(&image), removed_by(name, &image)));
         let removal = self.engine.remove(name, how)?;
-        if let Ok(image) = image {
-            let id = image.id.to_string();
-            for removed in &removal.removed {
-                match removed {
-                    Removed::Untagged(_) => {
-                        self.events
-                            .record(ImageAction::Untag, &id, name_attribute(&id));
-                    }
-                    Removed::Deleted(digest) if digest == image.id.digest() => {
-                        self.events
-                            .record(ImageAction::Delete, &id, name_attribute(&id));
-                    }
-                    Removed::Deleted(_) => {}
-                }
-            }
+        if let Ok((id, labels, how)) = image {
+            self.record_removal(&id, &labels, &removal.removed, how);
         }
         Ok(removal)
     }
 
     /// Removes unused images. Blocks.
     pub fn prune(&self, what: &Prune) -> Result<Pruned, PruneError> {
-        let images = self.engine.images()?;
-        let ids: BTreeSet<_> = images.iter().map(|image| *image.id.digest()).collect();
+        let images = self.engine.images()?.into_iter();
+        let labels: BTreeMap<_, _> = images
+            .map(|image| (*image.id.digest(), (image.id, self.labels(&image))))
+            .collect();
         let pruned = self.engine.prune(what)?;
-        for removed in &pruned.removed {
-            if let Removed::Deleted(digest) = removed
-                && ids.contains(digest)
-            {
-                let id = digest.to_string();
-                self.events
-                    .record(ImageAction::Delete, &id, name_attribute(&id));
+        // Of each image, the names come first, then the image, then its layers.
+        let mut names = 0;
+        for (at, removed) in pruned.removed.iter().enumerate() {
+            let Removed::Deleted(digest) = removed else {
+                continue;
+            };
+            if let Some((id, labels)) = labels.get(digest) {
+                let removed = &pruned.removed[names..=at];
+                self.record_removal(id, labels, removed, RemovedBy::Name);
             }
+            names = at + 1;
         }
         let reclaimed = BTreeMap::from([("reclaimed".to_owned(), pruned.freed.to_string())]);
         self.events.record(ImageAction::Prune, "", reclaimed);
@@ -146,7 +133,7 @@ impl Daemon {
         // On the thread of the work: a committed load is recorded even if its client has disconnected.
         self.engine.load(from, options).map(move |loaded| {
             for image in &loaded {
-                daemon.record_image(ImageAction::Load, image);
+                daemon.record_id(ImageAction::Load, &image.image_id);
             }
             loaded
         })
@@ -160,13 +147,36 @@ impl Daemon {
     ) -> Operation<CopyEvent, Loaded, ImportError> {
         let daemon = Arc::clone(self);
         self.engine.import(source, options).map(move |image| {
-            daemon.record_image(ImageAction::Import, &image);
+            for name in &image.names {
+                daemon.record_tag(name);
+            }
+            daemon.record_id(ImageAction::Import, &image.image_id);
             image
         })
     }
 
-    fn record_image(&self, action: ImageAction, image: &Loaded) {
-        let id = image.image_id.to_string();
-        self.events.record(action, &id, name_attribute(&id));
+    fn record_tag(&self, target: &Reference) {
+        if let Ok(image) = self.engine.image(&ImageName::Reference(target.clone())) {
+            let labels = self.labels(&image);
+            self.record_with(
+                ImageAction::Tag,
+                &image.id.to_string(),
+                labels,
+                &target.familiar(),
+            );
+        }
+    }
+}
+
+/// Returns whether `name`, which led to `image`, is its ID or one of its names.
+fn removed_by(name: &ImageName, image: &ImageSummary) -> RemovedBy {
+    let reference = match name {
+        ImageName::Id(_) | ImageName::IdPrefix(_) => return RemovedBy::Id,
+        ImageName::Reference(_) => return RemovedBy::Name,
+        ImageName::ReferenceOrPrefix(reference, _) => reference.clone().or_latest(),
+    };
+    match image.names.contains(&reference) {
+        true => RemovedBy::Name,
+        false => RemovedBy::Id,
     }
 }

@@ -3,6 +3,7 @@
 mod clients;
 mod control;
 mod credentials;
+mod events;
 mod http;
 mod malformed;
 mod many_clients;

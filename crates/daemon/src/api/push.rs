@@ -12,7 +12,7 @@ use super::execute::{blocking, drive};
 use super::parameters::{self, reference, tag};
 use crate::Daemon;
 use crate::auth;
-use crate::event_log::{ImageAction, name_attribute};
+use crate::event_log::ImageAction;
 use crate::render;
 use crate::render::push::{PushMessages, pushed, pushing_to};
 use crate::request::ApiRequest;
@@ -139,12 +139,7 @@ async fn push_one(
             for message in pushed(&done) {
                 queue.push(message);
             }
-            let name = reference.repository().familiar();
-            daemon.events.record(
-                ImageAction::Push,
-                &reference.familiar(),
-                name_attribute(name),
-            );
+            daemon.record_transfer(ImageAction::Push, &reference).await;
             Ok(())
         }
         Err(error) => {

@@ -14,7 +14,7 @@ use windlass::{SaveRequest, SaveTo, Saved};
 use super::parameters::{image_choice, image_name};
 use crate::Daemon;
 use crate::body::{ApiBody, ChunkSender};
-use crate::event_log::{ImageAction, name_attribute};
+use crate::event_log::ImageAction;
 use crate::render;
 use crate::request::ApiRequest;
 use crate::response::{self, ApiError, ApiResponse};
@@ -94,10 +94,7 @@ fn finish(
     match saved {
         Ok(saved) => {
             for image in saved {
-                let id = image.image_id.to_string();
-                daemon
-                    .events
-                    .record(ImageAction::Save, &id, name_attribute(&id));
+                daemon.record_id(ImageAction::Save, &image.image_id);
             }
             // An error means that the client has disconnected.
             drop(writer.flush());
