@@ -1,5 +1,6 @@
 //! The HTTP handlers of the Engine API, one file per resource.
 
+mod container_config;
 mod distribution;
 mod events;
 mod execute;

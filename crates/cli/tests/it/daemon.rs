@@ -5,6 +5,7 @@ mod control;
 mod credentials;
 mod events;
 mod http;
+mod inspect;
 mod malformed;
 mod many_clients;
 mod parameters;

@@ -9,7 +9,8 @@ use windlass::error::StoreError;
 use windlass::image::{Digest, ImageId, ImageName, ImageSummary};
 use windlass_docker_api::OciDescriptor;
 
-use super::values::seconds;
+use super::container_config;
+use super::values::{NO_SECONDS, seconds};
 
 /// Details from the config and the manifest or index of an image.
 #[derive(Clone, Debug, Default)]
@@ -19,11 +20,13 @@ pub(crate) struct ImageDetails {
     pub(crate) author: String,
     pub(crate) docker_version: String,
     pub(crate) os_version: Option<String>,
+    /// The variant of the architecture, not normalized.
+    pub(crate) variant: Option<String>,
     /// When the image was created, in seconds since 1970.
     pub(crate) created: i64,
     /// The diff IDs of the layers, base first.
     pub(crate) layers: Vec<String>,
-    /// The container configuration, unchanged.
+    /// The container configuration; each field has the type that Docker's clients require.
     pub(crate) config: Map<String, Value>,
     pub(crate) descriptor: Option<OciDescriptor>,
 }
@@ -97,7 +100,7 @@ impl ImageDetails {
         let document: Value = serde_json::from_slice(config).unwrap_or_default();
         let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
         let run = match document.get("config") {
-            Some(Value::Object(run)) => run.clone(),
+            Some(Value::Object(run)) => container_config::typed(run),
             _ => Map::new(),
         };
         let history = document.get("history").and_then(Value::as_array);
@@ -115,6 +118,7 @@ impl ImageDetails {
             author: text("author").unwrap_or_default(),
             docker_version: text("docker_version").unwrap_or_default(),
             os_version: text("os.version"),
+            variant: text("variant").filter(|variant| !variant.is_empty()),
             created: 0,
             layers: layers.map(str::to_owned).collect(),
             config: run,
@@ -123,10 +127,10 @@ impl ImageDetails {
     }
 }
 
-/// Returns when the image was created, in seconds since 1970.
+/// Returns when the image was created, in seconds since 1970. Docker's CLI prints `N/A` for an unknown time.
 fn created(image: &ImageSummary) -> i64 {
     let created = image.created.as_deref().and_then(seconds);
-    created.unwrap_or_default()
+    created.unwrap_or(NO_SECONDS)
 }
 
 fn labels(labels: &Map<String, Value>) -> BTreeMap<String, String> {

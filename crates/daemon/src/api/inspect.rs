@@ -12,7 +12,7 @@ use super::manifests::Manifests;
 use super::parameters::{self, image_name};
 use super::platform_image;
 use super::response_format::ResponseFormat;
-use super::values::{familiar, signed, time};
+use super::values::{NO_TIME, familiar, signed, time};
 use crate::Daemon;
 use crate::render;
 use crate::request::ApiRequest;
@@ -38,6 +38,7 @@ pub(super) async fn inspect(
     let legacy = LegacyFields {
         has_container: !request.is_at_least(1, 45),
         has_whole_config: !request.is_at_least(1, 50),
+        no_time: (!request.is_at_least(1, 44)).then_some(NO_TIME),
     };
     let inspected = blocking(daemon, move |daemon| {
         let image = platform_image::find(&daemon.engine, &name, platform.as_ref())?;
@@ -59,6 +60,8 @@ pub(super) async fn inspect(
 struct LegacyFields {
     has_container: bool,
     has_whole_config: bool,
+    /// The time of an image that has none.
+    no_time: Option<&'static str>,
 }
 
 fn inspection(
@@ -71,7 +74,7 @@ fn inspection(
     let platform = &image.platform;
     let config = match legacy.has_whole_config {
         true => with_all_fields(&details.config),
-        false => details.config.clone(),
+        false => with_image_fields(&details.config),
     };
     api::ImageInspect {
         id: image.id.to_string(),
@@ -79,7 +82,7 @@ fn inspection(
         repo_digests: familiar(&image.digests),
         parent: String::new(),
         comment: details.comment.clone(),
-        created: image.created.clone(),
+        created: image.created.clone().or(legacy.no_time.map(str::to_owned)),
         container: legacy.has_container.then(String::new),
         container_config: legacy
             .has_container
@@ -88,7 +91,8 @@ fn inspection(
         author: details.author.clone(),
         config: Value::Object(config),
         architecture: platform.architecture.clone(),
-        variant: platform.variant.clone(),
+        // As in the config: the parsed platform has no `v8` of `arm64`.
+        variant: details.variant.clone().or(platform.variant.clone()),
         os: platform.os.clone(),
         os_version: details.os_version.clone(),
         size,
@@ -109,18 +113,29 @@ fn inspection(
     }
 }
 
-/// Adds the remaining fields of a container configuration, which older clients require.
+/// Adds the remaining fields of a container configuration, which clients of versions before 1.50 require.
 fn with_all_fields(config: &Map<String, Value>) -> Map<String, Value> {
-    let defaults = json!({
-        "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false, "AttachStdout": false,
-        "AttachStderr": false, "Tty": false, "OpenStdin": false, "StdinOnce": false, "Env": null, "Cmd": null,
-        "Image": "", "Volumes": null, "WorkingDir": "", "Entrypoint": null, "OnBuild": null, "Labels": null,
+    let containers = json!({
+        "Hostname": "", "Domainname": "", "AttachStdin": false, "AttachStdout": false, "AttachStderr": false,
+        "Tty": false, "OpenStdin": false, "StdinOnce": false, "Image": "",
     });
-    let Value::Object(mut config_with_defaults) = defaults else {
-        return config.clone();
-    };
-    config_with_defaults.extend(config.clone());
-    config_with_defaults
+    with_fields(&containers, &with_image_fields(config))
+}
+
+/// Adds the remaining fields of the configuration of an image, which every version has.
+fn with_image_fields(config: &Map<String, Value>) -> Map<String, Value> {
+    let images = json!({
+        "User": "", "Env": null, "Cmd": null, "Volumes": null, "WorkingDir": "", "Entrypoint": null, "OnBuild": null,
+        "Labels": null,
+    });
+    with_fields(&images, config)
+}
+
+/// Returns `defaults` with the fields of `config`.
+fn with_fields(defaults: &Value, config: &Map<String, Value>) -> Map<String, Value> {
+    let mut all = defaults.as_object().cloned().unwrap_or_default();
+    all.extend(config.clone());
+    all
 }
 
 #[cfg(test)]
@@ -137,5 +152,9 @@ mod tests {
         assert_eq!(all["Extra"], 1);
         assert_eq!(all["Entrypoint"], Value::Null);
         assert_eq!(all["Tty"], false);
+
+        let new = with_image_fields(&config);
+        assert_eq!((&new["Labels"], &new["User"]), (&Value::Null, &json!("")));
+        assert_eq!(new.get("Tty"), None);
     }
 }

@@ -19,10 +19,11 @@ use crate::response::{self, ApiError, ApiResponse, with};
 
 const METRICS: HeaderValue = HeaderValue::from_static(CONTENT_TYPE);
 
-/// `GET /_ping`: clients negotiate the version with it. `Builder-Version` 2 makes them use a builder of their own.
+/// `GET /_ping`: clients negotiate the version with it. `Builder-Version` 1 makes `docker build` send its
+/// request here, so that the user gets the sentence that refuses it; with 2 old clients report a protocol error.
 pub(super) fn ping() -> ApiResponse {
     let headers = [
-        ("builder-version", "2"),
+        ("builder-version", "1"),
         ("swarm", "inactive"),
         ("cache-control", "no-cache, no-store, must-revalidate"),
         ("pragma", "no-cache"),

@@ -11,6 +11,9 @@ use crate::response::{ApiError, ApiResponse, json};
 const IMAGES_ONLY: &str =
     "this daemon manages images only: it has no containers, builds, networks, volumes and plugins";
 
+/// The beginning of the names of containers in which buildx runs builders.
+const BUILDER: &str = "buildx_buildkit_";
+
 /// Returns the response.
 pub(crate) fn respond(what: &Unsupported) -> Result<ApiResponse, ApiError> {
     Ok(match what {
@@ -22,6 +25,10 @@ pub(crate) fn respond(what: &Unsupported) -> Result<ApiResponse, ApiError> {
             "volumes" => json!({"VolumesDeleted": [], "SpaceReclaimed": 0}),
             _ => json!({"CachesDeleted": null, "SpaceReclaimed": 0}),
         }),
+        // buildx would pull the image of its builder before it finds out that it cannot start a container.
+        Unsupported::Object(ObjectKind::Container, name) if name.starts_with(BUILDER) => {
+            return Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, IMAGES_ONLY));
+        }
         Unsupported::Object(kind, name) => return Err(ApiError::not_found(missing(*kind, name))),
         Unsupported::Run => {
             return Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, IMAGES_ONLY));

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use windlass::image::Reference;
 
 /// Docker's value for an unknown time.
-const NO_TIME: &str = "0001-01-01T00:00:00Z";
+pub(super) const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
 pub(super) fn familiar(names: &[Reference]) -> Vec<String> {
     names.iter().map(Reference::familiar).collect()
@@ -15,6 +15,9 @@ pub(super) fn seconds(text: &str) -> Option<i64> {
     let time: Timestamp = text.parse().ok()?;
     Some(time.as_second())
 }
+
+/// The same in seconds since 1970.
+pub(super) const NO_SECONDS: i64 = -62_135_596_800;
 
 /// Returns a time, given in seconds since 1970, in RFC 3339.
 pub(super) fn time(seconds: u64) -> String {

@@ -211,8 +211,7 @@ fn clients_that_stall_do_not_use_up_the_threads() {
 #[test]
 fn an_image_that_is_damaged_is_listed_beside_the_others() {
     let registry = Registry::start();
-    let windlass = Windlass::new();
-    let daemon = TestDaemon::start(&windlass, &[]);
+    let windlass = Windlass::with(&registry);
     let images = [1, 2].map(|seed| {
         let image = ImageBuilder::new()
             .platform(PLATFORM)
@@ -220,8 +219,9 @@ fn an_image_that_is_damaged_is_listed_beside_the_others() {
         registry.push(image, &format!("app:{seed}"))
     });
     for tag in ["app:1", "app:2"] {
-        read_response(&mut start_pull(&daemon, &registry, tag));
+        windlass.pull(&registry.name(tag));
     }
+    let daemon = TestDaemon::start(&windlass, &[]);
     let config = images[0].config_digest.hex();
     let blob = windlass.root().join("blobs").join("sha256").join(&config);
     fs::write(&blob, "{}").unwrap();

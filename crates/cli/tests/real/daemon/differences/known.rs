@@ -25,7 +25,7 @@ pub(super) const KNOWN: &[Known] = &[
         requests: &["ping*"],
         places: &["headers.builder-version"],
         what: "Present",
-        why: "As in later versions: the CLI then needs no further request to select a builder",
+        why: "As in later versions; with it, `docker build` fails with one sentence",
     },
     Known {
         requests: &["version"],
