@@ -1,6 +1,6 @@
 //! Searches the catalogue of a registry with the v1 search API.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use url::Url;
 use windlass_oci::DEFAULT_REGISTRY;
 
@@ -12,28 +12,38 @@ use crate::login::AccessError;
 use crate::request_context::{RequestContext, RequestKind};
 use crate::request_spec::{RequestPeer, RequestSpec};
 
-/// A search result.
+/// A search result. A member that is missing or `null` has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct FoundRepository {
     /// The name of the repository.
+    #[serde(deserialize_with = "or_default")]
     pub name: String,
     /// The description by its owner.
+    #[serde(deserialize_with = "or_default")]
     pub description: String,
     /// The number of stars.
-    #[serde(rename = "star_count")]
+    #[serde(rename = "star_count", deserialize_with = "or_default")]
     pub stars: i64,
     /// Whether the registry maintains it.
+    #[serde(deserialize_with = "or_default")]
     pub is_official: bool,
     /// Whether the registry builds it.
+    #[serde(deserialize_with = "or_default")]
     pub is_automated: bool,
 }
 
 /// The response.
 #[derive(Deserialize)]
 struct SearchResults {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     results: Vec<FoundRepository>,
+}
+
+fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// The host of Docker Hub's search API, which differs from that of its registry.
@@ -99,5 +109,26 @@ impl Client {
             .map_err(|_| RegistryError::malformed(&context, "it is not a list of repositories"))?;
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(found.results.into_iter().take(most).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Docker Hub sends `null` for repositories without a description.
+    #[test]
+    fn members_may_be_null_or_missing() {
+        let text = r#"{"results":[{"name":"a","description":null,"star_count":null,"is_official":null},{}]}"#;
+        let found: SearchResults = serde_json::from_str(text).unwrap();
+        let named = FoundRepository {
+            name: "a".to_owned(),
+            ..FoundRepository::default()
+        };
+        assert_eq!(found.results, [named, FoundRepository::default()]);
+        for text in ["{}", r#"{"results":null}"#] {
+            let found: SearchResults = serde_json::from_str(text).unwrap();
+            assert_eq!(found.results, []);
+        }
     }
 }

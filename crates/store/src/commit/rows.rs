@@ -240,7 +240,8 @@ fn write_chain(
     Ok(())
 }
 
-/// Sets the tag and the digest reference (ST-2, ST-3, ST-4).
+/// Sets the tag and the digest reference (ST-2, ST-3, ST-4). If the digest is that of an index and already refers to the
+/// image for another platform, an image that was pulled without a tag is named by the digest of its manifest.
 fn write_names(connection: &Connection, image: &NewImage) -> rusqlite::Result<RecordedNames> {
     let id = ImageId::new(*image.config.digest());
     let Some(reference) = &image.reference else {
@@ -255,6 +256,11 @@ fn write_names(connection: &Connection, image: &NewImage) -> rusqlite::Result<Re
     let digest_stays_with = previous.filter(|other| *other != id);
     let is_unchanged = match reference.tag() {
         Some(_) => write_tag(connection, reference, image.target(), &id)? == Some(id),
+        // Without a name of its own the image could be reached by its ID only.
+        None if digest_stays_with.is_some() => {
+            let (repository, own) = (reference.repository(), image.manifest.digest());
+            write_digest_reference(connection, repository, own, &id)? == Some(id)
+        }
         None => previous == Some(id),
     };
     let outcome = if is_unchanged {

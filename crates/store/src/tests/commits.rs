@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use windlass_oci::{Digest, ImageName};
+use windlass_oci::{Digest, ImageName, Reference};
 
 use super::fixture::{
     ImagePlan, LayerPlan, TestStore, check, download, list, new_layer, put, whiteout,
@@ -137,6 +137,36 @@ fn a_digest_reference_is_never_moved() {
     let image = store.image(&ImageName::Id(arm.id())).unwrap();
     assert_eq!(image.index.as_ref(), Some(index.digest()));
     assert_eq!(image.tags[0].target, *index.digest());
+}
+
+/// The second image is named by the digest of its manifest, so that it is not without a name.
+#[test]
+fn an_image_pulled_by_the_digest_of_its_index_has_a_name() {
+    let fixture = TestStore::new();
+    let store = fixture.own();
+    let amd = ImagePlan::new("amd64", &["base"], "example.com/image:1");
+    let arm = ImagePlan::new("arm64", &["base"], "example.com/image:1");
+    let index = put(&store, b"an index of both");
+    let by_digest = |text: &str| -> Reference { text.parse().unwrap() };
+    let name = by_digest(&format!("example.com/image@{}", index.digest()));
+    let commit = |plan: &ImagePlan| {
+        let mut image = plan.draft(&store);
+        image.indexes = vec![index.clone()];
+        image.reference = Some(name.clone());
+        store.commit(&image).unwrap().outcome
+    };
+    assert_eq!(commit(&amd), CommitOutcome::Downloaded);
+    assert_eq!(commit(&arm), CommitOutcome::Downloaded);
+    assert_eq!(commit(&arm), CommitOutcome::UpToDate);
+    assert_eq!(
+        store.image(&ImageName::Reference(name)).unwrap().id,
+        amd.id()
+    );
+    let image = store.image(&ImageName::Id(arm.id())).unwrap();
+    let own = by_digest(&format!("example.com/image@{}", image.manifest));
+    assert_eq!(image.digests, std::slice::from_ref(&own));
+    let named = store.image(&ImageName::Reference(own)).unwrap();
+    assert_eq!(named.id, arm.id());
 }
 
 /// Nested indexes are all stored, and the outermost is the target of the name.
