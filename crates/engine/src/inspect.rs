@@ -21,8 +21,17 @@ pub struct Inspection {
     pub manifest: Digest,
     /// When it was created, as recorded in its config.
     pub created: Option<String>,
+    /// When it was stored, in seconds since 1970.
+    #[serde(skip)]
+    pub pulled: u64,
     /// Its author, as recorded in its config.
     pub author: String,
+    /// The comment in its config, or of its last build step; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    /// The version of Docker that built it, as recorded in its config; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub docker_version: String,
     /// The processor architecture.
     pub architecture: String,
     /// The variant of the architecture.
@@ -30,6 +39,9 @@ pub struct Inspection {
     pub variant: Option<String>,
     /// The operating system.
     pub os: String,
+    /// The version of the operating system, as recorded in its config; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub os_version: String,
     /// Bytes of file content in its layers.
     pub size: u64,
     /// The configuration of containers: this part of the config, unchanged.
@@ -57,6 +69,10 @@ impl Engine {
         let bytes = self.store.read_blob(image.id.digest())?;
         let config = ImageConfig::parse(&bytes)?;
         let platform = config.platform();
+        let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
+        let last_step = config.history.last();
+        let comment = last_step.and_then(|step| step.comment.clone());
         let size = image.size();
         Ok(Inspection {
             id: image.id,
@@ -68,25 +84,20 @@ impl Engine {
             repo_digests: image.digests.iter().map(Reference::familiar).collect(),
             manifest: image.manifest,
             created: config.created,
+            pulled: image.pulled,
             author: config.author.unwrap_or_default(),
+            comment: text("comment").or(comment).unwrap_or_default(),
+            docker_version: text("docker_version").unwrap_or_default(),
             architecture: platform.architecture,
             variant: platform.variant,
             os: platform.os,
+            os_version: platform.os_version.unwrap_or_default(),
             size,
-            config: run_config(&bytes),
+            config: document.get("config").cloned().unwrap_or_default(),
             root_fs: RootFs {
                 kind: "layers",
                 layers: config.rootfs.diff_ids,
             },
         })
     }
-}
-
-/// Returns the `config` of the config unchanged, with members of any kind.
-fn run_config(config: &[u8]) -> Value {
-    let document: Result<Value, _> = serde_json::from_slice(config);
-    document
-        .ok()
-        .and_then(|mut document| document.get_mut("config").map(Value::take))
-        .unwrap_or_default()
 }

@@ -24,6 +24,13 @@ pub(crate) fn local_time(text: &str) -> String {
     time_in(text, TimeZone::system())
 }
 
+/// Returns a time, given in seconds since 1970, in RFC 3339. Go's unknown time stands for one that cannot be represented.
+pub(crate) fn rfc3339(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).ok();
+    let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.map_or("0001-01-01T00:00:00Z".to_owned(), |time| time.to_string())
+}
+
 fn time_in(text: &str, zone: TimeZone) -> String {
     let Some(time) = parse(text) else {
         return "N/A".to_owned();

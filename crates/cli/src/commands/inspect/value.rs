@@ -4,6 +4,8 @@ use serde_json::Value as Json;
 use windlass::image::Inspection;
 use windlass_go_template::{StructField, StructValue, Value};
 
+use crate::output::time::rfc3339;
+
 /// Fields of a config, by the type of their default.
 const LISTS: [&str; 5] = ["Cmd", "Entrypoint", "Env", "OnBuild", "Shell"];
 const SETS: [&str; 2] = ["ExposedPorts", "Volumes"];
@@ -19,6 +21,15 @@ pub(super) fn image_value(image: &Inspection, is_escaped: bool) -> Value {
     let id = text(&image.id);
     let variant = text(&image.variant.clone().unwrap_or_default());
     let layers = image.root_fs.layers.iter().map(|layer| text(layer));
+    let size = Value::Int(image.size.try_into().unwrap_or(i64::MAX));
+    let graph_driver = vec![
+        StructField::new("Data", Value::no_map(true)),
+        StructField::new("Name", Value::plain("windlass")),
+    ];
+    let metadata = vec![StructField::new(
+        "LastTagTime",
+        Value::plain(&rfc3339(image.pulled)),
+    )];
     let root_fs = vec![
         StructField::new("Type", text(&image.root_fs.kind)),
         StructField::new("Layers", Value::list(layers)),
@@ -32,16 +43,23 @@ pub(super) fn image_value(image: &Inspection, is_escaped: bool) -> Value {
         StructField::new("Manifest", text(&image.manifest)),
         StructField::new("Created", text(&image.created.clone().unwrap_or_default())),
         StructField::new("Author", text(&image.author)),
+        StructField::hidden("Comment", text(&image.comment)),
+        StructField::hidden("DockerVersion", text(&image.docker_version)),
         StructField::new("Architecture", text(&image.architecture)),
         match image.variant {
             Some(_) => StructField::new("Variant", variant),
             None => StructField::hidden("Variant", variant),
         },
         StructField::new("Os", text(&image.os)),
-        StructField::new(
-            "Size",
-            Value::Int(image.size.try_into().unwrap_or(i64::MAX)),
-        ),
+        StructField::hidden("OsVersion", text(&image.os_version)),
+        StructField::new("Size", size.clone()),
+        StructField::hidden("VirtualSize", size),
+        // windlass stores no containers and no parents of images.
+        StructField::hidden("Parent", Value::plain("")),
+        StructField::hidden("Container", Value::plain("")),
+        StructField::hidden("ContainerConfig", config(&Json::Null, is_escaped)),
+        StructField::hidden("GraphDriver", Value::Struct(StructValue::new(graph_driver))),
+        StructField::hidden("Metadata", Value::Struct(StructValue::new(metadata))),
         StructField::new("Config", config(&image.config, is_escaped)),
         StructField::new("RootFS", Value::Struct(StructValue::new(root_fs))),
     ]))
@@ -96,10 +114,14 @@ mod tests {
             repo_digests: Vec::new(),
             manifest: Digest::sha256("manifest"),
             created: None,
+            pulled: 1_600_000_000,
             author: "\u{1b}[31mme".to_owned(),
+            comment: "from a test".to_owned(),
+            docker_version: String::new(),
             architecture: "amd64".to_owned(),
             variant: None,
             os: "linux".to_owned(),
+            os_version: String::new(),
             size: 10,
             config,
             root_fs: RootFs {
@@ -139,6 +161,17 @@ mod tests {
         assert_eq!(
             rendered(config, "{{json .Config}}"),
             r#"{"Cmd":["sh","-c","x"],"Entrypoint":null,"ExposedPorts":{"80/tcp":{}},"Labels":{"a":"b"},"Mine":{"x":1}}"#
+        );
+    }
+
+    /// Fields that scripts read, and that windlass does not print.
+    #[test]
+    fn other_fields_of_docker_exist() {
+        let source = "{{.Comment}} {{.Parent}}|{{.DockerVersion}}|{{.Container}}|{{.OsVersion}}|{{.VirtualSize}} \
+            {{.GraphDriver.Name}} {{.GraphDriver.Data}} {{.Metadata.LastTagTime}} {{.ContainerConfig.Cmd}}";
+        assert_eq!(
+            rendered(Json::Null, source),
+            "from a test ||||10 windlass map[] 2020-09-13T12:26:40Z []"
         );
     }
 
