@@ -12,7 +12,7 @@ use windlass_copy::{
     Budget, ContentSource, CopyContext, CopyError, CopyEvent, Gathered, ImageChoice, ImageLocation,
     RegistrySource, SourceError, TreeError, gather, gather_referrers,
 };
-use windlass_layout::{Batch, Layout, LayoutError, LayoutKind, Spool, WriteError};
+use windlass_layout::{Batch, Layout, LayoutError, LayoutKind, ReadOptions, Spool, WriteError};
 use windlass_oci::{Descriptor, Digest, ImageName, Reference};
 use windlass_operation::{Cancelled, Operation};
 use windlass_pull::{PullError, Remote};
@@ -302,7 +302,16 @@ impl Copying<'_> {
             is_cancelled: &|| self.context.is_cancelled(),
             on_read: &|bytes| self.context.send(CopyEvent::Received(bytes)),
         };
-        Layout::open(path, spool)
+        // The layers of another place than the store have to be in the archive.
+        let to_store = match (&self.request.destination, &self.with.engine) {
+            (ImageLocation::Store(_), Some(engine)) => Some(engine),
+            _ => None,
+        };
+        let options = ReadOptions {
+            spool,
+            stored_layer: &|diff_id| to_store?.stored_layer(diff_id),
+        };
+        Layout::open(path, options)
     }
 
     fn store(&self) -> Result<&Engine, CopyImageError> {

@@ -10,14 +10,17 @@ mod error;
 mod incoming;
 mod layers;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use windlass_copy::{CopyContext, CopyEvent, ImageChoice};
-use windlass_layout::{Layout, LayoutError, Spool};
-use windlass_oci::{Digest, ImageId, ImageName, Platform, Reference};
+use windlass_layout::{Layout, LayoutError, ReadOptions, Spool};
+use windlass_oci::{
+    Descriptor, DiffId, Digest, ImageId, ImageName, MediaType, Platform, Reference,
+};
 use windlass_operation::Operation;
 
 use crate::engine::Engine;
@@ -93,10 +96,34 @@ impl Engine {
             is_cancelled: &|| context.is_cancelled(),
             on_read: &|bytes| context.send(CopyEvent::Received(bytes)),
         };
+        let options = ReadOptions {
+            spool,
+            stored_layer: &|diff_id| self.stored_layer(diff_id),
+        };
         match from {
-            LoadFrom::Path(path) => Layout::open(&path, spool),
-            LoadFrom::File(file) => Layout::from_file(file, spool),
+            LoadFrom::Path(path) => Layout::open(&path, options),
+            LoadFrom::File(file) => Layout::from_file(file, options),
         }
+    }
+
+    /// Returns the descriptor of a stored blob of the layer `diff_id`. What cannot be read counts as not stored.
+    pub(crate) fn stored_layer(&self, diff_id: &DiffId) -> Option<Descriptor> {
+        let layer = self.store.layer(diff_id).ok()??;
+        let found = layer.blobs().iter().find_map(|digest| {
+            let (mut blob, size) = self.store.open_blob(digest).ok()?;
+            let encoding = windlass_layout::detect_encoding(&mut blob).ok()?;
+            Some((*digest, size, encoding))
+        });
+        let (digest, size, encoding) = found?;
+        Some(Descriptor {
+            media_type: MediaType::OciLayer(encoding),
+            digest,
+            size,
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+            platform: None,
+            artifact_type: None,
+        })
     }
 
     pub(crate) fn load_layout(

@@ -28,7 +28,7 @@ use windlass_oci::LayerEncoding;
 
 pub use error::{LayoutDefect, LayoutError};
 pub use kind::LayoutKind;
-pub use read::{Layout, LayoutEntry, NamedImage};
+pub use read::{Layout, LayoutEntry, NamedImage, ReadOptions, StoredLayer};
 pub use section::{FileSection, SectionReader};
 pub use spool::Spool;
 pub use verifying_reader::{ContentMismatch, VerifyingReader};

@@ -9,7 +9,9 @@ mod layout;
 mod merge;
 mod oci;
 mod open;
+mod options;
 mod referrers;
 
 pub use entry::{LayoutEntry, NamedImage};
 pub use layout::Layout;
+pub use options::{ReadOptions, StoredLayer};

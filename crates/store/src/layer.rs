@@ -21,6 +21,7 @@ use crate::{ReadError, Store, path_list, tree};
 pub struct Layer {
     inner: Arc<StoreInner>,
     metadata: Arc<LayerMetadata>,
+    blobs: Arc<[Digest]>,
     _leases: Arc<[Lease]>,
 }
 
@@ -143,6 +144,7 @@ impl Store {
             let layer = Layer {
                 inner: Arc::clone(self.inner()),
                 metadata: Arc::new(metadata),
+                blobs: blobs.iter().copied().collect(),
                 _leases: leases,
             };
             Ok(Some((layer, blobs)))
@@ -181,6 +183,11 @@ impl Layer {
     /// Returns the properties that its unpacking determined.
     pub fn metadata(&self) -> &LayerMetadata {
         &self.metadata
+    }
+
+    /// Returns the blobs that it was unpacked from. At least one of them is stored, unless there are none.
+    pub fn blobs(&self) -> &[Digest] {
+        &self.blobs
     }
 
     /// Opens its directory, which has the format of overlayfs.

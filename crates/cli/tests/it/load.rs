@@ -300,3 +300,44 @@ fn a_full_disk_leaves_existing_images() {
         Ok(_) | Err(_) => eprintln!("not run: no mount namespace here"),
     }
 }
+
+/// Tools such as `docker-save-last-layer` leave out of an archive what the daemon has already.
+#[test]
+fn layers_of_the_store_need_not_be_in_a_docker_archive() {
+    let base = LayerBuilder::new().file("base", b"base");
+    let top = LayerBuilder::new().file("top", b"top");
+    let image = |layers: &[&LayerBuilder]| {
+        let image = ImageBuilder::new().platform(PLATFORM);
+        let layers = layers.iter().map(|layer| (*layer).clone());
+        layers.fold(image, ImageBuilder::layer).pack()
+    };
+    let (base, whole) = (image(&[&base]), image(&[&base, &top]));
+    let config = blob_path(&whole.config_digest);
+    let list = json!([{ "Config": config, "RepoTags": ["app:1"], "Layers": ["base/layer.tar", "top/layer.tar"] }]);
+    let archive = add(Tar::new(), &config, &whole.config);
+    let archive = add(archive, "top/layer.tar", &whole.layers[1].bytes);
+    let archive = add(archive, "manifest.json", list.to_string().as_bytes());
+
+    let windlass = Windlass::new();
+    fs::write(windlass.path("top.tar"), archive.end()).unwrap();
+    insta::assert_snapshot!(windlass.run(["load", "--progress=none", "-i", "top.tar"]), @r"
+    exit: 1
+    --- stderr
+    error: loading top.tar: base/layer.tar is missing
+    ");
+
+    let docker = docker(&base, &super::load::list(&base, "base:1"));
+    fs::write(windlass.path("base.tar"), docker.end()).unwrap();
+    windlass.stdout(["load", "--progress=none", "-i", "base.tar"]);
+    insta::assert_snapshot!(printed(&windlass, &["load", "--progress=none", "-i", "top.tar"]), @"Loaded image: app:1");
+
+    // It is a whole image: it is saved with all its layers, also after the base was removed.
+    windlass.stdout(["rmi", "base:1"]);
+    windlass.stdout(["save", "-q", "-o", "whole.tar", "app:1"]);
+    let other = Windlass::new();
+    let archive = windlass.path("whole.tar");
+    other.stdout(["load", "-q", "-i", archive.to_str().unwrap()]);
+    other.stdout(["unpack", "app:1", "tree"]);
+    assert_eq!(fs::read(other.path("tree/base")).unwrap(), b"base");
+    assert_eq!(fs::read(other.path("tree/top")).unwrap(), b"top");
+}

@@ -19,6 +19,7 @@ use super::entry::{LayoutEntry, tagged_name};
 use super::file_name::MANIFEST;
 use super::layout::Layout;
 use super::merge::AssignedNames;
+use super::options::StoredLayer;
 use crate::contents::LayoutContents;
 use crate::detect_encoding;
 use crate::error::{LayoutDefect, LayoutError};
@@ -49,6 +50,7 @@ struct ImageList(
 /// The configs and layers that have been read.
 struct BlobReader<'a> {
     contents: &'a LayoutContents,
+    stored_layer: StoredLayer<'a>,
     /// The descriptors and diff IDs of configs, by path. Several images may have the same config.
     configs: HashMap<InnerPath, (Descriptor, Vec<DiffId>)>,
     /// The paths of the configs and layers, by digest.
@@ -62,12 +64,15 @@ const KEYS: &[&str] = &["Config", "RepoTags", "Layers"];
 
 impl Layout {
     /// Adds the images of `manifest.json` to the list. An image that is listed already only gets their names.
-    pub(super) fn add_docker_images(&mut self) -> Result<(), LayoutError> {
+    pub(super) fn add_docker_images(
+        &mut self,
+        stored_layer: StoredLayer<'_>,
+    ) -> Result<(), LayoutError> {
         let listed = read_list(&self.contents)?;
         let listed_configs = self.listed_configs();
         let (mut entries, mut indexes) = (Vec::new(), HashMap::new());
         let (mut generated, mut names) = (HashMap::new(), Vec::new());
-        let mut blobs = BlobReader::new(&self.contents);
+        let mut blobs = BlobReader::new(&self.contents, stored_layer);
         for image in listed {
             let image_names = image.names();
             let config = blobs.config_digest(&image)?;
@@ -124,9 +129,10 @@ impl ListedImage {
 }
 
 impl<'a> BlobReader<'a> {
-    fn new(contents: &'a LayoutContents) -> Self {
+    fn new(contents: &'a LayoutContents, stored_layer: StoredLayer<'a>) -> Self {
         Self {
             contents,
+            stored_layer,
             configs: HashMap::new(),
             paths: HashMap::new(),
             layers: HashMap::new(),
@@ -187,13 +193,20 @@ impl<'a> BlobReader<'a> {
     }
 
     /// Returns the descriptor of the layer at `path`. The digest of an uncompressed layer is its diff ID; it is
-    /// verified when the layer is read. A compressed layer is hashed here unless its name contains the digest.
+    /// verified when the layer is read. A compressed layer is hashed here unless its name contains the digest. A layer that
+    /// is not in the archive is that of the store, if it has it.
     fn layer(&mut self, path: &str, diff_id: &DiffId) -> Result<Descriptor, LayoutError> {
         let path = inner_path(path)?;
         if let Some(layer) = self.layers.get(&path) {
             return Ok(layer.clone());
         }
-        let section = self.contents.get(&path)?;
+        let section = match self.contents.find(&path)? {
+            Some(section) => section,
+            None => match (self.stored_layer)(diff_id) {
+                Some(stored) => return Ok(stored),
+                None => self.contents.get(&path)?,
+            },
+        };
         let encoding = detect_encoding(&mut section.read_from(0));
         let encoding = encoding.map_err(|error| unsupported_layer(&path, error))?;
         let digest = match (path.claimed_digest(), encoding) {

@@ -8,16 +8,18 @@ use rustix::fs::{Mode, OFlags};
 
 use super::file_name::{INDEX, MANIFEST, OCI_LAYOUT, REPOSITORIES, VERSION};
 use super::layout::Layout;
+use super::options::{ReadOptions, StoredLayer};
 use super::{directory, oci};
 use crate::contents::LayoutContents;
 use crate::error::{LayoutDefect, LayoutError};
 use crate::kind::LayoutKind;
 use crate::path::InnerPath;
-use crate::spool::{self, Spool};
+use crate::spool;
 
 impl Layout {
-    /// Opens the archive or directory at `path`. A compressed archive is copied by means of `spool`.
-    pub fn open(path: &Path, spool: Spool<'_>) -> Result<Self, LayoutError> {
+    /// Opens the archive or directory at `path`.
+    pub fn open<'a>(path: &Path, options: impl Into<ReadOptions<'a>>) -> Result<Self, LayoutError> {
+        let options = options.into();
         // Opening a fifo must not block until another process opens it for writing.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = rustix::fs::open(path, flags, Mode::empty());
@@ -25,25 +27,36 @@ impl Layout {
         let stat = rustix::fs::fstat(opened.as_fd());
         let stat = stat.map_err(|error| LayoutError::io("read it")(error.into()))?;
         if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir() {
-            return Self::from_contents(LayoutContents::Directory(opened));
+            return Self::from_contents(LayoutContents::Directory(opened), options.stored_layer);
         }
         let flags = rustix::fs::fcntl_getfl(&opened).and_then(|flags| {
             let blocking = flags.difference(OFlags::NONBLOCK);
             rustix::fs::fcntl_setfl(&opened, blocking)
         });
         flags.map_err(|error| LayoutError::io("read it")(error.into()))?;
-        Self::from_file(opened.into(), spool)
+        Self::from_file(opened.into(), options)
     }
 
     /// Opens the archive in `file`, which may be a pipe. It is read from the current position; a pipe is read to its
     /// end.
-    pub fn from_file(file: File, spool: Spool<'_>) -> Result<Self, LayoutError> {
-        Self::from_contents(LayoutContents::archive(spool::seekable(file, spool)?)?)
+    pub fn from_file<'a>(
+        file: File,
+        options: impl Into<ReadOptions<'a>>,
+    ) -> Result<Self, LayoutError> {
+        let ReadOptions {
+            spool,
+            stored_layer,
+        } = options.into();
+        let contents = LayoutContents::archive(spool::seekable(file, spool)?)?;
+        Self::from_contents(contents, stored_layer)
     }
 
     /// Detects the format and reads all lists of images: an archive may have OCI's and Docker's, and either may be
     /// incomplete.
-    fn from_contents(contents: LayoutContents) -> Result<Self, LayoutError> {
+    fn from_contents(
+        contents: LayoutContents,
+        stored_layer: StoredLayer<'_>,
+    ) -> Result<Self, LayoutError> {
         let exists = |name| {
             contents
                 .find(&InnerPath::of_name(name))
@@ -75,7 +88,7 @@ impl Layout {
             false => Vec::new(),
         };
         if has_list {
-            layout.add_docker_images()?;
+            layout.add_docker_images(stored_layer)?;
         }
         if layout.entries.is_empty() {
             layout.list_artifacts(artifacts);
