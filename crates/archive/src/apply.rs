@@ -94,6 +94,7 @@ impl Applier<'_> {
     }
 
     fn finish(mut self) -> Result<AppliedEntries, UnpackError> {
+        self.applied.hides_unusually = self.tree.hides_unusually;
         self.applied.lower_links = self.tree.take_lower_links()?;
         self.tree.finish_directories()?;
         self.applied.implied_directories = self.tree.directories.into_implied();

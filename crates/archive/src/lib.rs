@@ -20,6 +20,7 @@ mod entry_name;
 mod entry_path;
 mod error;
 mod flatten;
+mod hiding;
 mod members;
 mod options;
 mod pipeline;
@@ -34,6 +35,7 @@ pub use crate::decompress::{ArchiveDecompressReader, DecompressReader};
 pub use crate::entry_name::EntryName;
 pub use crate::error::{EntryError, StreamError, TarError, UnpackError, UnpackErrorOrigin};
 pub use crate::flatten::{FlattenError, FlattenedTar, LayerFlattener, ScannedLayer};
+pub use crate::hiding::HidingForm;
 pub use crate::members::{TarMember, TarMemberKind, list_members};
 pub use crate::options::{
     Ownership, PathResolution, UnpackLimits, UnpackMode, UnpackOptions, UnpackThreads,

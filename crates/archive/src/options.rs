@@ -1,5 +1,7 @@
 //! The options of unpacking.
 
+use crate::hiding::HidingForm;
+
 /// How to unpack a layer.
 #[derive(Clone, Debug)]
 pub struct UnpackOptions {
@@ -7,6 +9,8 @@ pub struct UnpackOptions {
     pub mode: UnpackMode,
     /// The owner of the created files.
     pub ownership: Ownership,
+    /// How hidden files are recorded with [`UnpackMode::Layer`]; `None` for the usual form.
+    pub hiding: Option<HidingForm>,
     /// The number of threads.
     pub threads: UnpackThreads,
     /// The limits on the resources that a layer may use.
@@ -18,9 +22,8 @@ pub struct UnpackOptions {
 /// The content of the target directory, which determines how whiteouts are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnpackMode {
-    /// The target is empty and becomes one layer of an overlay mount. A whiteout becomes a character
-    /// device 0:0; an opaque directory gets the overlayfs attribute (`trusted.` with
-    /// [`Ownership::Exact`], `user.` with [`Ownership::CurrentUser`]).
+    /// The target is empty and becomes one layer of an overlay mount. Whiteouts and opaque directories are recorded in
+    /// the form of [`UnpackOptions::hiding`].
     Layer,
     /// The target contains the layers below, merged into one tree. Whiteouts delete files of those layers,
     /// but no file of this layer (OCI image specification, "Whiteouts").
@@ -73,6 +76,14 @@ pub struct UnpackLimits {
 }
 
 impl Ownership {
+    /// Returns the usual form of hidden files: root can set all attributes, other users only those for users.
+    pub fn usual_hiding(self) -> HidingForm {
+        match self {
+            Self::Exact => HidingForm::TRUSTED,
+            Self::CurrentUser => HidingForm::USER,
+        }
+    }
+
     /// Returns the ownership that this process can set: [`Ownership::Exact`] as root,
     /// [`Ownership::CurrentUser`] otherwise.
     pub fn for_current_process() -> Self {
@@ -89,6 +100,7 @@ impl Default for UnpackOptions {
         Self {
             mode: UnpackMode::Layer,
             ownership: Ownership::Exact,
+            hiding: None,
             threads: UnpackThreads::Two,
             limits: UnpackLimits::default(),
             resolve: PathResolution::Kernel,

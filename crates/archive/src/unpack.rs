@@ -42,6 +42,7 @@ pub fn unpack(
         size: applied.size,
         skipped: applied.skipped,
         opaque_root: applied.opaque_root,
+        hides_unusually: applied.hides_unusually,
         has_root_entry: applied.has_root_entry,
         implied_directories: applied.implied_directories,
         lower_links: applied.lower_links,

@@ -20,6 +20,9 @@ pub struct UnpackedLayer {
     /// Whether the layer hides the whole root of the layers below. overlayfs ignores the opaque attribute
     /// on the root itself, so the code that stacks the layers must leave out the layers below.
     pub opaque_root: bool,
+    /// Whether hidden files are recorded in another form than the [usual one](crate::Ownership::usual_hiding), which an
+    /// overlay mount without options does not show.
+    pub hides_unusually: bool,
     /// Whether the tar has an entry for the root. If not, the root directory keeps its previous metadata.
     pub has_root_entry: bool,
     /// The parent directories for which the tar has no entry, sorted. They are created with mode 0755 and a

@@ -17,7 +17,7 @@ use rustix::mount::{
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, unmount,
 };
 use windlass_oci::text::{Sanitized, sanitize_bytes};
-use windlass_oci::{ImageId, ImageName};
+use windlass_oci::{DiffId, ImageId, ImageName};
 use windlass_store::{Chain, ChainError, ChainShape, FileError, FindError, FlattenReason};
 
 use crate::engine::Engine;
@@ -41,6 +41,15 @@ pub enum MountError {
         path: Sanitized,
         /// The difference.
         reason: FlattenReason,
+    },
+    /// A layer hides files in a form that an overlay does not show: it was unpacked in a container, or on a file system,
+    /// where the usual form is not possible.
+    #[error(
+        "an overlay would show files that its layer {diff_id} hides, because it was unpacked without the rights for whiteouts"
+    )]
+    HidingForm {
+        /// The layer.
+        diff_id: DiffId,
     },
     /// The store does not have what the overlay needs.
     #[error(transparent)]
@@ -80,6 +89,11 @@ impl Engine {
         if let ChainShape::NeedsFlattening { path, reason, .. } = &chain.shape {
             let (path, reason) = (sanitize_bytes(path), *reason);
             return Err(MountError::NotStackable { path, reason });
+        }
+        if let Some(layer) = chain.layers.iter().find(|layer| !layer.is_mountable()) {
+            return Err(MountError::HidingForm {
+                diff_id: *layer.diff_id(),
+            });
         }
         let source = format!("{SOURCE}{}", image.id);
         let tree = overlay(&source, &self.lower_directories(&chain)?)?;

@@ -94,6 +94,7 @@ fn in_mount(error: &MountError) -> Option<&FindError> {
         MountError::Find(error) => Some(error),
         MountError::Chain(_)
         | MountError::NotStackable { .. }
+        | MountError::HidingForm { .. }
         | MountError::File(_)
         | MountError::NotMounted { .. }
         | MountError::System { .. } => None,

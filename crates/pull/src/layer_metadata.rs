@@ -1,10 +1,20 @@
 //! The metadata that is stored with an unpacked layer.
 
 use windlass_archive::{LowerLayerLink, UnpackedLayer};
-use windlass_store::{LayerMetadata, LowerLink};
+use windlass_store::{FinishedLayer, LayerDraft, LayerError, LayerMetadata, LowerLink};
 
-/// Returns the metadata to store for an unpacked layer.
-pub(crate) fn layer_metadata(unpacked: UnpackedLayer) -> LayerMetadata {
+/// Completes an unpacked layer, with its metadata and the form in which it hides files.
+pub(crate) fn finish_layer(
+    draft: LayerDraft,
+    unpacked: UnpackedLayer,
+) -> Result<FinishedLayer, LayerError> {
+    if unpacked.hides_unusually {
+        draft.mark_unusual_hiding()?;
+    }
+    Ok(draft.finish(layer_metadata(unpacked)))
+}
+
+fn layer_metadata(unpacked: UnpackedLayer) -> LayerMetadata {
     let mut implied_directories = unpacked.implied_directories;
     if !unpacked.has_root_entry {
         implied_directories.insert(0, Vec::new());

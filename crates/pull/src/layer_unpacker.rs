@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use windlass_archive::{
-    self as archive, Ownership, UnpackError, UnpackErrorOrigin, UnpackOptions, UnpackProgress,
+    self as archive, HidingForm, Ownership, UnpackError, UnpackErrorOrigin, UnpackOptions,
+    UnpackProgress,
 };
 use windlass_store::{Ingest, IngestReader, Store};
 use windlass_transfer::{JobPriorities, SlotPool};
@@ -16,7 +17,7 @@ use crate::blocking::join_result;
 use crate::byte_counters::ByteCounters;
 use crate::error::LayerError;
 use crate::fetched_layers::FetchedLayer;
-use crate::layer_metadata::layer_metadata;
+use crate::layer_metadata::finish_layer;
 
 /// The maximum number of layers that are unpacked at a time. Each occupies a thread of tokio's blocking pool, which has
 /// 512 threads by default, and waits for bytes that other threads of the pool write.
@@ -131,14 +132,19 @@ fn unpack(
 ) -> Result<FetchedLayer, LayerError> {
     let draft = store.draft_layer()?;
     let progress = UnpackProgress::default();
-    let unpacked = match archive::unpack(&mut blob, draft.dir(), options, &progress) {
+    let usual = options.ownership.usual_hiding();
+    let options = UnpackOptions {
+        hiding: Some(HidingForm::probe(draft.dir(), usual)),
+        ..options.clone()
+    };
+    let unpacked = match archive::unpack(&mut blob, draft.dir(), &options, &progress) {
         Ok(unpacked) => unpacked,
         Err(error) => return Err(classify_unpack_error(error, blob.reader)),
     };
     blob.counters.is_verifying.store(true, Ordering::Relaxed);
     let verified = blob.reader.verify()?;
     let (diff_id, size, skipped) = (unpacked.diff_id, unpacked.size, unpacked.skipped);
-    let layer = draft.finish(layer_metadata(unpacked));
+    let layer = finish_layer(draft, unpacked)?;
     Ok(FetchedLayer {
         blob: verified,
         layer,

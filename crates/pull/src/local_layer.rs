@@ -2,13 +2,15 @@
 
 use std::io::{self, Read};
 
-use windlass_archive::{self as archive, Ownership, UnpackError, UnpackOptions, UnpackedLayer};
+use windlass_archive::{
+    self as archive, HidingForm, Ownership, UnpackError, UnpackOptions, UnpackedLayer,
+};
 use windlass_oci::{Algorithm, DiffId, Digest};
 use windlass_store::{
     BlobDraft, BlobWriter, FileError, FinishedLayer, LayerError, PutError, Store,
 };
 
-use crate::layer_metadata::layer_metadata;
+use crate::layer_metadata::finish_layer;
 
 /// A layer that is verified and unpacked, but not visible yet.
 #[derive(Clone, Debug)]
@@ -87,6 +89,7 @@ pub fn unpack_local_layer(
     let draft = store.draft_layer()?;
     let options = UnpackOptions {
         ownership,
+        hiding: Some(HidingForm::probe(draft.dir(), ownership.usual_hiding())),
         ..UnpackOptions::default()
     };
     let mut failure = None;
@@ -118,7 +121,7 @@ pub fn unpack_local_layer(
         let actual = diff_id;
         return Err(LocalLayerError::DiffId { expected, actual });
     }
-    let layer = draft.finish(layer_metadata(unpacked));
+    let layer = finish_layer(draft, unpacked)?;
     Ok(LocalLayer {
         blob,
         layer,

@@ -1,5 +1,6 @@
 //! Layers: stored ones, and drafts that are being unpacked.
 
+use std::io::ErrorKind;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +14,7 @@ use crate::error::{DatabaseError, FileError, FileErrorContext, NotWritable, impl
 use crate::lease::{Lease, LeasedContent, Leases};
 use crate::lower_link::LowerLink;
 use crate::store_inner::StoreInner;
-use crate::store_root::{DIFF, StoreArea, fresh_name, make_dir};
+use crate::store_root::{DIFF, StoreArea, UNUSUAL_HIDING, fresh_name, make_dir};
 use crate::{ReadError, Store, path_list, tree};
 
 /// A stored, unpacked layer. It is not deleted before this is dropped.
@@ -205,6 +206,14 @@ impl Layer {
             .join(DIFF)
     }
 
+    /// Returns whether an overlay mount without options shows what the layer hides.
+    pub fn is_mountable(&self) -> bool {
+        let digest = self.metadata.diff_id.digest();
+        let layer = self.inner.root().content_path(StoreArea::Layers, digest);
+        // What cannot be read is not mounted.
+        matches!(layer.join(UNUSUAL_HIDING).symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound)
+    }
+
     fn find_dir(&self) -> Result<Option<OwnedFd>, FileError> {
         self.inner.layer_dir(&self.metadata.diff_id)
     }
@@ -238,6 +247,20 @@ impl LayerDraft {
     /// Returns the directory to unpack into.
     pub fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
+    }
+
+    /// Records that the layer hides files of the layers below in another form than an overlay mount without options shows:
+    /// with attributes in the namespace `user`. Stores with such a layer have format 2, because older versions of windlass
+    /// would mount it.
+    pub fn mark_unusual_hiding(&self) -> Result<(), LayerError> {
+        let tree = &self.tree;
+        tree.inner.root().require_format_2()?;
+        let drafts = tree.inner.root().area(StoreArea::Drafts);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let path = format!("{}/{UNUSUAL_HIDING}", tree.name);
+        rustix::fs::openat(drafts, path, flags, Mode::RUSR | Mode::WUSR)
+            .at("create", || tree.path().join(UNUSUAL_HIDING))?;
+        Ok(())
     }
 
     /// Completes the layer. The caller guarantees that the tar unpacked here has the diff ID in `metadata`.

@@ -190,16 +190,44 @@ impl<'a> Stack<'a> {
                 opaque: self.is_opaque(index, path)?,
             },
             FileType::Symlink => LayerEntry::Symlink(handle),
+            FileType::RegularFile
+                if stat.st_size == 0
+                    && self.has_attribute(
+                        index,
+                        path,
+                        OFlags::RDONLY,
+                        &["user.overlay.whiteout"],
+                    )? =>
+            {
+                LayerEntry::Whiteout
+            }
             _ => LayerEntry::File,
         })
     }
 
     fn is_opaque(&self, index: usize, path: &[u8]) -> io::Result<bool> {
-        let directory = self.open_at(index, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
-        // Root writes the first, ordinary users the second.
-        for name in ["trusted.overlay.opaque", "user.overlay.opaque"] {
+        // Which one a layer has depends on its user, file system and rights.
+        let names = ["trusted.overlay.opaque", "user.overlay.opaque"];
+        self.has_attribute(index, path, OFlags::RDONLY | OFlags::DIRECTORY, &names)
+    }
+
+    /// Returns whether one of the attributes of an entry is set to `y`.
+    fn has_attribute(
+        &self,
+        index: usize,
+        path: &[u8],
+        flags: OFlags,
+        names: &[&str],
+    ) -> io::Result<bool> {
+        let entry = match self.open_at(index, path, flags) {
+            Ok(entry) => entry,
+            // A file that the user of the store may not read is one of the image: a whiteout can be read.
+            Err(Errno::ACCESS) if !flags.contains(OFlags::DIRECTORY) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        for name in names {
             let mut value = [0u8; 1];
-            match rustix::fs::fgetxattr(&directory, name, &mut value) {
+            match rustix::fs::fgetxattr(&entry, *name, &mut value) {
                 Ok(1) if value == *b"y" => return Ok(true),
                 Ok(_) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE) => {}
                 Err(error) => return Err(error.into()),
@@ -322,5 +350,30 @@ mod tests {
         ));
         let error = stack.resolve(b"l0/x", &budget).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
+    }
+
+    /// A layer that was unpacked without the rights for devices.
+    #[test]
+    fn an_attribute_hides_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        for layer in ["top", "base"] {
+            fs::create_dir(directory.path().join(layer)).unwrap();
+        }
+        for file in ["top/hidden", "base/hidden", "top/empty", "base/empty"] {
+            fs::write(directory.path().join(file), "").unwrap();
+        }
+        let hidden = directory.path().join("top/hidden");
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(&hidden, "user.overlay.whiteout", b"y", flags).unwrap();
+
+        let root = File::open(directory.path()).unwrap();
+        let level = |name: &str| StackLayer {
+            directory: name.to_owned(),
+            hides: true,
+        };
+        let stack = Stack::new(root.as_fd(), vec![level("top"), level("base")]);
+        let lookup = |name: &[u8]| stack.lookup(&stack.top(), name).unwrap();
+        assert!(matches!(lookup(b"hidden"), PathLookup::Nothing));
+        assert!(matches!(lookup(b"empty"), PathLookup::File));
     }
 }

@@ -29,6 +29,7 @@ pub(crate) struct AppliedEntries {
     pub(crate) size: u64,
     pub(crate) skipped: SkippedItems,
     pub(crate) opaque_root: bool,
+    pub(crate) hides_unusually: bool,
     pub(crate) has_root_entry: bool,
     pub(crate) implied_directories: Vec<Vec<u8>>,
     pub(crate) lower_links: Vec<LowerLayerLink>,

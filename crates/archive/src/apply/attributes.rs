@@ -2,11 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::{Gid, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{Gid, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 
 use crate::error::{EntryError, EntryErrorContext};
-use crate::options::Ownership;
 use crate::tar::{TarEntry, Timestamp};
 
 pub(super) const ACL_ACCESS: &[u8] = b"system.posix_acl_access";
@@ -29,15 +28,6 @@ pub(super) fn owner(entry: &TarEntry) -> (Option<Uid>, Option<Gid>) {
         Some(Uid::from_raw(entry.uid)),
         Some(Gid::from_raw(entry.gid)),
     )
-}
-
-/// Sets the overlayfs attribute by which a directory hides its counterparts in the layers below.
-pub(super) fn set_opaque(fd: BorrowedFd<'_>, ownership: Ownership) -> Result<(), EntryError> {
-    let name = match ownership {
-        Ownership::Exact => c"trusted.overlay.opaque",
-        Ownership::CurrentUser => c"user.overlay.opaque",
-    };
-    rustix::fs::fsetxattr(fd, name, b"y", XattrFlags::empty()).context("mark it as opaque")
 }
 
 /// Removes the attributes that a lower layer has set on a directory which has an entry in this layer.

@@ -100,7 +100,7 @@ impl Applier<'_> {
         self.update_directory(fd.as_fd(), &resolved, entry, state)?;
         if replaced == Replaced::File && self.options.mode == UnpackMode::Layer {
             // The replaced file hid its counterpart below, so the directory has to hide it too.
-            attributes::set_opaque(fd.as_fd(), self.options.ownership)?;
+            self.tree.set_opaque(fd.as_fd())?;
         }
         let has_default_acl =
             (is_existing || entry.has_xattrs()) && attributes::has_default_acl(fd.as_fd());

@@ -1,5 +1,6 @@
 //! Creates hard links between names in open directories.
 
+use std::os::fd::AsFd as _;
 use std::rc::Rc;
 
 use rustix::fs::{AtFlags, FileType};
@@ -54,7 +55,8 @@ impl Applier<'_> {
             }
             Err(error) => return Err(error).context("read the metadata of its target"),
         };
-        if self.options.mode == UnpackMode::Layer && is_whiteout(&stat) {
+        if self.options.mode == UnpackMode::Layer && is_whiteout(from.as_fd(), target_name, &stat)?
+        {
             return Err(missing());
         }
         let parent = self.tree.parent_for_adding(directory)?;

@@ -1,5 +1,6 @@
 //! Finds the directories that entries are created in.
 
+use std::os::fd::AsFd as _;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -97,7 +98,7 @@ impl UnpackTree {
             return Ok(false);
         };
         match rustix::fs::statat(&*parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(!is_whiteout(&stat)),
+            Ok(stat) => Ok(!is_whiteout(parent.as_fd(), name, &stat)?),
             Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(error).context("read the metadata of its target"),
         }

@@ -6,6 +6,7 @@ use rustix::fs::{AtFlags, FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::error::{EntryError, EntryErrorContext};
+use crate::hiding;
 use crate::tar::Timestamp;
 
 /// The flags to open a directory without following a symbolic link.
@@ -23,9 +24,13 @@ pub(super) fn is_directory(parent: impl AsFd, name: &[u8]) -> Result<bool, Entry
     }
 }
 
-/// Returns whether the file is a whiteout of overlayfs: a character device 0:0.
-pub(super) fn is_whiteout(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
+/// Returns whether the existing file `name`, whose metadata is `stat`, is a whiteout.
+pub(super) fn is_whiteout(
+    parent: BorrowedFd<'_>,
+    name: &[u8],
+    stat: &Stat,
+) -> Result<bool, EntryError> {
+    hiding::is_whiteout(parent, name, stat).context("read the attributes of the existing file")
 }
 
 /// Returns the permission, set-ID and sticky bits.

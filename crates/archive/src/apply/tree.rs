@@ -16,6 +16,7 @@ use super::stat::{DIRECTORY, mtime, permissions};
 use crate::entry_name::EntryName;
 use crate::entry_path;
 use crate::error::{EntryError, EntryErrorContext, UnpackError};
+use crate::hiding::HidingForm;
 use crate::options::{Ownership, PathResolution, UnpackMode, UnpackOptions};
 use crate::tar::Timestamp;
 use crate::unpack_rules::IMPLIED_DIRECTORY_MODE;
@@ -25,6 +26,9 @@ pub(super) struct UnpackTree {
     root: OwnedFd,
     pub(super) mode: UnpackMode,
     pub(super) ownership: Ownership,
+    hiding: HidingForm,
+    /// Whether something is hidden in another form than the usual one.
+    pub(super) hides_unusually: bool,
     pub(super) resolve: PathResolution,
     /// The remaining budget for resolving paths through symbolic links.
     pub(super) link_steps: u64,
@@ -50,11 +54,29 @@ pub(super) enum Replaced {
 const MAX_TRIES: usize = 16;
 
 impl UnpackTree {
+    /// Marks a directory as one that hides its counterparts in the layers below.
+    pub(super) fn set_opaque(&mut self, fd: BorrowedFd<'_>) -> Result<(), EntryError> {
+        self.hides_unusually |= self.hiding.trusted != self.ownership.usual_hiding().trusted;
+        self.hiding.set_opaque(fd).context("mark it as opaque")
+    }
+
+    /// Creates a file that hides its counterparts in the layers below.
+    pub(super) fn create_whiteout(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &[u8],
+    ) -> rustix::io::Result<()> {
+        self.hides_unusually |= !self.hiding.devices;
+        self.hiding.create_whiteout(parent, name)
+    }
+
     pub(super) fn new(into: BorrowedFd<'_>, options: &UnpackOptions) -> rustix::io::Result<Self> {
         Ok(Self {
             root: rustix::fs::openat(into, c".", DIRECTORY, Mode::empty())?,
             mode: options.mode,
             ownership: options.ownership,
+            hiding: options.hiding.unwrap_or(options.ownership.usual_hiding()),
+            hides_unusually: false,
             resolve: options.resolve,
             link_steps: options.limits.link_steps,
             open_directories: OpenDirectories::default(),

@@ -9,9 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::attributes;
 use super::directories::{DirectoryOrigin, PendingDirectory};
-use super::stat::{self, DIRECTORY};
+use super::stat::{self, DIRECTORY, is_whiteout};
 use super::tree::UnpackTree;
 use crate::entry_name::EntryName;
 use crate::entry_path;
@@ -127,11 +126,11 @@ impl UnpackTree {
         if walk.missing == MissingParent::Leave {
             return Ok(false);
         }
-        if self.mode == UnpackMode::Layer && stat::is_whiteout(&stat) {
+        if self.mode == UnpackMode::Layer && is_whiteout(current.as_fd(), name, &stat)? {
             rustix::fs::unlinkat(&current, name, AtFlags::empty())
                 .context("replace a whiteout in its path")?;
             let fd = self.create_implied(current.as_fd(), name, &path)?;
-            attributes::set_opaque(fd.as_fd(), self.ownership)?;
+            self.set_opaque(fd.as_fd())?;
             walk.fd = Some(fd);
             walk.path = path;
             return Ok(true);

@@ -4,7 +4,7 @@
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode};
+use rustix::fs::{AtFlags, Dir};
 use rustix::io::Errno;
 
 use super::applier::Applier;
@@ -39,7 +39,7 @@ impl Applier<'_> {
             UnpackMode::Layer => {
                 let directory = self.tree.parent_for_adding(directory)?;
                 self.applied.opaque_root |= directory.path.is_empty();
-                attributes::set_opaque(directory.as_fd(), self.options.ownership)
+                self.tree.set_opaque(directory.as_fd())
             }
             UnpackMode::Flatten => match self.tree.parent(directory, MissingParent::Leave)? {
                 Some(directory) => self.remove_lower_content(&directory),
@@ -56,8 +56,7 @@ impl Applier<'_> {
         entry: &TarEntry,
     ) -> Result<(), EntryError> {
         let parent = self.tree.parent_for_adding(directory)?;
-        let kind = FileType::CharacterDevice;
-        match rustix::fs::mknodat(&*parent, name, kind, Mode::empty(), 0) {
+        match self.tree.create_whiteout(parent.as_fd(), name) {
             Ok(()) => {
                 let times = attributes::timestamps(entry.mtime);
                 rustix::fs::utimensat(&*parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)
@@ -78,7 +77,7 @@ impl Applier<'_> {
             return Ok(());
         }
         let fd = self.tree.open_resolved(&parent.child(name))?;
-        attributes::set_opaque(fd.as_fd(), self.options.ownership)
+        self.tree.set_opaque(fd.as_fd())
     }
 
     /// Removes what the layers below have at `name`.

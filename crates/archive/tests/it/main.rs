@@ -12,6 +12,7 @@ mod archive_streams;
 mod builder;
 mod compression;
 mod flatten;
+mod hiding;
 mod hostile;
 mod limits;
 mod links;

@@ -32,6 +32,11 @@ impl Windlass {
         }
     }
 
+    /// Runs another copy of the command.
+    pub(crate) fn with_program(self, program: PathBuf) -> Self {
+        Self { program, ..self }
+    }
+
     /// Runs the command as another user, from a copy of `program` that this user can read.
     pub(crate) fn by(self, user: u32, program: PathBuf) -> Self {
         Self {

@@ -8,6 +8,7 @@
 mod access;
 mod bundles;
 mod command;
+mod containers;
 mod daemon;
 mod fixture;
 mod hub;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
         transfers::CASES,
         serve::CASES,
         bundles::CASES,
+        containers::CASES,
         import_export::CASES,
         &daemon::cases(),
     ]

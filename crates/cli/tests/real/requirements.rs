@@ -58,6 +58,12 @@ pub(crate) const DOCKER: &[Need] = &[REGISTRY_TOOLS, Need::Tools(&["docker"])];
 /// For Debian's Compose.
 pub(crate) const COMPOSE: &[Need] = &[REGISTRY_TOOLS, Need::Tools(&["docker-compose"])];
 
+/// For stores in containers.
+pub(crate) const CONTAINERS: &[Need] = &[
+    Need::Root,
+    Need::Tools(&["gzip", "mount", "setpriv", "unshare"]),
+];
+
 /// For programs in Python.
 pub(crate) const LIBRARIES: &[Need] = &[REGISTRY_TOOLS, Need::DockerLibraries];
 

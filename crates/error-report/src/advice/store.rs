@@ -104,7 +104,7 @@ pub(crate) fn mount_advice(error: &MountError, directory: &Path) -> Advice {
     match error {
         MountError::Find(find) => find_advice(find),
         MountError::Chain(_) | MountError::File(_) => io_advice(error, false, ErrorCode::Store),
-        MountError::NotStackable { .. } => Advice::hint(
+        MountError::NotStackable { .. } | MountError::HidingForm { .. } => Advice::hint(
             ErrorCode::NotStackable,
             "unpack the image into a directory with `windlass unpack`",
         ),

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -20,6 +21,8 @@ pub(crate) struct StoreRoot {
     pub(super) path: PathBuf,
     pub(super) dir: OwnedFd,
     pub(super) areas: [OwnedFd; StoreArea::ALL.len()],
+    /// Whether this process has given the store format 2.
+    pub(super) has_format_2: Mutex<bool>,
 }
 
 /// A directory at the top of the store.

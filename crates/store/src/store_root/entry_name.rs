@@ -2,6 +2,8 @@
 
 pub(crate) const DATABASE: &str = "meta.db";
 pub(crate) const DIFF: &str = "diff";
+/// An empty file beside `diff`: the layer hides files in a form that an overlay mount without options does not show.
+pub(crate) const UNUSUAL_HIDING: &str = "unusual-hiding";
 
 /// Created when it is first needed: an empty layer.
 pub(crate) const EMPTY: &str = "empty";

@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -14,8 +15,11 @@ use super::entry_name::{DAEMON, DATABASE, EMPTY, FORMAT, LOCK, RESERVE, UNSETTLE
 use super::file_operation::{DIRECTORY, PRIVATE, make_dir};
 use crate::error::{FileError, FileErrorContext};
 
-/// The content of the file `format`. The number changes when older stores can no longer be used.
+/// The content of the file `format` of a new store. The number is higher where older versions of windlass would make
+/// mistakes.
 const FORMAT_LINE: &str = "windlass store 1";
+/// The same of a store with layers that older versions would mount wrongly.
+const FORMAT_2: &str = "windlass store 2";
 const NEW_FORMAT: &str = "format.new";
 
 /// Why a directory cannot be used as a store.
@@ -23,7 +27,7 @@ const NEW_FORMAT: &str = "format.new";
 pub enum StoreRootError {
     /// It has the format of another version of windlass.
     #[error(
-        "{} is a store of another format ({found:?}; this windlass supports {FORMAT_LINE:?}): \
+        "{} is a store of another format ({found:?}; this windlass supports {FORMAT_2:?}): \
          use the windlass that created it, or another --root", .path.display()
     )]
     UnknownFormat {
@@ -109,7 +113,7 @@ impl StoreRoot {
 
     fn checked(top: UncheckedDirectory) -> Result<CheckedDirectory, StoreRootError> {
         let has_format = match read_format(&top)? {
-            Some(line) if line == FORMAT_LINE => true,
+            Some(line) if line == FORMAT_LINE || line == FORMAT_2 => true,
             Some(found) => {
                 return Err(StoreRootError::UnknownFormat {
                     path: top.path,
@@ -144,13 +148,30 @@ impl StoreRoot {
 
     /// Writes `format`, the last step of the creation of a store.
     pub(crate) fn write_format(&self) -> Result<(), FileError> {
+        self.write_format_line(FORMAT_LINE)
+    }
+
+    /// Gives the store format 2, durably, before something is written that needs it.
+    pub(crate) fn require_format_2(&self) -> Result<(), FileError> {
+        let mut has_format_2 = self
+            .has_format_2
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !*has_format_2 {
+            self.write_format_line(FORMAT_2)?;
+            *has_format_2 = true;
+        }
+        Ok(())
+    }
+
+    fn write_format_line(&self, line: &str) -> Result<(), FileError> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
         let at = || self.path.join(NEW_FORMAT);
         let file = rustix::fs::openat(&self.dir, NEW_FORMAT, flags, mode).at("create", at)?;
         let mut file = std::fs::File::from(file);
-        file.write_all(format!("{FORMAT_LINE}\n").as_bytes())
+        file.write_all(format!("{line}\n").as_bytes())
             .at("write", at)?;
         file.sync_all().at("sync", at)?;
         rustix::fs::renameat(&self.dir, NEW_FORMAT, &self.dir, FORMAT)
@@ -206,6 +227,7 @@ impl CheckedDirectory {
             path: self.path,
             dir: self.dir,
             areas,
+            has_format_2: Mutex::new(false),
         }
     }
 }

@@ -157,7 +157,7 @@ fn another_format_is_rejected_with_a_hint() {
         fs::read_to_string(fixture.path().join("format")).unwrap(),
         "windlass store 1\n"
     );
-    fs::write(fixture.path().join("format"), "windlass store 2\n").unwrap();
+    fs::write(fixture.path().join("format"), "windlass store 3\n").unwrap();
     for access in [
         OpenMode::Exclusive { purpose: "" },
         OpenMode::Shared,
@@ -167,8 +167,8 @@ fn another_format_is_rejected_with_a_hint() {
         assert_eq!(
             error.to_string(),
             format!(
-                "{} is a store of another format (\"windlass store 2\"; this windlass supports \
-                 \"windlass store 1\"): use the windlass that created it, or another --root",
+                "{} is a store of another format (\"windlass store 3\"; this windlass supports \
+                 \"windlass store 2\"): use the windlass that created it, or another --root",
                 fixture.path().display()
             )
         );
