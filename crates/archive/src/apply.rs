@@ -5,6 +5,7 @@
 
 mod applier;
 mod attributes;
+mod aufs_links;
 mod directories;
 mod files;
 mod hard_links;
@@ -75,6 +76,7 @@ impl Applier<'_> {
                 self.apply_whiteout(directory, name, entry)?;
             }
             EntryTarget::Opaque { directory } => self.apply_opaque(directory)?,
+            EntryTarget::AufsFile { name } => self.create_aufs_file(name, entry, reader)?,
             EntryTarget::AufsMetadata => {}
             EntryTarget::File { directory, name } => match entry.kind {
                 EntryKind::File => self.create_file(directory, name, entry, reader)?,
@@ -94,6 +96,11 @@ impl Applier<'_> {
     }
 
     fn finish(mut self) -> Result<AppliedEntries, UnpackError> {
+        self.remove_aufs_files()
+            .map_err(|source| UnpackError::Entry {
+                path: EntryName::new(b".wh..wh.plnk"),
+                source,
+            })?;
         self.applied.hides_unusually = self.tree.hides_unusually;
         self.applied.lower_links = self.tree.take_lower_links()?;
         self.tree.finish_directories()?;

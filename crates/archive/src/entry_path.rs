@@ -16,12 +16,15 @@ pub(crate) enum EntryTarget<'a> {
     Whiteout { directory: &'a [u8], name: &'a [u8] },
     /// An opaque whiteout: everything that the layers below have in `directory` is hidden.
     Opaque { directory: &'a [u8] },
+    /// The content of a file with several names in a layer of AUFS. The names are hard links to it.
+    AufsFile { name: &'a [u8] },
     /// Internal metadata of AUFS, which is ignored.
     AufsMetadata,
 }
 
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
 const AUFS_PREFIX: &[u8] = b".wh..wh.";
+const AUFS_LINKS: &[u8] = b".wh..wh.plnk/";
 const OPAQUE_NAME: &[u8] = b".wh..wh..opq";
 
 /// Writes `name` into `path` as a relative path without empty components, `.` and `..`. A name that leads
@@ -47,6 +50,9 @@ pub(crate) fn classify(path: &[u8]) -> Result<EntryTarget<'_>, EntryError> {
     if path.is_empty() {
         return Ok(EntryTarget::Root);
     }
+    if let Some(name) = aufs_file(path) {
+        return Ok(EntryTarget::AufsFile { name });
+    }
     let (directory, name) = split(path);
     for component in directory.split(|&byte| byte == b'/') {
         if component.starts_with(AUFS_PREFIX) {
@@ -65,6 +71,12 @@ pub(crate) fn classify(path: &[u8]) -> Result<EntryTarget<'_>, EntryError> {
         b"" | b"." | b".." => Err(EntryError::Whiteout),
         name => Ok(EntryTarget::Whiteout { directory, name }),
     }
+}
+
+/// Returns the name of a file in the directory of AUFS for files with several names, if the normalized `path` is one.
+pub(crate) fn aufs_file(path: &[u8]) -> Option<&[u8]> {
+    path.strip_prefix(AUFS_LINKS)
+        .filter(|name| !name.contains(&b'/'))
 }
 
 /// Splits a normalized path into its directory and its last component.

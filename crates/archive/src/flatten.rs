@@ -191,6 +191,12 @@ fn apply_entry(
         EntryTarget::Root => Err(EntryError::Root),
         EntryTarget::Whiteout { directory, name } => tree.apply_whiteout(directory, name),
         EntryTarget::Opaque { directory } => tree.apply_opaque(directory),
+        EntryTarget::AufsFile { name } => {
+            if entry.kind == EntryKind::File {
+                tree.add_aufs_file(name, index)?;
+            }
+            Ok(())
+        }
         EntryTarget::AufsMetadata => Ok(()),
         EntryTarget::File { directory, name } => match entry.kind {
             EntryKind::Directory => tree.add_directory(directory, name, entry),

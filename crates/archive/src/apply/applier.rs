@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
 
+use super::aufs_links::AufsLinks;
 use super::tree::UnpackTree;
 use crate::error::{EntryError, UnpackError};
 use crate::options::UnpackOptions;
@@ -18,6 +19,7 @@ pub(crate) struct Applier<'a> {
     /// The [keys](super::path_keys::PathKeys) of the devices that were skipped. Hard links to them are skipped
     /// too.
     pub(super) skipped_devices: HashSet<u64>,
+    pub(super) aufs_links: AufsLinks,
     /// The normalized name of the current entry.
     pub(super) path: Vec<u8>,
 }
@@ -58,6 +60,7 @@ impl<'a> Applier<'a> {
             progress,
             applied: AppliedEntries::default(),
             skipped_devices: HashSet::new(),
+            aufs_links: AufsLinks::default(),
             path: Vec::new(),
         })
     }

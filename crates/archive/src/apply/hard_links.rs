@@ -38,6 +38,11 @@ impl Applier<'_> {
         if target.is_empty() {
             return Err(missing());
         }
+        if let Some(file) = entry_path::aufs_file(&target)
+            && self.link_aufs_file(directory, name, file)?
+        {
+            return Ok(());
+        }
         let (target_directory, target_name) = entry_path::split(&target);
         let Some(from) = self.tree.parent(target_directory, MissingParent::Leave)? else {
             return self.link_to_lower_layer(directory, name, &target, missing());
@@ -70,7 +75,7 @@ impl Applier<'_> {
         self.link(&from, target_name, &parent, name)
     }
 
-    fn link(
+    pub(super) fn link(
         &mut self,
         from: &Rc<OpenDirectory>,
         target: &[u8],

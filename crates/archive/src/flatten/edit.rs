@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use super::tree::{EntrySource, FileNode, NameNode, NameTree, ROOT};
+use super::tree::{EntrySource, FileNode, NAME_OVERHEAD, NameNode, NameTree, ROOT};
 use crate::entry_name::EntryName;
 use crate::entry_path;
 use crate::error::{EntryError, EntryErrorContext};
@@ -63,6 +63,13 @@ impl NameTree {
         self.replace(directory, name, NameNode::Other(file))
     }
 
+    /// Records a file in the directory of AUFS. It is written under the names that link to it.
+    pub(super) fn add_aufs_file(&mut self, name: &[u8], entry: u64) -> Result<(), EntryError> {
+        self.charge(name.len() + NAME_OVERHEAD)?;
+        self.aufs_files.insert(name.into(), entry);
+        Ok(())
+    }
+
     /// Adds a hard link.
     pub(super) fn add_hard_link(
         &mut self,
@@ -83,6 +90,11 @@ impl NameTree {
         };
         if target.is_empty() {
             return Err(missing());
+        }
+        if let Some(file) = entry_path::aufs_file(&target)
+            && let Some(entry) = self.aufs_files.get(file).copied()
+        {
+            return self.add_file(directory, name, entry);
         }
         let (target_directory, target_name) = entry_path::split(&target);
         let from = self.resolve(target_directory, MissingParent::Leave)?;

@@ -18,6 +18,8 @@ pub(super) struct NameTree {
     pub(super) layer: u32,
     /// The remaining budget for resolving paths through symbolic links in this layer.
     pub(super) link_steps: u64,
+    /// The entries of this layer in the directory of AUFS for files with several names.
+    pub(super) aufs_files: BTreeMap<Box<[u8]>, u64>,
     /// The approximate memory in bytes.
     bytes: usize,
     limit: usize,
@@ -83,7 +85,7 @@ pub(super) struct EntrySource {
 pub(super) const ROOT: usize = 0;
 
 /// The approximate memory of a name besides its bytes, and the additional memory of a directory.
-const NAME_OVERHEAD: usize = 112;
+pub(super) const NAME_OVERHEAD: usize = 112;
 const DIRECTORY_OVERHEAD: usize = 224;
 
 impl NameTree {
@@ -93,6 +95,7 @@ impl NameTree {
             free: Vec::new(),
             layer: 0,
             link_steps: 0,
+            aufs_files: BTreeMap::new(),
             bytes: 0,
             limit: limits.tree_bytes,
         }
@@ -101,6 +104,7 @@ impl NameTree {
     pub(super) fn begin_layer(&mut self, limits: &UnpackLimits) {
         self.layer += 1;
         self.link_steps = limits.link_steps;
+        self.aufs_files.clear();
     }
 
     pub(super) fn child(&self, directory: usize, name: &[u8]) -> Option<&NameNode> {
@@ -218,7 +222,7 @@ impl NameTree {
     }
 
     /// Counts memory. Fails if the total exceeds the limit.
-    fn charge(&mut self, bytes: usize) -> Result<(), EntryError> {
+    pub(super) fn charge(&mut self, bytes: usize) -> Result<(), EntryError> {
         self.bytes += bytes;
         if self.bytes > self.limit {
             return Err(EntryError::TooManyEntries { limit: self.limit });

@@ -20,7 +20,7 @@ fn flat(layers: &[Vec<u8>]) -> Vec<u8> {
     try_flat(layers).unwrap_or_else(|error| panic!("{}", chain(&error)))
 }
 
-fn try_flat(layers: &[Vec<u8>]) -> Result<Vec<u8>, UnpackError> {
+pub(crate) fn try_flat(layers: &[Vec<u8>]) -> Result<Vec<u8>, UnpackError> {
     let mut flattening = LayerFlattener::default();
     let mut diff_ids = Vec::new();
     for layer in layers {
@@ -54,7 +54,7 @@ fn unpacked(sandbox: &Sandbox, layers: &[Vec<u8>]) -> Result<String, UnpackError
 }
 
 /// Asserts that the layers and their merged tar unpack to the same tree, and returns it.
-fn assert_same(sandbox: &Sandbox, layers: &[Vec<u8>]) -> String {
+pub(crate) fn assert_same(sandbox: &Sandbox, layers: &[Vec<u8>]) -> String {
     let expected = unpacked(sandbox, layers).unwrap_or_else(|error| panic!("{}", chain(&error)));
     let flat = flat(layers);
     assert_eq!(

@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod archive_streams;
+mod aufs_links;
 mod builder;
 mod compression;
 mod flatten;
