@@ -64,7 +64,12 @@ pub(super) fn summaries(
         let mut listed = summary(image, &details, format);
         if let Some(manifests) = &manifests {
             // An image whose documents are damaged has none.
-            listed.manifests = Some(manifests.of(engine, image).unwrap_or_default());
+            let manifests = manifests.of(engine, image).unwrap_or_default();
+            // As in Docker, the size is that of everything below: `docker image ls --tree` shows both.
+            let totals = manifests.iter().map(|manifest| manifest.size.total);
+            let total = totals.fold(0_i64, i64::saturating_add);
+            listed.size = listed.size.max(total);
+            listed.manifests = Some(manifests);
         }
         if let Some(shared) = shared.get(&image.id) {
             listed.shared_size = signed(*shared);

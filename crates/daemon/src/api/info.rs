@@ -8,6 +8,7 @@ use std::thread;
 use jiff::Timestamp;
 use rustix::system::{sysinfo, uname};
 use serde_json::{Map, Value, json};
+use windlass::image::Digest;
 
 use super::execute::blocking;
 use super::system::machine;
@@ -36,7 +37,7 @@ pub(super) async fn info(daemon: &Arc<Daemon>) -> Result<ApiResponse, ApiError> 
 fn of_daemon(daemon: &Daemon, images: usize) -> Value {
     let info = &*daemon.info();
     json!({
-        "ID": "", "Images": images, "Driver": "windlass",
+        "ID": daemon_id(info), "Images": images, "Driver": "windlass",
         "DriverStatus": [["Pulls running", daemon.metrics.pulls_running().to_string()]],
         "Debug": false, "NFd": open_files(), "NGoroutines": 0,
         "SystemTime": Timestamp::now().to_string(), "NEventsListener": daemon.events.subscribers(),
@@ -45,6 +46,15 @@ fn of_daemon(daemon: &Daemon, images: usize) -> Value {
         "Labels": info.labels, "ExperimentalBuild": false, "ServerVersion": info.version,
         "Warnings": ["This daemon manages images and runs no containers."],
     })
+}
+
+/// Returns an ID in the form of a UUID, which belongs to the machine and the store.
+fn daemon_id(info: &DaemonInfo) -> String {
+    let machine = fs::read("/etc/machine-id").unwrap_or_default();
+    let id = [b"windlass\0", info.root.as_bytes(), b"\0", &machine].concat();
+    let hex = Digest::sha256(&id).hex();
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &hex[part]);
+    parts.join("-")
 }
 
 fn of_machine() -> Value {

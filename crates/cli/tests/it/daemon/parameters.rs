@@ -144,3 +144,32 @@ fn the_disk_usage_is_that_of_the_types() {
         (400, "unknown object type: foo".to_owned())
     );
 }
+
+/// `docker image ls --tree` shows the sizes of an index and of the images below it.
+#[test]
+fn an_index_is_as_large_as_its_images() {
+    let (_windlass, daemon, _one, both) = daemon();
+    let list = daemon.get("/images/json?manifests=1").json();
+    let images = list.as_array().unwrap().iter();
+    let mut named = images.filter(|image| image["RepoTags"][0] == both.as_str());
+    let index = named.next().unwrap();
+    let manifests = index["Manifests"].as_array().unwrap().iter();
+    let totals = manifests.map(|manifest| manifest["Size"]["Total"].as_i64().unwrap());
+    assert_eq!(index["Size"].as_i64(), Some(totals.sum()));
+}
+
+#[test]
+fn a_daemon_has_an_id_of_its_own() {
+    let id = |windlass: &Windlass| {
+        let daemon = TestDaemon::start(windlass, &[]);
+        daemon.get("/info").json()["ID"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let (one, other) = (Windlass::new(), Windlass::new());
+    let first = id(&one);
+    assert_eq!(first.len(), 36);
+    assert_eq!(id(&one), first);
+    assert_ne!(id(&other), first);
+}
