@@ -3,8 +3,8 @@
 //! `curl 'http://d/images/json?filters={"label":["a<b"]}'` is not valid HTTP (RFC 9112 section 3.2), and hyper rejects some
 //! of these bytes without a message. Go's server, which Docker uses, accepts them all.
 //!
-//! Only a request whose bytes arrive while no other request is in progress is encoded. A pipelined request is passed on
-//! unchanged, because its beginning is not known here.
+//! Where the next request begins is only known while every request so far was a head without a body, and none was
+//! pipelined. After that, the bytes of a connection are passed on unchanged.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -25,8 +25,10 @@ enum HeadPart {
     Method,
     /// From the first space to the next one, or to the end of the line.
     Target,
-    /// What follows.
-    Rest,
+    /// The rest of the head, at a place that is or is not the beginning of a line.
+    Fields { is_line_start: bool },
+    /// Behind the empty line at the end of the head.
+    End,
 }
 
 /// A stream whose reads return request lines with encoded targets.
@@ -35,8 +37,10 @@ pub(crate) struct EncodedTarget<S> {
     stream: S,
     clock: RequestClock,
     /// The value of the clock that `part` belongs to.
-    count: Option<u64>,
+    count: u64,
     part: HeadPart,
+    /// Whether bytes have arrived that may belong to a body or to the next request.
+    is_unknown: bool,
     /// Encoded bytes that no read has returned yet.
     encoded: BytesMut,
 }
@@ -45,9 +49,10 @@ impl<S> EncodedTarget<S> {
     pub(crate) fn new(stream: S, clock: RequestClock) -> Self {
         Self {
             stream,
+            count: clock.count(),
             clock,
-            count: None,
             part: HeadPart::Method,
+            is_unknown: false,
             encoded: BytesMut::new(),
         }
     }
@@ -55,32 +60,51 @@ impl<S> EncodedTarget<S> {
     /// Returns whether the next byte belongs to a request line.
     fn is_in_request_line(&mut self) -> bool {
         let count = self.clock.count();
-        if RequestClock::is_in_progress(count) {
-            return false;
-        }
-        if self.count != Some(count) {
-            self.count = Some(count);
+        if count != self.count && !RequestClock::is_in_progress(count) {
+            self.count = count;
+            // A head that hyper has not read to its end is not followed by another one.
+            self.is_unknown |= self.part != HeadPart::End;
             self.part = HeadPart::Method;
         }
-        self.part != HeadPart::Rest
+        !self.is_unknown && matches!(self.part, HeadPart::Method | HeadPart::Target)
+    }
+
+    /// Determines the part of the head behind `byte`. Returns whether the byte has to be encoded.
+    fn advance(&mut self, byte: u8) -> bool {
+        let fields = |is_line_start| HeadPart::Fields { is_line_start };
+        self.part = match (self.part, byte) {
+            (HeadPart::Method, b' ') => HeadPart::Target,
+            (HeadPart::Target, b' ' | b'\r') => fields(false),
+            (HeadPart::Target, b'\n') => fields(true),
+            (HeadPart::Target, byte) => return needs_encoding(byte),
+            (
+                HeadPart::Fields {
+                    is_line_start: true,
+                },
+                b'\n',
+            ) => HeadPart::End,
+            (HeadPart::Fields { .. }, b'\n') => fields(true),
+            (HeadPart::Fields { is_line_start }, b'\r') => fields(is_line_start),
+            (HeadPart::Fields { .. }, _) => fields(false),
+            (HeadPart::End, _) => {
+                self.is_unknown = true;
+                HeadPart::End
+            }
+            (HeadPart::Method, _) => HeadPart::Method,
+        };
+        false
     }
 
     /// Appends `bytes`, and encodes those of a target.
     fn encode(&mut self, bytes: &[u8]) {
-        for (index, &byte) in bytes.iter().enumerate() {
-            match (self.part, byte) {
-                (HeadPart::Method, b' ') => self.part = HeadPart::Target,
-                (HeadPart::Target, b' ' | b'\r' | b'\n') => self.part = HeadPart::Rest,
-                (HeadPart::Target, byte) if needs_encoding(byte) => {
-                    let digits = |nibble: u8| b"0123456789ABCDEF"[usize::from(nibble)];
-                    self.encoded
-                        .put_slice(&[b'%', digits(byte >> 4), digits(byte & 15)]);
-                    continue;
-                }
-                (HeadPart::Method | HeadPart::Target, _) => {}
-                (HeadPart::Rest, _) => return self.encoded.put_slice(&bytes[index..]),
+        for &byte in bytes {
+            if self.advance(byte) {
+                let digit = |nibble: u8| b"0123456789ABCDEF"[usize::from(nibble)];
+                self.encoded
+                    .put_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+            } else {
+                self.encoded.put_u8(byte);
             }
-            self.encoded.put_u8(byte);
         }
     }
 }
@@ -104,7 +128,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for EncodedTarget<S> {
         let this = &mut *self;
         if this.encoded.is_empty() {
             if !this.is_in_request_line() {
-                return Pin::new(&mut this.stream).poll_read(context, buffer);
+                let before = buffer.filled().len();
+                let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+                if !this.is_unknown {
+                    for &byte in &buffer.filled()[before..] {
+                        this.advance(byte);
+                    }
+                }
+                return read;
             }
             let mut piece = [0; PIECE];
             let mut piece = ReadBuf::new(&mut piece);
@@ -188,14 +219,46 @@ mod tests {
         assert_eq!(read, b"GET /%3C\n<a>: b\n");
     }
 
-    #[tokio::test]
-    async fn bytes_of_a_request_in_progress_are_unchanged() {
+    /// Reads what is sent while no, or the first, request is in progress, and then between requests.
+    async fn read_in_phases(first: &[u8], during: &[u8], after: &[u8]) -> Vec<u8> {
         let clock = RequestClock::default();
-        let in_progress = clock.begin();
-        let body = b"GET /{} HTTP/1.1\r\n";
-        assert_eq!(read(body, 5000, &clock).await, body);
-        drop(in_progress);
-        let next = read(body, 5000, &clock).await;
-        assert_eq!(next, b"GET /%7B%7D HTTP/1.1\r\n");
+        let (mut client, server) = duplex(4096);
+        let mut stream = EncodedTarget::new(server, clock.clone());
+        let mut read = Vec::new();
+        let mut in_progress = None;
+        for (number, bytes) in [first, during, after].into_iter().enumerate() {
+            match number {
+                1 => in_progress = Some(clock.begin()),
+                _ => drop(in_progress.take()),
+            }
+            client.write_all(bytes).await.unwrap();
+            let mut buffer = vec![0; 4096];
+            if !bytes.is_empty() {
+                let length = stream.read(&mut buffer).await.unwrap();
+                read.extend_from_slice(&buffer[..length]);
+            }
+        }
+        read
+    }
+
+    const HEAD: &[u8] = b"GET /{ HTTP/1.1\r\na: {\r\n\r\n";
+    const ENCODED: &[u8] = b"GET /%7B HTTP/1.1\r\na: {\r\n\r\n";
+
+    #[tokio::test]
+    async fn each_head_of_a_connection_is_encoded() {
+        let read = read_in_phases(HEAD, b"", HEAD).await;
+        assert_eq!(read, [ENCODED, ENCODED].concat());
+    }
+
+    /// A part of a pipelined head may look like the beginning of one: nothing is changed from there on.
+    #[tokio::test]
+    async fn what_may_be_the_rest_of_something_is_unchanged() {
+        let pipelined = [HEAD, b"GET / HTTP/1.1\r\nb: "].concat();
+        let read = read_in_phases(&pipelined, b"", b"c {\r\n\r\n").await;
+        let expected: [&[u8]; 3] = [ENCODED, b"GET / HTTP/1.1\r\nb: ", b"c {\r\n\r\n"];
+        assert_eq!(read, expected.concat());
+
+        let read = read_in_phases(HEAD, b"a body: {", HEAD).await;
+        assert_eq!(read, [ENCODED, b"a body: {", HEAD].concat());
     }
 }

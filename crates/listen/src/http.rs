@@ -177,8 +177,12 @@ async fn serve_stream<S, F, B>(
         let error: &dyn Error = &error;
         tracing::debug!(error, "a connection ended early");
     }
-    if !timed_out && !shutdown.has_begun() {
-        discard_rest(stream).await;
+    if !timed_out {
+        tokio::select! {
+            biased;
+            () = shutdown.begun() => {}
+            () = discard_rest(stream) => {}
+        }
     }
 }
 

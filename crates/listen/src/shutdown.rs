@@ -37,11 +37,6 @@ impl Shutdown {
         self.0.cut.clone().drop_guard()
     }
 
-    /// Returns whether [`begin`](Self::begin) or [`cut`](Self::cut) was called.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.0.draining.is_cancelled()
-    }
-
     /// Waits until the shutdown begins.
     pub async fn begun(&self) {
         self.0.draining.cancelled().await;
