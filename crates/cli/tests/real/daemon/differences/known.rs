@@ -110,6 +110,23 @@ pub(super) const KNOWN: &[Known] = &[
         why: "An index has an image for each platform, and the store had one of them",
     },
     Known {
+        requests: &[
+            "images",
+            "images, *",
+            "disk usage",
+            "inspect, of an index",
+            "prune, all",
+        ],
+        places: &[
+            "body[].RepoDigests",
+            "body.Images[].RepoDigests",
+            "body.RepoDigests",
+            "body.ImagesDeleted",
+        ],
+        what: "The digest of the manifest of that image",
+        why: "It was pulled by the digest of its index, which is the name of the image for another platform",
+    },
+    Known {
         requests: &["pull, all tags"],
         places: &["body.words[]*", "body.layers.*"],
         what: "The order of the lines; existing layers are listed",
