@@ -13,7 +13,7 @@ pub struct UnpackedLayer {
     pub compression: Compression,
     /// The number of tar entries, including whiteouts.
     pub entries: u64,
-    /// The number of bytes of file content that were written. Holes do not count.
+    /// The number of bytes of file content that were written, with the targets of symbolic links. Holes do not count.
     pub size: u64,
     /// The items that could not be created on this system and were left out.
     pub skipped: SkippedItems,

@@ -20,6 +20,8 @@ impl Applier<'_> {
         self.create_replacing(&parent, name, "create the symbolic link", || {
             rustix::fs::symlinkat(&*entry.link, &*parent, name)
         })?;
+        // `lstat` returns this size, and Docker counts it.
+        self.applied.size += entry.link.len() as u64;
         self.set_metadata_by_name(&parent, name, entry, None)
     }
 

@@ -192,3 +192,16 @@ fn devices_are_skipped_without_root() {
         assert_eq!(mode & 0o7777, 0o4711);
     });
 }
+
+/// As in Docker, and as `lstat` has it.
+#[test]
+fn the_size_includes_the_targets_of_symbolic_links() {
+    confined(|sandbox| {
+        let tar = Tar::new()
+            .file("f", "1234")
+            .symlink("l", "12345678")
+            .link("h", "f")
+            .end();
+        assert_eq!(sandbox.unpack_ok(&tar, &options()).size, 12);
+    });
+}
