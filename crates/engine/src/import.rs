@@ -230,8 +230,8 @@ impl Documents {
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MediaType::OciManifest.as_str(),
-            "config": descriptor(MediaType::OciConfig, digest, size),
-            "layers": [descriptor(
+            "config": Descriptor::new(MediaType::OciConfig, digest, size),
+            "layers": [Descriptor::new(
                 MediaType::OciLayer(encoding),
                 *layer.blob.digest(),
                 layer.blob.size(),
@@ -241,18 +241,6 @@ impl Documents {
             config,
             manifest: manifest.to_string().into_bytes(),
         }
-    }
-}
-
-fn descriptor(media_type: MediaType, digest: Digest, size: u64) -> Descriptor {
-    Descriptor {
-        media_type,
-        digest,
-        size,
-        urls: Vec::new(),
-        annotations: std::collections::BTreeMap::new(),
-        platform: None,
-        artifact_type: None,
     }
 }
 

@@ -10,7 +10,6 @@ mod error;
 mod incoming;
 mod layers;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -115,15 +114,7 @@ impl Engine {
             Some((*digest, size, encoding))
         });
         let (digest, size, encoding) = found?;
-        Some(Descriptor {
-            media_type: MediaType::OciLayer(encoding),
-            digest,
-            size,
-            urls: Vec::new(),
-            annotations: BTreeMap::new(),
-            platform: None,
-            artifact_type: None,
-        })
+        Some(Descriptor::new(MediaType::OciLayer(encoding), digest, size))
     }
 
     pub(crate) fn load_layout(

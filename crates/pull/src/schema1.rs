@@ -4,7 +4,7 @@
 //! config and layers. The payload of the signed document is stored under the digest that the reference names, like an
 //! index with one manifest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -131,15 +131,7 @@ pub(crate) fn missing_layers(blobs: &[Schema1Blob]) -> Vec<MissingLayer> {
     let missing = blobs.iter().filter(|blob| blob.layer.is_none());
     missing
         .map(|blob| MissingLayer {
-            descriptor: Descriptor {
-                media_type: LAYER,
-                digest: blob.digest,
-                size: blob.size,
-                urls: Vec::new(),
-                annotations: BTreeMap::new(),
-                platform: None,
-                artifact_type: None,
-            },
+            descriptor: Descriptor::new(LAYER, blob.digest, blob.size),
             diff_id: None,
         })
         .collect()

@@ -1,6 +1,5 @@
 //! A repository in a registry as the source of a copy.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use windlass_layout::Artifact;
@@ -110,13 +109,9 @@ fn is_missing(error: &PullError) -> bool {
 }
 
 fn descriptor(RawManifest { bytes, digest }: &RawManifest) -> Descriptor {
-    Descriptor {
-        media_type: ManifestLinks::parse(bytes).unwrap_or_default().media_type,
-        digest: *digest,
-        size: bytes.len() as u64,
-        urls: Vec::new(),
-        annotations: BTreeMap::new(),
-        platform: None,
-        artifact_type: None,
-    }
+    Descriptor::new(
+        ManifestLinks::parse(bytes).unwrap_or_default().media_type,
+        *digest,
+        bytes.len() as u64,
+    )
 }

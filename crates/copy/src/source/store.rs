@@ -118,15 +118,7 @@ impl StoreSource {
             Ok(manifest) => manifest.media_type().clone(),
             Err(_) => fallback,
         };
-        Ok(Descriptor {
-            media_type,
-            digest,
-            size: bytes.len() as u64,
-            urls: Vec::new(),
-            annotations: std::collections::BTreeMap::new(),
-            platform: None,
-            artifact_type: None,
-        })
+        Ok(Descriptor::new(media_type, digest, bytes.len() as u64))
     }
 }
 

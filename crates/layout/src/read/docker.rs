@@ -3,7 +3,7 @@
 //! An OCI manifest is generated for each image. It refers to the unchanged config and layers, so the image keeps its
 //! ID.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{self, Read as _};
 
 use serde::Deserialize;
@@ -214,15 +214,7 @@ impl<'a> BlobReader<'a> {
             (None, LayerEncoding::Plain) => *diff_id.digest(),
             (None, _) => hash(&section)?,
         };
-        let layer = Descriptor {
-            media_type: MediaType::OciLayer(encoding),
-            digest,
-            size: section.size(),
-            urls: Vec::new(),
-            annotations: BTreeMap::new(),
-            platform: None,
-            artifact_type: None,
-        };
+        let layer = Descriptor::new(MediaType::OciLayer(encoding), digest, section.size());
         self.paths.insert(digest, path.clone());
         self.layers.insert(path, layer.clone());
         Ok(layer)

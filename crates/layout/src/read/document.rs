@@ -1,7 +1,5 @@
 //! Reads and verifies the documents of images.
 
-use std::collections::BTreeMap;
-
 use windlass_oci::{Descriptor, Digest, MAX_MANIFEST_SIZE, Manifest, MediaType};
 
 use crate::error::{LayoutDefect, LayoutError};
@@ -40,13 +38,5 @@ pub(super) fn parse_manifest(path: &InnerPath, bytes: &[u8]) -> Result<Manifest,
 
 /// Returns a descriptor of the document `bytes`.
 pub(super) fn descriptor(media_type: MediaType, bytes: &[u8]) -> Descriptor {
-    Descriptor {
-        media_type,
-        digest: Digest::sha256(bytes),
-        size: bytes.len() as u64,
-        urls: Vec::new(),
-        annotations: BTreeMap::new(),
-        platform: None,
-        artifact_type: None,
-    }
+    Descriptor::new(media_type, Digest::sha256(bytes), bytes.len() as u64)
 }
