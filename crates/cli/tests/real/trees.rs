@@ -175,7 +175,7 @@ fn ordinary_user(shared: &SharedState) {
     registry.test/kinds:gzip@sha256:[digest]
     --- stderr
     Pulling registry.test/kinds:gzip for linux/amd64: 1 layer, 1.4 kB to download
-    Pulled registry.test/kinds:gzip in [time]s  1.4 kB down, 4.64 kB unpacked, without 3 device nodes and 1 extended attribute
+    Pulled registry.test/kinds:gzip in [time]s  1.4 kB down, 4.65 kB unpacked, without 3 device nodes and 1 extended attribute
     ");
     assert!(
         tree.iter()
